@@ -1,0 +1,2 @@
+/** The public face of express-responder, nothing else. */
+export { FastCgiError } from './server/errors.js'

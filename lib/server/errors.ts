@@ -1,0 +1,37 @@
+/** The errors that this package raises itself, each with a stable code. */
+
+/** What each code means; the codes are part of the public interface. */
+export const ERROR_CODES = {
+  ERR_FCGI_BAD_VERSION: 'a record of another protocol version than 1',
+  ERR_FCGI_BAD_RECORD: 'a record that breaks the protocol',
+  ERR_FCGI_BAD_PARAMS: 'name-value pairs that cannot be read',
+  ERR_FCGI_BAD_REQUEST: 'params that make no request',
+  ERR_FCGI_PARAMS_LIMIT: 'more params, or larger ones, than allowed',
+  ERR_FCGI_PARAMS_TIMEOUT: 'params that were not complete in time',
+  ERR_FCGI_BODY_LIMIT: 'a larger request body than allowed',
+  ERR_FCGI_BODY_LENGTH: 'a request body of another length than was announced',
+  ERR_FCGI_BUFFER_LIMIT: 'more input held for one request than allowed',
+  ERR_FCGI_REQUESTS_LIMIT: 'more requests open on one connection than allowed',
+  ERR_FCGI_CONNECTIONS_LIMIT: 'more connections than allowed',
+  ERR_FCGI_PEER_REFUSED: 'a peer that FCGI_WEB_SERVER_ADDRS does not list',
+  ERR_FCGI_ABORTED: 'a request that the web server gave up',
+  ERR_FCGI_UPGRADE: 'an upgrade, which FastCGI cannot carry',
+  ERR_FCGI_CONTENT_LENGTH: 'a response body of another length than its Content-Length',
+  ERR_FCGI_HEADER_SIZE: 'a response head larger than web servers accept by default',
+  ERR_FCGI_BAD_VARIABLE: 'an authorizer variable that cannot be sent',
+  ERR_FCGI_OPTION: 'a wrong option',
+  ERR_FCGI_UNSUPPORTED_NODE: 'a Node.js whose internals are not as this package needs them',
+} as const
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** An error of this package. `code` is stable, `message` is for people. */
+export class FastCgiError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string = ERROR_CODES[code], options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'FastCgiError'
+    this.code = code
+  }
+}

@@ -1,0 +1,5 @@
+/** The middleware for any Express app, over FastCGI or plain HTTP. Knows no FastCGI. */
+export * from './concurrency.js'
+export * from './rate-limit.js'
+export * from './recovery.js'
+export * from './memory.js'

@@ -1,0 +1,2 @@
+/** Reserved for the middleware of issue 5; exports nothing yet. */
+export {}

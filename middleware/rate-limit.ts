@@ -1,0 +1,2 @@
+/** Reserved for the middleware of issue 3; exports nothing yet. */
+export {}
