@@ -2,11 +2,14 @@
  * From CGI meta-variables to what an HTTP request is made of: method, url, version, headers.
  * Pure: bytes in, values out. Sources: RFC 3875 (CGI), RFC 9110 (HTTP), Node's rules for raw headers.
  */
-import { readPairs, type PairVisitor } from '../fastcgi/params.js'
+import type { PairVisitor } from '../fastcgi/params.js'
 import { ParamKind, ParamNames, type ParamName } from './header-names.js'
 
 /** Why params make no request. */
-export type HeadProblem = 'incomplete' | 'too-many' | 'method' | 'url' | 'header-value' | 'ambiguous-header'
+export type HeadProblem = 'too-many' | 'method' | 'url' | 'header-value' | 'ambiguous-header'
+
+/** Finds one param by its name. */
+export type ParamLookup = (name: string) => string | undefined
 
 /** What the reading of a PARAMS stream depends on. */
 export interface HeadOptions {
@@ -62,17 +65,13 @@ export class RequestHeadReader implements PairVisitor {
     this.#options = options
   }
 
-  /** Reads a whole PARAMS stream: `bytes` from `start` up to `end`. */
-  read(bytes: Buffer, start: number, end: number): HeadProblem | undefined {
-    this.#reset(bytes, start, end)
-    const readTo = readPairs(bytes, start, end, this)
-    this.#bytes = EMPTY
-    if (this.#problem !== undefined) return this.#problem
-    if (readTo !== end) return 'incomplete'
-    return this.#complete()
+  /** Whether reading was stopped at a pair that is not accepted. */
+  get refused(): boolean {
+    return this.#problem !== undefined
   }
 
-  #reset(bytes: Buffer, start: number, end: number): void {
+  /** Begins to read a whole PARAMS stream: `bytes` from `start` up to `end`, whose pairs follow. */
+  begin(bytes: Buffer, start: number, end: number): void {
     this.#bytes = bytes
     this.text = bytes.toString('latin1', start, end)
     this.method = ''
@@ -152,9 +151,12 @@ export class RequestHeadReader implements PairVisitor {
     return false
   }
 
-  #complete(): HeadProblem | undefined {
+  /** Every pair was read. `lookup` finds the params that only some servers make necessary. */
+  complete(lookup: ParamLookup): HeadProblem | undefined {
+    this.#bytes = EMPTY
+    if (this.#problem !== undefined) return this.#problem
     if (!METHOD.test(this.method)) return 'method'
-    if (this.#options.url === 'rewritten' || this.url === '') this.url = rewrittenUrl(this.text)
+    if (this.#options.url === 'rewritten' || this.url === '') this.url = rewrittenUrl(lookup)
     if (this.url === '' || BAD_URL.test(this.url)) return 'url'
     return this.#completeBodyHeaders()
   }
@@ -201,42 +203,15 @@ function isAt(expected: Uint8Array, bytes: Uint8Array, start: number, end: numbe
   return true
 }
 
-/** All params of a PARAMS stream that was kept as latin1 text, without a prototype and frozen; the first of a name counts. */
-export function paramsOf(text: string): Readonly<Record<string, string>> {
-  const params = Object.create(null) as Record<string, string>
-  forEachParam(text, (name, value) => {
-    params[name] ??= value
-    return true
-  })
-  return Object.freeze(params)
-}
-
-/** One param of a PARAMS stream that was kept as latin1 text. */
-export function paramOf(text: string, wanted: string): string | undefined {
-  let found: string | undefined
-  forEachParam(text, (name, value) => {
-    if (name === wanted) found = value
-    return found === undefined
-  })
-  return found
-}
-
-function forEachParam(text: string, visit: (name: string, value: string) => boolean): void {
-  const bytes = Buffer.from(text, 'latin1')
-  readPairs(bytes, 0, bytes.length, {
-    onPair: (nameStart, nameEnd, valueEnd) => visit(text.slice(nameStart, nameEnd), text.slice(nameEnd, valueEnd)),
-  })
-}
-
 /**
  * The url that the server's rewrites made: SCRIPT_NAME and PATH_INFO (RFC 3875, sections 4.1.13 and
  * 4.1.5) are decoded, so they are encoded again; nginx's DOCUMENT_URI stands for both.
  */
-function rewrittenUrl(text: string): string {
-  const pathInfo = paramOf(text, 'PATH_INFO') ?? ''
-  const scriptName = paramOf(text, 'SCRIPT_NAME') ?? ''
-  const path = paramOf(text, 'DOCUMENT_URI') ?? scriptName + pathInfo
-  const query = paramOf(text, 'QUERY_STRING') ?? ''
+function rewrittenUrl(lookup: ParamLookup): string {
+  const pathInfo = lookup('PATH_INFO') ?? ''
+  const scriptName = lookup('SCRIPT_NAME') ?? ''
+  const path = lookup('DOCUMENT_URI') ?? scriptName + pathInfo
+  const query = lookup('QUERY_STRING') ?? ''
   if (path === '' && query === '') return ''
   return encodePath(path === '' ? '/' : path) + (query === '' ? '' : `?${query}`)
 }
@@ -259,8 +234,8 @@ export function withoutMount(url: string, mount: string): string | undefined {
 }
 
 /** Whether params say that the client's connection was encrypted. */
-export function isEncrypted(text: string): boolean {
-  const https = paramOf(text, 'HTTPS')?.toLowerCase()
+export function isEncrypted(lookup: ParamLookup): boolean {
+  const https = lookup('HTTPS')?.toLowerCase()
   if (https !== undefined && https !== '' && https !== 'off') return true
-  return paramOf(text, 'REQUEST_SCHEME')?.toLowerCase() === 'https'
+  return lookup('REQUEST_SCHEME')?.toLowerCase() === 'https'
 }

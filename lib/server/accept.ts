@@ -7,14 +7,14 @@
  * handle is not as expected, connections are read as any socket is.
  */
 import type { Server } from 'node:http'
-import { Socket, type SocketConstructorOpts } from 'node:net'
+import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /** Octets read at once. */
 const READ_BUFFER_LENGTH = 64 * 1024
 
-/** Called with what was read: `buffer` from 0 up to `length`, valid only during the call. */
-export type ReadCallback = (this: Socket, length: number, buffer: Uint8Array) => boolean
+/** Called with what a socket read: `buffer` from 0 up to `length`, valid only during the call. */
+export type ReadCallback = (socket: Socket, length: number, buffer: Uint8Array) => boolean
 
 interface ListenHandle {
   onconnection: (this: ListenHandle, status: number, clientHandle: unknown) => void
@@ -36,7 +36,7 @@ export function usesSharedBuffer(socket: Duplex): boolean {
   return sharing.has(socket)
 }
 
-/** Takes over the accepting of a server that listens. `onRead` is called with the socket as `this`. */
+/** Takes over the accepting of a server that listens. */
 export function acceptWithSharedBuffer(server: Server, onRead: ReadCallback): void {
   const accepting = server as unknown as AcceptingServer
   const handle = accepting._handle
@@ -55,7 +55,8 @@ export function acceptWithSharedBuffer(server: Server, onRead: ReadCallback): vo
 }
 
 function createSocket(clientHandle: unknown, server: Server, onRead: ReadCallback): Socket {
-  const options = {
+  // `handle` is no documented option, and `this` is not the typed one of the callback.
+  const options: SocketConstructorOpts & { handle: unknown; onread: OnReadOpts } = {
     handle: clientHandle,
     allowHalfOpen: true,
     readable: true,
@@ -63,11 +64,11 @@ function createSocket(clientHandle: unknown, server: Server, onRead: ReadCallbac
     onread: {
       buffer: readBuffer,
       callback(this: Socket, length: number, buffer: Uint8Array): boolean {
-        return onRead.call(this, length, buffer)
+        return onRead(this, length, buffer)
       },
     },
   }
-  const socket = new Socket(options as SocketConstructorOpts)
+  const socket = new Socket(options)
   // As net.Server does: it counts connections by the one, http-terminator asks the other.
   Object.assign(socket, { server, _server: server })
   sharing.add(socket)

@@ -4,7 +4,7 @@
  */
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { decodePairs, encodePairs } from '../fastcgi/params.js'
+import { decodePairs, encodePairs, paramOf, readPairs } from '../fastcgi/params.js'
 import {
   MANAGEMENT_REQUEST_ID,
   ProtocolStatus,
@@ -255,8 +255,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
     }
     const bytes = params.earlier.length === 1 ? (params.earlier[0] as Buffer) : Buffer.concat(params.earlier)
     const reader = this.#host.headReader
-    const problem = reader.read(bytes, 0, bytes.length)
-    if (problem === 'incomplete') {
+    reader.begin(bytes, 0, bytes.length)
+    const readTo = readPairs(bytes, 0, bytes.length, reader)
+    const problem = reader.complete((name) => paramOf(reader.text, name))
+    if (readTo !== bytes.length && !reader.refused) {
       this.#fail('ERR_FCGI_BAD_PARAMS', 'PARAMS with name-value pairs that cannot be read')
       return
     }
@@ -544,7 +546,6 @@ export function upgradeRefused(what: string): Refusal {
 function refusalFor(problem: HeadProblem, head: RequestHeadReader, configuration: ServerConfiguration): Refusal {
   if (problem === 'too-many') return headerFieldsTooLarge(`more than ${String(configuration.limits.paramsCount)} params`)
   const text = {
-    incomplete: 'The params cannot be read.',
     method: 'The request has no valid method.',
     url: 'The request has no valid url.',
     'header-value': `The value of the header ${head.culprit} has a control character.`,

@@ -1,5 +1,6 @@
 /** The server's options: from what the user gives to one complete configuration; nothing downstream defaults again. */
 import { isIP } from 'node:net'
+import { inspect } from 'node:util'
 import { FastCgiError } from './errors.js'
 
 /** Bounds on what a web server, and the clients behind it, can make the process hold. */
@@ -101,7 +102,7 @@ export function resolveServerOptions(options: ServerOptions, environment: NodeJS
 }
 
 function wrongOption(name: string, value: unknown, remedy: string): FastCgiError {
-  const shown = value === undefined ? '' : ` is ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`
+  const shown = value === undefined ? '' : ` is ${inspect(value)}`
   return new FastCgiError('ERR_FCGI_OPTION', `option ${name}${shown}: ${remedy}`)
 }
 

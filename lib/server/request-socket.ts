@@ -5,8 +5,9 @@
 import { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { Readable } from 'node:stream'
-import { ProtocolStatus, Role } from '../fastcgi/record.js'
+import type { Readable } from 'node:stream'
+import { paramOf, paramsOf } from '../fastcgi/params.js'
+import { Role } from '../fastcgi/record.js'
 import {
   closeResponse,
   closeUnread,
@@ -15,7 +16,7 @@ import {
   type InternalRequest,
   type InternalResponse,
 } from '../http/internals.js'
-import { isEncrypted, paramOf, paramsOf } from '../http/request.js'
+import { isEncrypted } from '../http/request.js'
 import {
   ChunkedDecoder,
   earlyHintLinks,
@@ -284,7 +285,7 @@ export class RequestSocket extends EventEmitter {
   }
 
   get encrypted(): boolean {
-    return isEncrypted(this.paramsText)
+    return isEncrypted((name) => paramOf(this.paramsText, name))
   }
 
   get remoteAddress(): string | undefined {
@@ -565,9 +566,6 @@ export class RequestSocket extends EventEmitter {
 export function asSocket(socket: RequestSocket): Socket {
   return socket as unknown as Socket
 }
-
-/** The protocol status with which a request ends that was dealt with, whatever came of it. */
-export const COMPLETE = ProtocolStatus.REQUEST_COMPLETE
 
 /** What Node's HTTP server gives to a request whose client has gone. */
 function abortError(): Error {

@@ -11,7 +11,7 @@ import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './a
 import { Connection, type ConnectionHost } from './connection.js'
 import { FastCgiError } from './errors.js'
 import { resolveServerOptions, type ServerConfiguration, type ServerOptions } from './options.js'
-import { RequestSocket, asSocket } from './request-socket.js'
+import { asSocket, type RequestSocket } from './request-socket.js'
 
 /** How often time limits are looked at: at least this often, in milliseconds. */
 const MAX_TICK = 1000
@@ -102,14 +102,14 @@ export class FastCgiServer extends http.Server {
  * @throws FastCgiError ERR_FCGI_OPTION for a wrong option, ERR_FCGI_UNSUPPORTED_NODE on a Node.js that cannot serve
  */
 export function createServer(app?: RequestListener, options: ServerOptions = {}): FastCgiServer {
-  if (app !== undefined && typeof app !== 'function') {
-    throw new FastCgiError('ERR_FCGI_OPTION', `the app is ${app === null ? 'null' : typeof app}: give an Express app or a (req, res) function`)
+  const given: unknown = app
+  if (given !== undefined && typeof given !== 'function') {
+    throw new FastCgiError('ERR_FCGI_OPTION', `the app is ${given === null ? 'null' : typeof given}: give an Express app or a (req, res) function`)
   }
   return new FastCgiServer(app, options)
 }
 
-const readIntoConnection: ReadCallback = function (length, buffer) {
-  const socket: Socket & CarryingSocket = this
+const readIntoConnection: ReadCallback = (socket: Socket & CarryingSocket, length, buffer) => {
   socket[CONNECTION]?.read(buffer, 0, length)
   // The socket was paused where somebody did not want more.
   return true
@@ -137,7 +137,8 @@ class ServerHost implements ConnectionHost {
       url: configuration.url,
       ambiguousHeaders: configuration.ambiguousHeaders,
     })
-    const limits = Object.values(configuration.timeouts).filter((limit: number) => limit > 0) as number[]
+    const { params, idle, linger } = configuration.timeouts
+    const limits = [params, idle, linger].filter((limit) => limit > 0)
     this.#tick = Math.max(MIN_TICK, Math.min(MAX_TICK, ...limits.map((limit) => limit / TICKS_IN_LIMIT)))
   }
 
