@@ -25,6 +25,13 @@ function hello(asked: ScriptedRequest): void {
   asked.reply('Status: 200 OK\r\nContent-Length: 5', 'hello')
 }
 
+/** A script that leaves its request unanswered, and that request. */
+function held(): { script: (asked: ScriptedRequest) => void; asked: Promise<ScriptedRequest> } {
+  let script: (asked: ScriptedRequest) => void = () => undefined
+  const asked = new Promise<ScriptedRequest>((resolve) => (script = resolve))
+  return { script, asked }
+}
+
 describe('connections to the application', () => {
   it('are kept: one serves request after request', async () => {
     const { application, server } = await start(hello)
@@ -284,16 +291,14 @@ describe('streams', () => {
 
 describe('clients that give up', () => {
   it('before the answer: ABORT_REQUEST, then the connection closes', async () => {
-    let asked: ScriptedRequest | undefined
-    const { application, server } = await start((request) => {
-      asked = request
-      req.destroy()
-    })
+    const { script, asked } = held()
+    const { server } = await start(script)
     const req = http.get({ port: portOf(server), agent: false })
     req.on('error', () => undefined)
-    const connection = await application.connection(0)
-    await connection.whenClosed()
-    expect(asked?.aborted).toBe(true)
+    const request = await asked
+    req.destroy()
+    await request.connection.whenClosed()
+    expect(request.aborted).toBe(true)
   })
 
   it('in the middle of the answer', async () => {
@@ -310,18 +315,17 @@ describe('clients that give up', () => {
   })
 
   it('in the middle of the upload', async () => {
-    let asked: ScriptedRequest | undefined
-    const { application, server } = await start((request) => {
-      asked = request
-      void request.connection.until(() => request.chunks.length > 0).then(() => req.destroy())
-    })
+    const { script, asked } = held()
+    const { server } = await start(script)
     const req = http.request({ port: portOf(server), method: 'POST', agent: false, headers: { 'Content-Length': 10 } })
     req.on('error', () => undefined)
     req.write('half')
-    const connection = await application.connection(0)
-    await connection.whenClosed()
-    expect(asked?.aborted).toBe(true)
-    expect(asked?.stdinEnded).toBe(false)
+    const request = await asked
+    await request.connection.until(() => request.chunks.length > 0)
+    req.destroy()
+    await request.connection.whenClosed()
+    expect(request.aborted).toBe(true)
+    expect(request.stdinEnded).toBe(false)
   })
 })
 
@@ -366,19 +370,32 @@ describe('the server', () => {
   })
 
   it('answers what was asked before it is closed', async () => {
-    let asked: ScriptedRequest | undefined
-    let isAsked: () => void = () => undefined
-    const asking = new Promise<void>((resolve) => (isAsked = resolve))
-    const { server } = await start((request) => {
-      asked = request
-      isAsked()
-    })
+    const { script, asked } = held()
+    const { server } = await start(script)
     const response = fetchFrom(server)
-    await asking
+    const request = await asked
     const closed = close(server)
-    if (asked !== undefined) hello(asked)
+    hello(request)
     expect((await response).status).toBe(200)
     await closed
+  })
+
+  it('does not wait for clients that have not asked, nor for those that keep their connection', async () => {
+    const { script, asked } = held()
+    const { server } = await start(script)
+    const accepted = once(server, 'connection')
+    const silent = net.connect({ host: '127.0.0.1', port: portOf(server) })
+    await accepted
+    const agent = new http.Agent({ keepAlive: true })
+    const req = http.get({ port: portOf(server), agent })
+    const request = await asked
+    const closed = close(server)
+    await once(silent.resume(), 'close')
+    hello(request)
+    const [response] = (await once(req, 'response')) as [http.IncomingMessage]
+    expect((await readResponse(response)).complete).toBe(true)
+    await closed
+    agent.destroy()
   })
 
   it.each([
