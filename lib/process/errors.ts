@@ -3,8 +3,9 @@ import { constants } from 'node:os'
 
 /** The code of a thrown value, such as 'ENOENT'; undefined if it has none. */
 export function codeOf(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return undefined
+  // Not by instanceof: an error of another realm (node:vm) is no instance of this one's Error.
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
 }
 
 /** Somebody answers at `path`. Shaped like the error that Node.js gives for a TCP port in use. */

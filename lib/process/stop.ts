@@ -1,6 +1,7 @@
 /** Graceful stop: every request that was accepted is answered, and then nothing is left. */
 import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
+import { finished } from 'node:stream/promises'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { createHttpTerminator } from 'http-terminator'
 import { codeOf } from './errors.js'
@@ -31,25 +32,31 @@ export type Stop = (unlist?: () => void) => Promise<void>
  */
 export function prepareStop(server: DrainableServer, timeout: number): Stop {
   const connections = trackConnections(server)
-  const firstByteTimeout = Math.min(FIRST_BYTE_TIMEOUT, timeout / 2)
-  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: timeout - firstByteTimeout })
+  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: timeout })
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
   return async (unlist) => {
+    const limit = setTimeout(() => {
+      for (const socket of connections) socket.destroy()
+    }, timeout)
     if (server.listening) {
       if (unlist !== undefined) {
-        // First nobody new can come, then those who came are let in; closing would throw them out of the backlog.
+        // First nobody new can come, then those who came are let in: closing would throw them out of the backlog.
         unlist()
         await backlogAccepted(server)
       }
-      // http-terminator itself listens on until all is drained, and destroys whoever connects meanwhile.
-      server.close()
+      // http-terminator itself listens on until all is drained, and destroys whoever connects meanwhile. The server's
+      // own close() would also close connections, for which it is too early.
+      NetServer.prototype.close.call(server)
     }
-    await allSpoke(connections, firstByteTimeout)
-    // What idle connections have sent by now has been read: this goes on right after the event loop's poll.
+    await allSpoke(connections, Math.min(FIRST_BYTE_TIMEOUT, timeout))
+    // What kept connections have sent by now gets read: a turn ends right after the event loop's poll.
     await turn()
     server.drain()
+    await turn()
+    await allFlushed(connections)
     await terminate(terminator)
     await closed
+    clearTimeout(limit)
   }
 }
 
@@ -83,6 +90,23 @@ async function allSpoke(connections: ReadonlySet<Socket>, timeout: number): Prom
     await delay(FIRST_BYTE_INTERVAL)
     for (const socket of silent) if (socket.bytesRead > 0 || socket.destroyed) silent.delete(socket)
   }
+}
+
+/**
+ * http-terminator destroys what has no open request, and with it the tail of a response that is still being written:
+ * no connection may be in that state when it begins. Those that get there later it leaves alone.
+ */
+async function allFlushed(connections: ReadonlySet<Socket>): Promise<void> {
+  const isWriting = (socket: Socket): boolean => socket.writableEnded && !socket.writableFinished && !socket.destroyed
+  for (let writing = find(connections, isWriting); writing !== undefined; writing = find(connections, isWriting)) {
+    // It fails where the peer has gone, who then does not wait for it.
+    await finished(writing, { readable: false }).catch(() => undefined)
+  }
+}
+
+function find<T>(values: Iterable<T>, matches: (value: T) => boolean): T | undefined {
+  for (const value of values) if (matches(value)) return value
+  return undefined
 }
 
 /** http-terminator's last step closes the server, which has been done. */
