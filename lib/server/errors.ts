@@ -27,6 +27,12 @@ export const ERROR_CODES = {
   ERR_FCGI_UPSTREAM_HEAD: 'a response without a proper header block',
   ERR_FCGI_UPSTREAM_STATUS: 'a request that the application refused or ended with an error',
   ERR_FCGI_OPTION: 'a wrong option',
+  ERR_FCGI_NO_SOCKET: 'nothing to listen on',
+  ERR_FCGI_INHERITED: 'an inherited descriptor on which no server can listen',
+  ERR_FCGI_SOCKET_PATH: 'a path that a Unix socket cannot have',
+  ERR_FCGI_SOCKET_DIRECTORY: 'a directory in which no socket file can be made',
+  ERR_FCGI_SOCKET_FILE: 'a file that is no socket where the socket is to be',
+  ERR_FCGI_SOCKET_OWNER: 'an owner or group that the socket file cannot have',
   ERR_FCGI_UNSUPPORTED_NODE: 'a Node.js whose internals are not as this package needs them',
 } as const
 
