@@ -3,6 +3,7 @@
  * A connection that breaks the protocol is closed, and no other with it.
  */
 import type { Server } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { decodePairs, encodePairs, paramOf, readPairs } from '../fastcgi/params.js'
 import {
@@ -192,6 +193,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #onBeginRequest(requestId: number, chunk: Uint8Array, start: number, end: number): void {
+    // It could not be answered any more: the app must not run for it. The web server sees the end, and may ask elsewhere.
+    if (this.#closing) return
     const begin = decodeBeginRequest(chunk, start, end)
     if (begin === undefined) {
       this.#fail('ERR_FCGI_BAD_RECORD', 'a BEGIN_REQUEST that is too short')
@@ -525,8 +528,22 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (this.#closing || this.#closed) return
     this.#closing = true
     this.#since = this.#host.ticks
+    if (this.#canCloseAtOnce()) {
+      this.socket.destroy()
+      return
+    }
     this.socket.end()
     this.socket.resume()
+  }
+
+  /**
+   * Over a Unix socket nothing is lost that was written, if all that came has been read. The web server then learns
+   * of the end right after END_REQUEST, and not when it has sent its next request.
+   */
+  #canCloseAtOnce(): boolean {
+    const { socket } = this
+    const isLocal = socket instanceof Socket && socket.remoteAddress === undefined
+    return isLocal && this.output.length === 0 && this.#all().length === 0 && this.#reader.atBoundary
   }
 
   /** The web server has closed: whoever it was for does not wait any more. */

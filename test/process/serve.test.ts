@@ -132,4 +132,26 @@ describe('serve()', () => {
     expect(whole.length - whole.indexOf('\r\n\r\n') - 4).toBe(length)
     await stopped
   }))
+
+  it('does not run the app for a request that could not be answered any more', async () => {
+    const { app, ran, release } = holdingApp()
+    const serving = await start(app, { port: 0 })
+    const { port } = serving.server.address() as AddressInfo
+    const client = await FastCgiClient.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    const answer = client.get('/hold')
+    await once(serving.server, 'request')
+    const stopped = serving.stop()
+    const ended = once(client.socket, 'end')
+    // The drain is on once nobody new is let in; the connection then closes after this answer.
+    while (serving.server.listening) await turn()
+    for (let turns = 0; turns < 10; turns++) await turn()
+    release()
+    expect(await answer).toMatch(/at last$/)
+    await ended
+    const late = client.get('/late')
+    client.socket.end()
+    await expect(late).rejects.toThrow('closed')
+    await stopped
+    expect(ran).toEqual(['/hold'])
+  })
 })
