@@ -401,6 +401,9 @@ describe('the server', () => {
   it.each([
     [() => gateway(undefined as never)],
     [() => gateway({} as never)],
+    [() => gateway('')],
+    [() => gateway(http.createServer() as never)],
+    [() => gateway((() => undefined) as never)],
     [() => gateway('/a', { timeout: -1 })],
     [() => gateway('/a', { idleConnections: 0.5 })],
     [() => gateway('/a', { headBytes: NaN })],
