@@ -18,13 +18,15 @@ export interface Traffic {
   elsewhere: number
 }
 
+type Emit = (this: Server, event: string, ...values: unknown[]) => boolean
+
 const REQUEST_EVENTS = new Set(['request', 'checkContinue', 'checkExpectation', 'connect', 'upgrade'])
 
 /** From now on counts the requests that this process's HTTP servers emit. */
 export function countTraffic(): { traffic: Traffic; mark: (server: Server, as: keyof Traffic) => void } {
   const traffic: Traffic = { gateway: 0, fastcgi: 0, elsewhere: 0 }
   const marks = new WeakMap<Server, keyof Traffic>()
-  const { emit } = EventEmitter.prototype
+  const emit = Reflect.get(EventEmitter.prototype, 'emit') as Emit
   function countingEmit(this: Server, event: string, ...values: unknown[]): boolean {
     if (REQUEST_EVENTS.has(event)) traffic[roadOf(this, marks.get(this))]++
     return emit.call(this, event, ...values)
