@@ -64,7 +64,7 @@ function runJest(binary, name) {
   })
   const seconds = ((performance.now() - begun) / 1000).toFixed(0)
   const { numPassedTests, numFailedTests, numPendingTests, numFailedTestSuites } = readReport(report, jest)
-  const passed = jest.status === 0
+  const passed = jest.status === 0 && numPassedTests > 0
   if (!passed) console.log(jest.stderr)
   console.log(
     `Node.js ${name}: ${numPassedTests} passed, ${numFailedTests} failed in ${numFailedTestSuites} files, ` +
