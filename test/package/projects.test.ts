@@ -37,7 +37,8 @@ async function compile(directory: string): Promise<string> {
     await run(process.execPath, [tsc, '--project', directory])
     return ''
   } catch (error) {
-    return error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error)
+    // Not `instanceof Error`: jest's programs have an Error of their own.
+    return typeof error === 'object' && error !== null && 'stdout' in error ? String(error.stdout) : String(error)
   }
 }
 
@@ -74,13 +75,13 @@ describe.each(['express', 'express4'] as const)('the packed tarball with %s', (e
   })
   afterAll(() => workspace.remove())
 
-  it.each(PROJECTS.filter(({ typescript }) => !typescript))('serves a $name app', async (project) => {
+  it.each(PROJECTS.filter(({ typescript }) => !typescript))('serves an app in $name', async (project) => {
     await expectAnswers(await write(workspace, project))
   })
 
   if (express === 'express4') return
   it.each(PROJECTS.filter(({ typescript }) => typescript))(
-    'compiles and serves a $name app',
+    'compiles and serves an app in $name',
     async (project) => {
       const directory = await write(workspace, project)
       expect(await compile(directory)).toBe('')

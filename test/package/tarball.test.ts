@@ -1,7 +1,6 @@
 /** What is in the tarball, what is not, and what its names lead to. */
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createWorkspace, root, run, type Workspace } from './packed.js'
 
@@ -62,13 +61,12 @@ describe.each(SUBPATHS)('the export %s', (subpath) => {
   const name = subpath.replace('.', 'express-responder')
 
   it('gives the same named exports, and no default, to import and require', async () => {
-    const print = 'console.log(JSON.stringify([Object.keys(imported).sort(), imported === required]))'
     const [names, same] = (await evaluate(
       'resolve.mjs',
       `import { createRequire } from 'node:module'
        const required = createRequire(import.meta.url)('${name}')
        const imported = await import('${name}')
-       ${print}`,
+       console.log(JSON.stringify([Object.keys(imported), imported === required]))`,
     )) as [string[], boolean]
     expect(same).toBe(true)
     expect(names).not.toContain('default')
