@@ -1,8 +1,8 @@
-/** Tests of Express's own suites that cannot pass over FastCGI, each with its reason. The README has the same list. */
+/** Tests of the suites of Express and its middleware that cannot pass over FastCGI, each with its reason. The README has the same list. */
 
 export interface Exception {
-  /** Major versions of Express whose suite has the test. */
-  readonly express: readonly number[]
+  /** The packages whose suites have the test, each with its major version: `express@5`. */
+  readonly suites: readonly string[]
   /** The test's full title as mocha gives it. */
   readonly title: string
   readonly reason: string
@@ -10,7 +10,7 @@ export interface Exception {
 
 export const EXCEPTIONS: readonly Exception[] = [
   {
-    express: [5],
+    suites: ['express@5'],
     title: 'res .status(code) accept valid ranges should set the response status code to 101',
     reason:
       'FastCGI carries one final response to a request and no upgrade: a CGI status is never 1xx (RFC 3875, 6.3.3), ' +

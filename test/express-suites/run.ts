@@ -1,7 +1,7 @@
 /**
- * Runs Express's own test suite with every request going through FastCGI.
+ * Runs the test suite of Express, or of one of its middleware, with every request going through FastCGI.
  *
- *   node dist/test/express-suites/run.js <checkout of Express> [--http]
+ *   node dist/test/express-suites/run.js <checkout> [--http]
  *
  * `--http` leaves the suite on plain HTTP, to know which of its tests fail anyway. Exits with 1 where a test fails
  * that is not in the list of exceptions, where a listed one passes or is not there, where a request takes
@@ -10,14 +10,14 @@
 import { resolve } from 'node:path'
 import { EXCEPTIONS } from './exceptions.js'
 import { countTraffic, divert, type Traffic } from './road.js'
-import { expressVersion, runSuite, type SuiteResult } from './suite.js'
+import { readCheckout, runSuite, type SuiteResult } from './suite.js'
 
 /** How long what the suite has opened may take to close, in milliseconds. */
 const CLOSING_TIME = 10_000
 
 const [checkout, mode] = process.argv.slice(2)
 if (checkout === undefined || (mode !== undefined && mode !== '--http')) {
-  console.error('usage: node dist/test/express-suites/run.js <checkout of Express> [--http]')
+  console.error('usage: node dist/test/express-suites/run.js <checkout> [--http]')
   process.exitCode = 2
 } else {
   process.exitCode = (await run(resolve(checkout), mode === undefined)) ? 0 : 1
@@ -28,17 +28,18 @@ if (checkout === undefined || (mode !== undefined && mode !== '--http')) {
 }
 
 async function run(path: string, overFastCgi: boolean): Promise<boolean> {
-  const version = expressVersion(path)
+  const suite = readCheckout(path)
+  const { name, version } = suite
   const { traffic, mark } = countTraffic()
   if (overFastCgi) divert(mark)
-  const result = await runSuite(path)
+  const result = await runSuite(suite)
   const problems = overFastCgi
-    ? [...judge(result, Number.parseInt(version)), ...judgeTraffic(traffic)]
+    ? [...judge(result, `${name}@${String(Number.parseInt(version))}`), ...judgeTraffic(traffic)]
     : result.failed.map(({ title, message }) => `fails: ${title}\n${message}`)
   for (const problem of problems) console.error(problem)
   const { passed, failed, pending } = result
   console.log(
-    `Express ${version} on Node.js ${process.version} over ${overFastCgi ? 'FastCGI' : 'HTTP'}: ` +
+    `${name} ${version} on Node.js ${process.version} over ${overFastCgi ? 'FastCGI' : 'HTTP'}: ` +
       `${String(passed.length)} passed, ${String(failed.length)} failed, ${String(pending.length)} skipped by the suite; ` +
       `requests: ${JSON.stringify(traffic)}; ${problems.length === 0 ? 'as expected' : `${String(problems.length)} unexpected`}`,
   )
@@ -46,8 +47,8 @@ async function run(path: string, overFastCgi: boolean): Promise<boolean> {
 }
 
 /** What differs from the list of exceptions. */
-function judge(result: SuiteResult, express: number): string[] {
-  const expected = new Set(EXCEPTIONS.filter((exception) => exception.express.includes(express)).map(({ title }) => title))
+function judge(result: SuiteResult, suite: string): string[] {
+  const expected = new Set(EXCEPTIONS.filter((exception) => exception.suites.includes(suite)).map(({ title }) => title))
   const failed = new Set(result.failed.map(({ title }) => title))
   const passed = new Set(result.passed)
   const problems = result.failed

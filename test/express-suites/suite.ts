@@ -1,4 +1,4 @@
-/** Runs the mocha suite of an Express checkout in this process, with the mocha that the checkout itself has installed. */
+/** Runs a checkout's mocha suite in this process, with the mocha that the checkout itself has installed. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ export interface SuiteResult {
   readonly pending: readonly string[]
 }
 
-/** What is used of mocha 6 (Express 4) and 11 (Express 5). */
+/** What is used of mocha, from 6 (Express 4) to 11 (Express 5). */
 interface Mocha {
   addFile(file: string): void
   checkLeaks(): unknown
@@ -31,28 +31,44 @@ interface MochaTest {
   fullTitle(): string
 }
 
-/**
- * @param checkout an Express repository with its development dependencies installed
- * @throws where the directory is no such checkout
- */
-export function expressVersion(checkout: string): string {
-  const manifest: unknown = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
-  const { name, version } = (manifest ?? {}) as { name?: unknown; version?: unknown }
-  if (name !== 'express' || typeof version !== 'string') throw new Error(`${checkout} is no checkout of Express`)
-  return version
+/** What a checkout says of itself. */
+export interface Checkout {
+  readonly path: string
+  readonly name: string
+  readonly version: string
+  /** Modules that its tests need first, and the directories that they are in. */
+  readonly required: readonly string[]
+  readonly directories: readonly string[]
 }
 
-/** Runs the same files, in the same order and with the same settings, as the checkout's own `npm test`. */
-export function runSuite(checkout: string): Promise<SuiteResult> {
-  process.chdir(checkout)
-  const require = createRequire(join(checkout, 'package.json'))
-  require('./test/support/env')
+/**
+ * @param path a repository with its development dependencies installed, whose `npm test` calls mocha
+ * @throws where there is no package.json with a name, a version and such a script
+ */
+export function readCheckout(path: string): Checkout {
+  const manifest: unknown = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'))
+  const { name, version, scripts } = manifest as { name?: unknown; version?: unknown; scripts?: { test?: string } }
+  const [, mochaArguments] = / ?mocha (.*)/.exec(scripts?.test ?? '') ?? []
+  if (typeof name !== 'string' || typeof version !== 'string' || mochaArguments === undefined) {
+    throw new Error(`${path} is no checkout of a package that is tested with mocha`)
+  }
+  const words = mochaArguments.split(' ')
+  const follows = (option: string) => (_word: string, index: number) => words[index - 1] === option
+  const directories = words.filter((word, index) => !word.startsWith('-') && !words[index - 1]?.match(/^--(?:require|reporter)$/))
+  return { path, name, version, required: words.filter(follows('--require')), directories: directories.length > 0 ? directories : ['test'] }
+}
+
+/** Runs the same files, in the same order, as the checkout's own `npm test`. */
+export function runSuite({ path, required, directories }: Checkout): Promise<SuiteResult> {
+  process.chdir(path)
+  const require = createRequire(join(path, 'package.json'))
+  for (const module of required) require(join(path, module))
   const MochaOfCheckout = require('mocha') as new () => Mocha
   const mocha = new MochaOfCheckout()
   mocha.checkLeaks()
-  for (const directory of ['test', 'test/acceptance']) {
+  for (const directory of directories) {
     const files = readdirSync(directory).filter((file) => file.endsWith('.js'))
-    for (const file of files.sort()) mocha.addFile(join(checkout, directory, file))
+    for (const file of files.sort()) mocha.addFile(join(path, directory, file))
   }
   return collect(mocha)
 }
