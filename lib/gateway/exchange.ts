@@ -248,14 +248,19 @@ export class Exchange implements RecordConsumer, ConnectionUser {
     if (connection !== undefined) this.#context.upstream.discard(connection, encodeRecord(RecordType.ABORT_REQUEST, REQUEST_ID))
   }
 
-  /** Answers 502 or 504 where nothing has been sent; else breaks the client's connection, so that it can tell. */
+  /**
+   * Answers 502 or 504 where there is no head yet that a body is to follow; else sends that head and breaks the
+   * client's connection, so that it can tell: the same whether the octets came together or not.
+   */
   #fail(reason: unknown): void {
     if (this.#over) return
     const error = reason instanceof FastCgiError ? reason : new FastCgiError('ERR_FCGI_UPSTREAM_CLOSED', String(reason))
     this.#leave()?.socket.destroy()
     this.#context.onError(error, this.#req)
     const res = this.#res
-    if (res.headersSent) {
+    const { head } = this.#response
+    if (head !== undefined && head.bodyLength !== 0) {
+      if (!res.headersSent) this.#writeHead(head)
       this.#flushHead()
       breakOff(this.#req, res)
       return
