@@ -1,5 +1,5 @@
 /**
- * The road that an Express suite's requests take: HTTP → gateway → FastCGI over a Unix socket → adapter.
+ * The road that a suite's requests take: HTTP → gateway → FastCGI over a Unix socket → adapter.
  *
  * `supertest(app)`, `supertest.agent(app)` and `app.listen()` all come to `http.createServer(app)`. That one
  * function is replaced; requests are counted at both ends, and any that reaches an app on another way is counted too.
@@ -19,6 +19,7 @@ export interface Traffic {
 }
 
 type Emit = (this: Server, event: string, ...values: unknown[]) => boolean
+type Listen = (event: string, listener: () => void) => Server
 
 const REQUEST_EVENTS = new Set(['request', 'checkContinue', 'checkExpectation', 'connect', 'upgrade'])
 
@@ -43,16 +44,31 @@ function roadOf(server: Server, mark: keyof Traffic | undefined): keyof Traffic 
 
 /** From now on `http.createServer(app)` gives a gateway whose FastCGI application is the app. */
 export function divert(mark: (server: Server, as: keyof Traffic) => void): void {
-  const createHttpServer = http.createServer
   function createGateway(...given: unknown[]): Server {
     const app = given.find((value): value is RequestListener => typeof value === 'function')
-    if (app === undefined) return Reflect.apply(createHttpServer, http, given) as Server
     const application = createServer(app)
     const front = gateway(application)
     mark(application, 'fastcgi')
     mark(front, 'gateway')
+    passListenersOn(front, application)
+    // What the app's listener says of its server, it says of the application.
+    application.on('error', (error) => front.emit('error', error))
     return front
   }
   // Only what `require('http')` gives is replaced: the gateway's own import is not.
   Object.assign(http, { createServer: createGateway })
+}
+
+/** Who listens for requests to the gateway from now on shall hear of those that reach the application. */
+function passListenersOn(front: Server, application: Server): void {
+  for (const method of ['on', 'addListener', 'once'] as const) {
+    const listenToFront = front[method].bind(front) as Listen
+    const listenToApplication = application[method].bind(application) as Listen
+    const listen = (event: string, listener: () => void): Server => {
+      if (REQUEST_EVENTS.has(event)) listenToApplication(event, listener)
+      else listenToFront(event, listener)
+      return front
+    }
+    Object.assign(front, { [method]: listen })
+  }
 }

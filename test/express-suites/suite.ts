@@ -39,6 +39,8 @@ export interface Checkout {
   /** Modules that its tests need first, and the directories that they are in. */
   readonly required: readonly string[]
   readonly directories: readonly string[]
+  /** Whether its tests leave things open, and say so to mocha. */
+  readonly leavesOpen: boolean
 }
 
 /**
@@ -55,7 +57,14 @@ export function readCheckout(path: string): Checkout {
   const words = mochaArguments.split(' ')
   const follows = (option: string) => (_word: string, index: number) => words[index - 1] === option
   const directories = words.filter((word, index) => !word.startsWith('-') && !words[index - 1]?.match(/^--(?:require|reporter)$/))
-  return { path, name, version, required: words.filter(follows('--require')), directories: directories.length > 0 ? directories : ['test'] }
+  return {
+    path,
+    name,
+    version,
+    required: words.filter(follows('--require')),
+    directories: directories.length > 0 ? directories : ['test'],
+    leavesOpen: words.includes('--exit'),
+  }
 }
 
 /** Runs the same files, in the same order, as the checkout's own `npm test`. */
