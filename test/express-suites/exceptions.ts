@@ -16,8 +16,6 @@ const ABSOLUTE_FORM =
   'A request for `http://example.com/foo`: web servers take scheme and host off REQUEST_URI before the application sees it.'
 const FRAMING =
   'The client breaks the framing of HTTP. The web server finds this, and passes on an abort, which has no reason: `req` and `res` close, but with no error.'
-const PIPELINED =
-  'The client leaves after it has sent a second request: the web server gives that request up before the application hears of it.'
 const TUNNEL = 'FastCGI carries no CONNECT and no Upgrade: there is no stream of octets in both directions.'
 
 const all = (suite: string, reason: string, ...titles: string[]): Exception[] =>
@@ -39,7 +37,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     'onFinished(req, listener) when requests pipelined should handle socket errors',
     'isFinished(req) when request errors should return true',
   ),
-  ...all('on-finished@2', PIPELINED, 'isFinished(res) when requests pipelined should handle aborted requests'),
   ...all(
     'on-finished@2',
     TUNNEL,
