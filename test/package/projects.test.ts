@@ -17,7 +17,6 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((child) => stop(child)))
 })
 
-/** A program that listens must also end when its server is closed: nothing of the package keeps it alive. */
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGTERM')

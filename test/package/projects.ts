@@ -20,14 +20,21 @@ app.post('/echo', (req, res) => {
 })
 `
 
-const LISTEN = `
-const server = createServer(app, { limits: { bodyBytes: 1024 } })
-server.listen(process.argv[2], () => console.log('listening'))
-process.once('SIGTERM', () => server.close())
+const OPTIONS = `{ socket: process.argv[2], limits: { bodyBytes: 1024 } }`
+
+/** Without top-level await, as CommonJS needs it. */
+const SERVE_THEN = `
+serve(app, ${OPTIONS}).then(() => console.log('listening'))
+`
+
+const SERVE_AWAIT = `
+await serve(app, ${OPTIONS})
+console.log('listening')
 `
 
 /** Uses types as a user would, so that wrong ones do not compile. */
 const TYPED = `
+const server = createServer(app)
 const errors: string[] = []
 server.on('clientError', (error) => errors.push(error.message))
 const configured: number = server.configuration.limits.bodyBytes
@@ -44,14 +51,14 @@ const TSCONFIG = JSON.stringify({
 
 const manifest = (type: 'commonjs' | 'module'): string => JSON.stringify({ name: 'app', private: true, type })
 
-const TYPESCRIPT = `
+const typescript = (start: string): string => `
 import http from 'node:http'
 import net from 'node:net'
 import express from 'express'
-import { createServer, gateway, params, prepared, type ServerOptions } from 'express-responder'
-${ROUTES.replace('?.GATEWAY_INTERFACE', "?.['GATEWAY_INTERFACE']")}
-${LISTEN.replace('process.argv[2]', "process.argv[2] ?? ''")}
+import { createServer, gateway, params, prepared, serve, type ServerOptions } from 'express-responder'
+${ROUTES}
 ${TYPED}
+${start}
 `
 
 export const PROJECTS: readonly Project[] = [
@@ -62,8 +69,8 @@ export const PROJECTS: readonly Project[] = [
       'package.json': manifest('commonjs'),
       'app.js': `'use strict'
 const express = require('express')
-const { createServer, params } = require('express-responder')
-${ROUTES}${LISTEN}`,
+const { params, serve } = require('express-responder')
+${ROUTES}${SERVE_THEN}`,
     },
   },
   {
@@ -72,18 +79,18 @@ ${ROUTES}${LISTEN}`,
     files: {
       'package.json': manifest('module'),
       'app.js': `import express from 'express'
-import { createServer, params } from 'express-responder'
-${ROUTES}${LISTEN}`,
+import { params, serve } from 'express-responder'
+${ROUTES}${SERVE_AWAIT}`,
     },
   },
   {
     name: 'CommonJS TypeScript',
     typescript: true,
-    files: { 'package.json': manifest('commonjs'), 'tsconfig.json': TSCONFIG, 'app.ts': TYPESCRIPT },
+    files: { 'package.json': manifest('commonjs'), 'tsconfig.json': TSCONFIG, 'app.ts': typescript(`void ${SERVE_THEN.trim()}`) },
   },
   {
     name: 'ESM TypeScript',
     typescript: true,
-    files: { 'package.json': manifest('module'), 'tsconfig.json': TSCONFIG, 'app.ts': TYPESCRIPT },
+    files: { 'package.json': manifest('module'), 'tsconfig.json': TSCONFIG, 'app.ts': typescript(SERVE_AWAIT) },
   },
 ]

@@ -82,5 +82,5 @@ it('the package shows the public face of the design', async () => {
     'names.mjs',
     "import * as face from 'express-responder'; console.log(JSON.stringify(Object.keys(face)))",
   )
-  expect(names).toEqual(expect.arrayContaining(['createServer', 'params', 'prepared', 'gateway']))
+  expect(names).toEqual(expect.arrayContaining(['createServer', 'serve', 'params', 'prepared', 'gateway']))
 })
