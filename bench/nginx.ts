@@ -1,7 +1,6 @@
 /** A real nginx in front of the servers, with kept connections to each of them. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
@@ -9,16 +8,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { stop } from './launch.js'
 import type { Running } from './launch.js'
 import type { Address } from './load.js'
+import { findProgram } from './programs.js'
 
-const PROGRAMS = ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/local/nginx/sbin/nginx']
 const START_MILLISECONDS = 10_000
 /** More than any measurement sends over one connection. */
 const ENDLESS = 1_000_000_000
-
-/** The nginx program, if there is one. */
-export function nginxProgram(): string | undefined {
-  return PROGRAMS.find((program) => existsSync(program))
-}
 
 /** An nginx that runs. */
 export interface Nginx {
@@ -29,7 +23,7 @@ export interface Nginx {
 
 /** Starts nginx with one listening socket a backend. @throws Error where it is missing or refuses to start. */
 export async function startNginx(directory: string, backends: readonly Running[]): Promise<Nginx> {
-  const program = nginxProgram()
+  const program = findProgram('nginx')
   if (program === undefined) throw new Error('nginx is not installed: Debian package nginx')
   const frontPath = (backend: Running): string => path.join(directory, `front-${String(backend.pid)}.sock`)
   const file = path.join(directory, `nginx-${String(backends[0]?.pid ?? 0)}.conf`)

@@ -6,6 +6,7 @@ import { userInfo } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CaseName } from './cases.js'
+import { findProgram } from './programs.js'
 import type { Protocol } from './wire.js'
 
 const PEERS = fileURLToPath(new URL('../../bench/peers/', import.meta.url))
@@ -87,7 +88,7 @@ export const ROSTER = {
     transport: 'unix',
     keeps: true,
     isNode: false,
-    missing: () => (onPath('go') ? undefined : 'Debian package golang-go'),
+    missing: () => (findProgram('go') === undefined ? 'Debian package golang-go' : undefined),
     command: ({ address, directory }) => ({
       file: buildGo(directory),
       args: [address],
@@ -131,10 +132,6 @@ function resolves(name: string): boolean {
   } catch {
     return false
   }
-}
-
-function onPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(path.delimiter).some((directory) => existsSync(path.join(directory, program)))
 }
 
 function phpFpm(): string | undefined {
