@@ -7,6 +7,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { CaseName } from './cases.js'
+import type { BenchContext } from './context.js'
 import type { Generator } from './generator.js'
 import { launch } from './launch.js'
 import type { Running } from './launch.js'
@@ -14,6 +15,8 @@ import type { Job } from './load.js'
 import { spread } from './measure.js'
 import type { Spread } from './measure.js'
 import { findProgram } from './programs.js'
+import { figure, table, withSpread } from './report.js'
+import { serverKind } from './roster.js'
 import type { ServerName } from './roster.js'
 
 const run = promisify(execFile)
@@ -48,6 +51,31 @@ export function missingForCallgrind(): string | undefined {
   return findProgram('valgrind') === undefined ? 'Debian package valgrind' : undefined
 }
 
+const COMPARED = ['express-fastcgi', 'express-http', 'bare-fastcgi', 'bare-http', 'floor'] as const satisfies ServerName[]
+const REQUESTS = 2000
+const ROUNDS = 3
+
+/** Counts the instructions of several servers and prints them as a table. @throws Error where valgrind is missing. */
+export async function compareInstructions({ options, directory, generator, print }: BenchContext): Promise<Instructions[]> {
+  const missing = missingForCallgrind()
+  if (missing !== undefined) throw new Error(`valgrind is not installed: ${missing}`)
+  const results: Instructions[] = []
+  for (const name of COMPARED.filter((server) => options.servers.includes(server))) {
+    const settings = { directory, node: options.node, case: 'hello', requests: REQUESTS, rounds: ROUNDS } as const
+    const result = await countInstructions(generator, name, settings)
+    results.push(result)
+    print(`${serverKind(name).title}: ${withSpread(result.instructions)}`)
+  }
+  const reference = results.find(({ server }) => server === 'express-http')?.instructions.median
+  const rows = results.map(({ server, instructions }) => [
+    serverKind(server).title,
+    withSpread(instructions),
+    reference === undefined ? '' : figure(instructions.median / reference),
+  ])
+  print(`\n${table(['hello, connections kept', 'instructions a request', '× Express over HTTP'], rows)}`)
+  return results
+}
+
 /** Counts one server's instructions a request. @throws Error where valgrind or the server fail. */
 export async function countInstructions(
   generator: Generator,
@@ -58,7 +86,6 @@ export async function countInstructions(
   const server = await launch(name, {
     ...options,
     clients: CLIENTS,
-    label: '-callgrind',
     wrap: ({ file, args, env }) => ({
       file: 'valgrind',
       args: ['--quiet', '--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${output}`, file, ...args],

@@ -1,14 +1,13 @@
 /** The comparison: every chosen server in every chosen case, in one run, as tables. */
 import { CASES } from './cases.js'
 import type { CaseName } from './cases.js'
-import type { Generator } from './generator.js'
+import type { BenchContext } from './context.js'
 import { launch } from './launch.js'
 import type { Running } from './launch.js'
 import { ratio, spread } from './measure.js'
 import type { Spread } from './measure.js'
 import { startNginx } from './nginx.js'
 import type { Nginx } from './nginx.js'
-import type { BenchOptions } from './options.js'
 import { figure, table, withSpread } from './report.js'
 import { serverKind } from './roster.js'
 import type { ServerName } from './roster.js'
@@ -46,7 +45,7 @@ export class Stage {
 
   static async open(
     names: readonly ServerName[],
-    options: { directory: string; node: string; clients: number; label?: string; behindNginx: boolean },
+    options: { directory: string; node: string; clients: number; behindNginx: boolean },
   ): Promise<Stage> {
     const servers: Running[] = []
     try {
@@ -78,12 +77,7 @@ export class Stage {
 }
 
 /** Measures all and prints a table as soon as it is full. */
-export async function compare(
-  options: BenchOptions,
-  directory: string,
-  generator: Generator,
-  print: (text: string) => void,
-): Promise<Comparison[]> {
+export async function compare({ options, directory, generator, print }: BenchContext): Promise<Comparison[]> {
   const present = options.servers.filter((name) => serverKind(name).missing() === undefined)
   const absent = options.servers.filter((name) => serverKind(name).missing() !== undefined)
   const stage = await Stage.open(present, { ...options, directory })
@@ -91,12 +85,14 @@ export async function compare(
   try {
     for (const connections of options.connections) {
       for (const name of options.cases) {
+        const servers = stage.servers.filter(({ kind }) => !options.behindNginx || (kind.casesBehindProxy?.includes(name) ?? true))
         const samples = await measureRounds(
           generator,
-          stage.servers.map((server) => stage.target(server, name)),
+          servers.map((server) => stage.target(server, name)),
           { ...options, case: name, keep: connections === 'kept' },
         )
-        const rows = compareCase(present, samples, { case: name, connections, behindNginx: options.behindNginx })
+        const measured = servers.map((server) => server.name)
+        const rows = compareCase(measured, samples, { case: name, connections, behindNginx: options.behindNginx })
         results.push(...rows)
         print(`\n${heading(name, connections, options.behindNginx)}\n\n${caseTable(rows, absent)}`)
       }

@@ -1,6 +1,7 @@
 /** Starts the benchmark's servers, waits until they answer, and stops them. */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net from 'node:net'
 import path from 'node:path'
@@ -13,6 +14,8 @@ import type { MemoryReport } from './servers/listen.js'
 const START_MILLISECONDS = 60_000
 const STOP_MILLISECONDS = 3000
 const POLL_MILLISECONDS = 20
+/** Lets a server start more than once in a run. */
+const SUFFIX_OCTETS = 4
 
 /** A server that runs. */
 export interface Running {
@@ -30,8 +33,6 @@ export interface LaunchOptions {
   directory: string
   node: string
   clients: number
-  /** Tells the socket apart from that of the same server on another Node. */
-  label?: string
   /** Wraps the command, for instance into valgrind. */
   wrap?: (command: Command) => Command
 }
@@ -42,7 +43,7 @@ export async function launch(name: ServerName, options: LaunchOptions): Promise<
   const address: Address =
     kind.transport === 'tcp'
       ? { host: '127.0.0.1', port: await freePort() }
-      : { path: path.join(options.directory, `${name}${options.label ?? ''}.sock`) }
+      : { path: path.join(options.directory, `${name}-${randomBytes(SUFFIX_OCTETS).toString('hex')}.sock`) }
   const where = 'path' in address ? address.path : String(address.port)
   const plain = kind.command({ ...options, address: where })
   const { file, args, env } = options.wrap?.(plain) ?? plain

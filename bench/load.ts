@@ -6,7 +6,7 @@ import net from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { CASES } from './cases.js'
 import type { CaseName } from './cases.js'
-import { FastCgiResponseReader, HttpResponseReader, checkResponse, fastCgiRequest, httpRequest } from './wire.js'
+import { FastCgiResponseReader, HttpResponseReader, caseRequest, checkResponse } from './wire.js'
 import type { Protocol, ResponseReader } from './wire.js'
 
 /** A Unix socket, or a port of 127.0.0.1. */
@@ -63,10 +63,7 @@ class Load {
 
   constructor(job: Job) {
     this.job = job
-    this.request =
-      job.protocol === 'http'
-        ? httpRequest(job.case, job.keep)
-        : fastCgiRequest(job.case, job.keep, job.scriptFilename)
+    this.request = caseRequest(job.protocol, job.case, job.keep, job.scriptFilename)
     this.checked = job.check !== true
   }
 

@@ -30,3 +30,8 @@ export function ratio(subject: readonly number[], reference: readonly number[]):
   if (subject.length !== reference.length) throw new RangeError('not the same rounds')
   return spread(subject.map((value, round) => value / (reference[round] ?? NaN)))
 }
+
+/** The same measurements in a unit that is `divisor` times as large. */
+export function scaled({ median, min, max }: Spread, divisor: number): Spread {
+  return { median: median / divisor, min: min / divisor, max: max / divisor }
+}

@@ -5,6 +5,7 @@
 import { encodePairs } from '../lib/fastcgi/params.js'
 import {
   CONTROL_BODY_LENGTH,
+  HEADER_LENGTH,
   KEEP_CONN,
   ProtocolStatus,
   RecordReader,
@@ -14,7 +15,7 @@ import {
   encodeRecord,
 } from '../lib/fastcgi/record.js'
 import { CASES, CASE_NAMES } from './cases.js'
-import type { Case, CaseName } from './cases.js'
+import type { CaseName } from './cases.js'
 
 export type Protocol = 'http' | 'fastcgi'
 
@@ -37,40 +38,83 @@ const HEADERS = [
 ] as const
 const BODY_TYPE = 'application/octet-stream'
 
-/** One HTTP request; `keep` says whether the connection is kept. */
-export function httpRequest(name: CaseName, keep: boolean): Buffer {
-  const { method, path, requestOctets } = CASES[name]
-  const lines = [`${method} ${path} HTTP/1.1`, ...HEADERS.map(([field, value]) => `${field}: ${value}`)]
-  if (!keep) lines.push('Connection: close')
-  if (requestOctets > 0) lines.push(`Content-Type: ${BODY_TYPE}`, `Content-Length: ${String(requestOctets)}`)
-  return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), Buffer.alloc(requestOctets, 'b')])
+/** What a request asks for. */
+export interface RequestShape {
+  method: 'GET' | 'POST'
+  path: string
+  /** Octets of the body. */
+  requestOctets: number
+  /** More header fields. */
+  headers?: readonly (readonly [field: string, value: string])[]
+  /** Whether the connection is kept. */
+  keep: boolean
+  /** The script's file, for an application server that runs files. */
+  scriptFilename?: string
+  /** Which of the cases it is, for the floor. */
+  caseIndex?: number
 }
 
-/**
- * One FastCGI request as nginx writes it with Debian's `fastcgi_params`.
- *
- * @param scriptFilename the script's file, for an application server that runs files.
- */
-export function fastCgiRequest(name: CaseName, keep: boolean, scriptFilename?: string): Buffer {
-  const { requestOctets } = CASES[name]
-  const begin = Buffer.alloc(CONTROL_BODY_LENGTH)
-  begin.writeUInt16BE(Role.RESPONDER)
-  begin[2] = keep ? KEEP_CONN : 0
-  begin[CONTROL_BODY_LENGTH - 1] = CASE_NAMES.indexOf(name)
-  const records = [
-    encodeRecord(RecordType.BEGIN_REQUEST, REQUEST_ID, begin),
-    encodeRecord(RecordType.PARAMS, REQUEST_ID, encodePairs(fastCgiParams(CASES[name], scriptFilename))),
-    encodeRecord(RecordType.PARAMS, REQUEST_ID),
-  ]
-  const body = Buffer.alloc(requestOctets, 'b')
-  for (let start = 0; start < requestOctets; start += STDIN_RECORD_LENGTH) {
+/** The whole request of a case. */
+export function caseRequest(protocol: Protocol, name: CaseName, keep: boolean, scriptFilename?: string): Buffer {
+  const { method, path, requestOctets } = CASES[name]
+  const shape: RequestShape = { method, path, requestOctets, keep, caseIndex: CASE_NAMES.indexOf(name) }
+  if (scriptFilename !== undefined) shape.scriptFilename = scriptFilename
+  return Buffer.concat([
+    requestHead(protocol, shape),
+    requestBody(protocol, Buffer.alloc(requestOctets, 'b')),
+    requestEnd(protocol),
+  ])
+}
+
+/** All of a request before its body. */
+export function requestHead(protocol: Protocol, shape: RequestShape): Buffer {
+  return protocol === 'http' ? httpHead(shape) : fastCgiHead(shape)
+}
+
+/** A piece of a request's body as it goes over the wire. */
+export function requestBody(protocol: Protocol, body: Buffer): Buffer {
+  if (protocol === 'http') return body
+  const records: Buffer[] = []
+  for (let start = 0; start < body.length; start += STDIN_RECORD_LENGTH) {
     records.push(encodeRecord(RecordType.STDIN, REQUEST_ID, body.subarray(start, start + STDIN_RECORD_LENGTH)))
   }
-  records.push(encodeRecord(RecordType.STDIN, REQUEST_ID))
   return Buffer.concat(records)
 }
 
-function fastCgiParams({ method, path, requestOctets }: Case, scriptFilename?: string): [string, string][] {
+/** What ends a request. */
+export function requestEnd(protocol: Protocol): Buffer {
+  return protocol === 'http' ? Buffer.alloc(0) : encodeRecord(RecordType.STDIN, REQUEST_ID)
+}
+
+function headersOf({ requestOctets, headers = [] }: RequestShape): (readonly [field: string, value: string])[] {
+  const body = [
+    ['Content-Type', BODY_TYPE],
+    ['Content-Length', String(requestOctets)],
+  ] as const
+  return [...HEADERS, ...headers, ...(requestOctets > 0 ? body : [])]
+}
+
+function httpHead(shape: RequestShape): Buffer {
+  const lines = headersOf(shape).map(([field, value]) => `${field}: ${value}\r\n`)
+  const connection = shape.keep ? '' : 'Connection: close\r\n'
+  return Buffer.from(`${shape.method} ${shape.path} HTTP/1.1\r\n${lines.join('')}${connection}\r\n`, 'latin1')
+}
+
+function fastCgiHead(shape: RequestShape): Buffer {
+  const begin = Buffer.alloc(CONTROL_BODY_LENGTH)
+  begin.writeUInt16BE(Role.RESPONDER)
+  begin[FLAGS_OCTET - HEADER_LENGTH] = shape.keep ? KEEP_CONN : 0
+  begin[CASE_OCTET - HEADER_LENGTH] = shape.caseIndex ?? 0
+  return Buffer.concat([
+    encodeRecord(RecordType.BEGIN_REQUEST, REQUEST_ID, begin),
+    encodeRecord(RecordType.PARAMS, REQUEST_ID, encodePairs(fastCgiParams(shape))),
+    encodeRecord(RecordType.PARAMS, REQUEST_ID),
+  ])
+}
+
+/** The params that nginx sends with Debian's `fastcgi_params`, in its order. */
+function fastCgiParams(shape: RequestShape): [string, string][] {
+  const { method, path, requestOctets, scriptFilename } = shape
   return [
     ['QUERY_STRING', ''],
     ['REQUEST_METHOD', method],
@@ -91,13 +135,10 @@ function fastCgiParams({ method, path, requestOctets }: Case, scriptFilename?: s
     ['SERVER_PORT', '80'],
     ['SERVER_NAME', HOST],
     ['REDIRECT_STATUS', '200'],
-    ...HEADERS.map(([field, value]): [string, string] => [`HTTP_${field.toUpperCase().replaceAll('-', '_')}`, value]),
-    ...(requestOctets > 0
-      ? ([
-          ['HTTP_CONTENT_TYPE', BODY_TYPE],
-          ['HTTP_CONTENT_LENGTH', String(requestOctets)],
-        ] satisfies [string, string][])
-      : []),
+    ...headersOf(shape).map(([field, value]): [string, string] => [
+      `HTTP_${field.toUpperCase().replaceAll('-', '_')}`,
+      value,
+    ]),
   ]
 }
 

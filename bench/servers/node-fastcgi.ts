@@ -6,7 +6,7 @@ import { expressApp } from './app.js'
 import { listen } from './listen.js'
 
 interface NodeFastCgi {
-  createServer(responder: RequestListener): Server
+  createServer: (responder: RequestListener) => Server
 }
 
 const { createServer } = createRequire(import.meta.url)('node-fastcgi') as NodeFastCgi

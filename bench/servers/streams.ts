@@ -3,26 +3,26 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
-const CHUNK_LENGTH = 64 * 1024
+const chunk = Buffer.alloc(64 * 1024, 'a')
 
 /** GET /stream: answers as many octets as the header `X-Octets` asks for, as fast as the client reads. */
 export function stream(req: IncomingMessage, res: ServerResponse): void {
   const octets = Number(req.headers['x-octets'])
   res.setHeader('Content-Type', 'application/octet-stream')
   res.setHeader('Content-Length', String(octets))
-  void pipeline(Readable.from(chunks(octets)), res)
+  pipeline(Readable.from(chunks(octets)), res).catch(() => undefined)
 }
 
 function* chunks(octets: number): Generator<Buffer> {
-  for (let left = octets; left > 0; left -= CHUNK_LENGTH) yield Buffer.alloc(Math.min(left, CHUNK_LENGTH), 'a')
+  for (let left = octets; left > 0; left -= chunk.length) yield chunk.subarray(0, left)
 }
 
 /** POST /receive: reads nothing for the milliseconds in `X-Pause`, then all, and answers the number of octets. */
 export function receive(req: IncomingMessage, res: ServerResponse): void {
   let octets = 0
   setTimeout(() => {
-    req.on('data', (chunk: Buffer) => {
-      octets += chunk.length
+    req.on('data', (piece: Buffer) => {
+      octets += piece.length
     })
     req.on('end', () => {
       res.end(String(octets))
