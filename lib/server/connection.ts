@@ -504,6 +504,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #remove(socket: RequestSocket): void {
     if (this.#only === socket) this.#only = undefined
     else this.#others?.delete(socket.requestId)
+    if (this.#others?.size === 0) this.#others = undefined
   }
 
   #all(): RequestSocket[] {
@@ -520,18 +521,31 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if ((this.#closeWhenDone || this.#host.draining) && this.#open === 0 && !this.#closing) this.#close()
   }
 
-  /** Says that nothing more comes, and reads on until the web server closes: closing at once could cost it the response. */
+  /** Closes when what was read and written in this tick is done with. */
   #close(): void {
     if (this.#closing || this.#closed) return
     this.#closing = true
     this.#since = this.#host.ticks
-    this.socket.end()
-    this.socket.resume()
+    process.nextTick(closeNow, this)
+  }
+
+  /**
+   * With input still to come, closing at once could cost the web server the response: it is told that nothing
+   * more comes, and is read until it closes.
+   */
+  closeNow(): void {
+    const isDone = this.#only === undefined && this.#others === undefined && this.#reader.atBoundary && this.output.length === 0
+    if (isDone) this.socket.destroy()
+    else {
+      this.socket.end()
+      this.socket.resume()
+    }
   }
 
   /** The web server has closed: whoever it was for does not wait any more. */
   #onPeerEnd(): void {
     if (this.#open > 0) this.#destroy(new FastCgiError('ERR_FCGI_ABORTED'))
+    else if (this.output.length === 0) this.socket.destroy()
     else if (!this.socket.writableEnded) this.socket.end()
   }
 
@@ -563,6 +577,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#borrower = undefined
     this.#pausedRequests.clear()
   }
+}
+
+function closeNow(connection: Connection): void {
+  connection.closeNow()
 }
 
 /** END_REQUEST's application status where the web server gave the request up. */
