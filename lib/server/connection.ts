@@ -3,7 +3,6 @@
  * A connection that breaks the protocol is closed, and no other with it.
  */
 import type { Server } from 'node:http'
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { decodePairs, encodePairs, paramOf, readPairs } from '../fastcgi/params.js'
 import {
@@ -193,7 +192,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #onBeginRequest(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    // It could not be answered any more: the app must not run for it. The web server sees the end, and may ask elsewhere.
+    // It could not be answered any more, so the app must not run for it. The web server sees the end, and may ask elsewhere.
     if (this.#closing) return
     const begin = decodeBeginRequest(chunk, start, end)
     if (begin === undefined) {
@@ -507,6 +506,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #remove(socket: RequestSocket): void {
     if (this.#only === socket) this.#only = undefined
     else this.#others?.delete(socket.requestId)
+    if (this.#others?.size === 0) this.#others = undefined
   }
 
   #all(): RequestSocket[] {
@@ -523,32 +523,31 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if ((this.#closeWhenDone || this.#host.draining) && this.#open === 0 && !this.#closing) this.#close()
   }
 
-  /** Says that nothing more comes, and reads on until the web server closes: closing at once could cost it the response. */
+  /** Closes when what was read and written in this tick is done with. */
   #close(): void {
     if (this.#closing || this.#closed) return
     this.#closing = true
     this.#since = this.#host.ticks
-    if (this.#canCloseAtOnce()) {
-      this.socket.destroy()
-      return
-    }
-    this.socket.end()
-    this.socket.resume()
+    process.nextTick(closeNow, this)
   }
 
   /**
-   * Over a Unix socket nothing is lost that was written, if all that came has been read. The web server then learns
-   * of the end right after END_REQUEST, and not when it has sent its next request.
+   * With input still to come, closing at once could cost the web server the response: it is told that nothing
+   * more comes, and is read until it closes.
    */
-  #canCloseAtOnce(): boolean {
-    const { socket } = this
-    const isLocal = socket instanceof Socket && socket.remoteAddress === undefined
-    return isLocal && this.output.length === 0 && this.#all().length === 0 && this.#reader.atBoundary
+  closeNow(): void {
+    const isDone = this.#only === undefined && this.#others === undefined && this.#reader.atBoundary && this.output.length === 0
+    if (isDone) this.socket.destroy()
+    else {
+      this.socket.end()
+      this.socket.resume()
+    }
   }
 
   /** The web server has closed: whoever it was for does not wait any more. */
   #onPeerEnd(): void {
     if (this.#open > 0) this.#destroy(new FastCgiError('ERR_FCGI_ABORTED'))
+    else if (this.output.length === 0) this.socket.destroy()
     else if (!this.socket.writableEnded) this.socket.end()
   }
 
@@ -580,6 +579,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#borrower = undefined
     this.#pausedRequests.clear()
   }
+}
+
+function closeNow(connection: Connection): void {
+  connection.closeNow()
 }
 
 /** END_REQUEST's application status where the web server gave the request up. */
