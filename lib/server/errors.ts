@@ -19,6 +19,12 @@ export const ERROR_CODES = {
   ERR_FCGI_CONTENT_LENGTH: 'a response body of another length than its Content-Length',
   ERR_FCGI_HEADER_SIZE: 'a response head larger than web servers accept by default',
   ERR_FCGI_BAD_VARIABLE: 'an authorizer variable that cannot be sent',
+  ERR_FCGI_UPSTREAM_CONNECT: 'an application that cannot be reached',
+  ERR_FCGI_UPSTREAM_TIMEOUT: 'an application that does not answer in time',
+  ERR_FCGI_UPSTREAM_CLOSED: 'a connection that the application closed before its response was complete',
+  ERR_FCGI_UPSTREAM_RECORD: 'a record that an application must not send',
+  ERR_FCGI_UPSTREAM_HEAD: 'a response without a proper header block',
+  ERR_FCGI_UPSTREAM_STATUS: 'a request that the application refused or ended with an error',
   ERR_FCGI_OPTION: 'a wrong option',
   ERR_FCGI_UNSUPPORTED_NODE: 'a Node.js whose internals are not as this package needs them',
 } as const
