@@ -210,7 +210,8 @@ class ServerHost implements ConnectionHost {
   warn(error: FastCgiError): void {
     if (this.server.emit('warning', error) || this.#warned.has(error.code)) return
     this.#warned.add(error.code)
-    process.emitWarning(error)
+    // As text: an error of another realm, such as a test runner's, is not taken.
+    process.emitWarning(error.message, { type: 'FastCgiWarning', code: error.code })
   }
 
   dispatch(socket: RequestSocket, head: RequestHeadReader): void {
