@@ -103,6 +103,7 @@ export class RecordReader {
   #held: Uint8Array = EMPTY
   #heldLength = 0
   #stopped = false
+  #position = 0
 
   constructor(consumer: RecordConsumer) {
     this.#consumer = consumer
@@ -113,43 +114,52 @@ export class RecordReader {
     return this.#headerLength === 0 && this.#contentLeft === 0 && this.#paddingLeft === 0
   }
 
+  /** The offset in the chunk up to which it was read, also while a consumer is called: it may throw. */
+  get position(): number {
+    return this.#position
+  }
+
   /** Reads `chunk` from `start` up to `end`. */
   read(chunk: Uint8Array, start = 0, end = chunk.length): void {
-    let position = start
-    while (position < end && !this.#stopped) {
-      if (this.#contentLeft > 0) position = this.#readContent(chunk, position, end)
-      else if (this.#paddingLeft > 0) position = this.#skipPadding(position, end)
-      else if (this.#headerLength === 0 && end - position >= HEADER_LENGTH) {
-        position = this.#readWhole(chunk, position, end)
-      } else position = this.#readHeaderPart(chunk, position, end)
+    this.#position = start
+    while (this.#position < end && !this.#stopped) {
+      if (this.#contentLeft > 0) this.#readContent(chunk, end)
+      else if (this.#paddingLeft > 0) this.#skipPadding(end)
+      else if (this.#headerLength === 0 && end - this.#position >= HEADER_LENGTH) this.#readWhole(chunk, end)
+      else this.#readHeaderPart(chunk, end)
     }
   }
 
   /** The common case: a whole header is there, and often the whole record. */
-  #readWhole(chunk: Uint8Array, position: number, end: number): number {
-    if (!this.#startRecord(chunk, position)) return end
-    const contentStart = position + HEADER_LENGTH
+  #readWhole(chunk: Uint8Array, end: number): void {
+    if (!this.#startRecord(chunk, this.#position)) return
+    const contentStart = this.#position + HEADER_LENGTH
     const contentEnd = contentStart + this.#contentLeft
-    if (contentEnd > end) return contentStart
-    this.#contentLeft = 0
-    this.#deliver(chunk, contentStart, contentEnd, false)
     const next = contentEnd + this.#paddingLeft
-    if (next > end) return contentEnd
-    this.#paddingLeft = 0
-    return next
+    if (contentEnd > end) {
+      this.#position = contentStart
+      return
+    }
+    this.#contentLeft = 0
+    if (next > end) this.#position = contentEnd
+    else {
+      this.#paddingLeft = 0
+      this.#position = next
+    }
+    this.#deliver(chunk, contentStart, contentEnd, false)
   }
 
-  #readHeaderPart(chunk: Uint8Array, position: number, end: number): number {
-    const length = Math.min(HEADER_LENGTH - this.#headerLength, end - position)
-    this.#header.set(chunk.subarray(position, position + length), this.#headerLength)
+  #readHeaderPart(chunk: Uint8Array, end: number): void {
+    const length = Math.min(HEADER_LENGTH - this.#headerLength, end - this.#position)
+    this.#header.set(chunk.subarray(this.#position, this.#position + length), this.#headerLength)
     this.#headerLength += length
+    this.#position += length
     if (this.#headerLength === HEADER_LENGTH) {
       this.#headerLength = 0
       if (this.#startRecord(this.#header, 0) && this.#contentLeft === 0) this.#deliver(EMPTY, 0, 0, false)
     } else if (this.#header[0] !== VERSION) {
       this.#stop(this.#header[0] ?? 0)
     }
-    return position + length
   }
 
   #startRecord(bytes: Uint8Array, at: number): boolean {
@@ -165,13 +175,15 @@ export class RecordReader {
     return true
   }
 
-  #readContent(chunk: Uint8Array, position: number, end: number): number {
+  #readContent(chunk: Uint8Array, end: number): void {
+    const position = this.#position
     const length = Math.min(this.#contentLeft, end - position)
     const pieceEnd = position + length
+    this.#position = pieceEnd
     if (isStream(this.#type)) {
       this.#contentLeft -= length
       this.#deliver(chunk, position, pieceEnd, this.#contentLeft > 0)
-      return pieceEnd
+      return
     }
     if (this.#held === EMPTY) this.#held = new Uint8Array(this.#contentLeft)
     this.#held.set(chunk.subarray(position, pieceEnd), this.#heldLength)
@@ -183,13 +195,12 @@ export class RecordReader {
       this.#heldLength = 0
       this.#deliver(held, 0, held.length, false)
     }
-    return pieceEnd
   }
 
-  #skipPadding(position: number, end: number): number {
-    const length = Math.min(this.#paddingLeft, end - position)
+  #skipPadding(end: number): void {
+    const length = Math.min(this.#paddingLeft, end - this.#position)
     this.#paddingLeft -= length
-    return position + length
+    this.#position += length
   }
 
   #deliver(chunk: Uint8Array, start: number, end: number, more: boolean): void {

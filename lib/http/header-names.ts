@@ -1,0 +1,122 @@
+/** From the name of a CGI meta-variable (RFC 3875, section 4.1) to what it means for a request. Pure. */
+
+/** What a param is to a request. Headers are the common case, most others are only read when asked for. */
+export const ParamKind = {
+  OTHER: 0,
+  HEADER: 1,
+  REQUEST_METHOD: 2,
+  REQUEST_URI: 3,
+  SERVER_PROTOCOL: 4,
+  CONTENT_LENGTH: 5,
+  CONTENT_TYPE: 6,
+  TRANSFER_ENCODING: 7,
+} as const
+
+/** What is known of one param's name, made once. */
+export interface ParamName {
+  readonly name: string
+  readonly bytes: Uint8Array
+  readonly kind: number
+  /** The header's name in natural case; empty where the param is no header. */
+  readonly header: string
+  /** Whether two headers of this name are refused, because somebody trusts them. */
+  readonly unique: boolean
+  /** The name that followed this one the last time: web servers send params in the same order. */
+  next: ParamName | undefined
+  /** The value that this header had the last time: an equal one was checked already, and is kept once. */
+  lastValue: string
+  /** The request that this name was last seen in. */
+  seenIn: number
+}
+
+/** More names than this are not kept: clients choose the names of headers. */
+const MAX_NAMES = 1024
+
+const KINDS = new Map<string, number>([
+  ['REQUEST_METHOD', ParamKind.REQUEST_METHOD],
+  ['REQUEST_URI', ParamKind.REQUEST_URI],
+  ['SERVER_PROTOCOL', ParamKind.SERVER_PROTOCOL],
+  ['CONTENT_LENGTH', ParamKind.CONTENT_LENGTH],
+  ['CONTENT_TYPE', ParamKind.CONTENT_TYPE],
+  ['HTTP_TRANSFER_ENCODING', ParamKind.TRANSFER_ENCODING],
+  // The CGI variables without HTTP_ are the true ones.
+  ['HTTP_CONTENT_LENGTH', ParamKind.OTHER],
+  ['HTTP_CONTENT_TYPE', ParamKind.OTHER],
+  // httpoxy, CVE-2016-5385: nothing may take a client's Proxy header for a setting.
+  ['HTTP_PROXY', ParamKind.OTHER],
+])
+
+/**
+ * Headers that an app or `trust proxy` believes: `X-Real-IP` and `X_Real_IP` both arrive as
+ * HTTP_X_REAL_IP from some servers, so a second one is refused rather than joined.
+ */
+const UNIQUE_HEADERS = new Set([
+  'HTTP_AUTHORIZATION',
+  'HTTP_FORWARDED',
+  'HTTP_HOST',
+  'HTTP_PROXY_AUTHORIZATION',
+  'HTTP_X_FORWARDED_FOR',
+  'HTTP_X_FORWARDED_HOST',
+  'HTTP_X_FORWARDED_PORT',
+  'HTTP_X_FORWARDED_PREFIX',
+  'HTTP_X_FORWARDED_PROTO',
+  'HTTP_X_FORWARDED_USER',
+  'HTTP_X_REAL_IP',
+  'HTTP_X_REMOTE_USER',
+])
+
+/** Words of header names whose natural case is not Capitalized. */
+const SPECIAL_WORDS = new Map([
+  ['CH', 'CH'],
+  ['DNT', 'DNT'],
+  ['ETAG', 'ETag'],
+  ['ID', 'ID'],
+  ['IP', 'IP'],
+  ['MD5', 'MD5'],
+  ['SSL', 'SSL'],
+  ['TE', 'TE'],
+  ['UA', 'UA'],
+  ['URI', 'URI'],
+  ['URL', 'URL'],
+  ['WEBSOCKET', 'WebSocket'],
+  ['WWW', 'WWW'],
+  ['XSS', 'XSS'],
+])
+
+/** The characters that a header's name may have (RFC 9110, section 5.6.2). */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** The names of params that were seen, each made once. */
+export class ParamNames {
+  readonly #names = new Map<string, ParamName>()
+
+  get(name: string): ParamName {
+    const known = this.#names.get(name)
+    if (known !== undefined) return known
+    const made = createParamName(name)
+    if (this.#names.size < MAX_NAMES) this.#names.set(name, made)
+    return made
+  }
+}
+
+function createParamName(name: string): ParamName {
+  const header = headerName(name)
+  return {
+    name,
+    bytes: Buffer.from(name, 'latin1'),
+    kind: KINDS.get(name) ?? (header === '' ? ParamKind.OTHER : ParamKind.HEADER),
+    header,
+    unique: UNIQUE_HEADERS.has(name),
+    next: undefined,
+    lastValue: '',
+    seenIn: -1,
+  }
+}
+
+/** `HTTP_USER_AGENT` → `User-Agent`; empty where the param is no header. */
+export function headerName(paramName: string): string {
+  if (!paramName.startsWith('HTTP_')) return ''
+  const words = paramName.slice('HTTP_'.length).split('_')
+  const header = words.map((word) => SPECIAL_WORDS.get(word) ?? word.slice(0, 1) + word.slice(1).toLowerCase()).join('-')
+  return TOKEN.test(header) ? header : ''
+}

@@ -1,0 +1,111 @@
+/**
+ * From the head of an HTTP response, as Node makes it, to the head that a FastCGI responder sends:
+ * a `Status:` header instead of a status line (RFC 3875, section 6.3.3). Pure: text in, text out.
+ */
+
+/** What Node's heads begin with; FastCGI's have {@link STATUS_PREFIX} there, which is one octet shorter. */
+export const STATUS_LINE_PREFIX = 'HTTP/1.1 '
+export const STATUS_PREFIX = 'Status: '
+
+/**
+ * Headers of one hop, which proxies would relay or apply twice, and a Status header of the app's own,
+ * which would be taken for the response's status.
+ */
+const HOP_HEADERS = /\r\n(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade):[^\r]*/gi
+const HAS_HOP_HEADERS = /\r\n(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade):/i
+
+/** Whether a head has a header that must not be sent on. */
+export function hasHopHeaders(head: string): boolean {
+  return HAS_HOP_HEADERS.test(head)
+}
+
+/** A head of Node's, still with its status line, without the headers that must not be sent on. */
+export function withoutHopHeaders(head: string): string {
+  return head.replace(HOP_HEADERS, '')
+}
+
+/** A head of Node's with more header lines, each ending with CRLF, before its empty line. */
+export function withHeaderLines(head: string, lines: string): string {
+  return head.slice(0, -2) + lines + '\r\n'
+}
+
+/** The name of the longest header of a head, and the octets that it takes. */
+export function largestHeader(head: string): { name: string; length: number } {
+  let largest = { name: '', length: 0 }
+  for (const line of head.split('\r\n').slice(1)) {
+    if (line.length > largest.length) largest = { name: line.slice(0, line.indexOf(':')), length: line.length }
+  }
+  return largest
+}
+
+/** The Link lines of a `103 Early Hints` text (RFC 8297); empty where the text is another 1xx. */
+export function earlyHintLinks(text: string): string {
+  if (!text.startsWith('HTTP/1.1 103')) return ''
+  const lines = text.split('\r\n').filter((line) => line.toLowerCase().startsWith('link:'))
+  return lines.map((line) => `${line}\r\n`).join('')
+}
+
+/** A whole response of the server's own, with its body, still with a status line. */
+export function plainResponse(status: number, reason: string, text: string, headers = ''): string {
+  const body = `${text}\n`
+  return (
+    `${STATUS_LINE_PREFIX}${String(status)} ${reason}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+    `Content-Length: ${String(Buffer.byteLength(body))}\r\nCache-Control: no-store\r\n${headers}\r\n${body}`
+  )
+}
+
+/** A name that an authorizer's variable may have: it becomes part of a header's name. */
+const VARIABLE_NAME = /^[A-Za-z0-9_-]+$/
+// eslint-disable-next-line no-control-regex -- control characters are what is looked for
+const BAD_VARIABLE_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+
+/** Variables of an authorizer as `Variable-*` header lines (FastCGI specification, section 6.3). */
+export function variableLines(variables: Readonly<Record<string, string>>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => {
+      if (!VARIABLE_NAME.test(name) || BAD_VARIABLE_VALUE.test(value)) throw new TypeError(`variable ${JSON.stringify(name)}`)
+      return `Variable-${name}: ${value}\r\n`
+    })
+    .join('')
+}
+
+/** Takes the framing of `Transfer-Encoding: chunked` off a body (RFC 9112, section 7.1) that arrives in any pieces. */
+export class ChunkedDecoder {
+  #left = 0
+  #line = ''
+  #state: 'size' | 'data' | 'data-end' | 'trailer' = 'size'
+
+  /** The content in `bytes`, in order. */
+  decode(bytes: Uint8Array): Uint8Array[] {
+    const pieces: Uint8Array[] = []
+    let position = 0
+    while (position < bytes.length && this.#state !== 'trailer') {
+      if (this.#state === 'data') {
+        const end = Math.min(bytes.length, position + this.#left)
+        pieces.push(bytes.subarray(position, end))
+        this.#left -= end - position
+        position = end
+        if (this.#left === 0) this.#state = 'data-end'
+      } else {
+        this.#framing(bytes[position] as number)
+        position++
+      }
+    }
+    return pieces
+  }
+
+  #framing(octet: number): void {
+    if (octet !== 0x0a) {
+      this.#line += String.fromCharCode(octet)
+      return
+    }
+    const line = this.#line
+    this.#line = ''
+    if (this.#state === 'data-end') {
+      this.#state = 'size'
+      return
+    }
+    this.#left = Number.parseInt(line, 16)
+    this.#state = this.#left > 0 ? 'data' : 'trailer'
+  }
+}

@@ -1,0 +1,560 @@
+/**
+ * One connection from the web server: requests by their ids, keep-conn, management records, limits.
+ * A connection that breaks the protocol is closed, and no other with it.
+ */
+import type { Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { decodePairs, encodePairs, paramOf, readPairs } from '../fastcgi/params.js'
+import {
+  MANAGEMENT_REQUEST_ID,
+  ProtocolStatus,
+  RecordReader,
+  RecordType,
+  Role,
+  decodeBeginRequest,
+  encodeEndRequest,
+  encodeRecord,
+  encodeUnknownType,
+  type RecordConsumer,
+} from '../fastcgi/record.js'
+import type { HeadProblem, RequestHeadReader } from '../http/request.js'
+import { plainResponse } from '../http/response.js'
+import { FastCgiError, type ErrorCode } from './errors.js'
+import type { ServerConfiguration } from './options.js'
+import { RecordOutput } from './output.js'
+import { RequestSocket, type RequestCarrier } from './request-socket.js'
+
+/** What a connection needs of the server it belongs to. */
+export interface ConnectionHost {
+  readonly server: Server
+  readonly configuration: ServerConfiguration
+  /** Reads PARAMS; one for all connections. */
+  readonly headReader: RequestHeadReader
+  /** Grows by one about every second: time to the precision that limits need. */
+  readonly ticks: number
+  /** The server stops: no connection is kept. */
+  readonly draining: boolean
+  /** The request is there as far as its PARAMS: makes request and response, and gives them to the app. */
+  dispatch(socket: RequestSocket, head: RequestHeadReader): void
+  onConnectionError(error: FastCgiError, socket: Duplex): void
+  onConnectionClosed(connection: Connection): void
+  warn(error: FastCgiError): void
+}
+
+/** What http-terminator sees of a connection that has open requests: it then waits for it. */
+const IN_FLIGHT = { headersSent: true }
+
+/** More refused requests than this many times the allowed number, unanswered at one time, and the connection is closed. */
+const REFUSED_FACTOR = 2
+
+/** A request that is not given to the app, but answered when its PARAMS are complete. */
+interface Refusal {
+  readonly status: number
+  readonly reason: string
+  readonly text: string
+  readonly headers: string
+  readonly error: FastCgiError
+}
+
+/** A request while its PARAMS come in. */
+interface OpenParams {
+  /** Those that came before the record that is being read. */
+  earlier: Buffer[]
+  length: number
+  refusal: Refusal | undefined
+}
+
+export class Connection implements RecordConsumer, RequestCarrier {
+  readonly socket: Duplex
+  readonly server: Server
+  readonly configuration: ServerConfiguration
+  readonly output: RecordOutput
+  readonly #host: ConnectionHost
+  readonly #reader: RecordReader
+  readonly #requests = new Map<number, RequestSocket>()
+  readonly #params = new Map<number, OpenParams>()
+  readonly #pausedRequests = new Set<RequestSocket>()
+  #open = 0
+  #closeWhenDone = false
+  #closing = false
+  #closed = false
+  #wantsDrain = false
+  #ignored = 0
+  /** The tick since which the connection has been as it is: idle, or waiting for PARAMS, or closing. */
+  #since: number
+
+  constructor(host: ConnectionHost, socket: Duplex) {
+    this.#host = host
+    this.server = host.server
+    this.configuration = host.configuration
+    this.socket = socket
+    this.output = new RecordOutput(socket)
+    this.#reader = new RecordReader(this)
+    this.#since = host.ticks
+    Reflect.set(socket, '_httpMessage', null)
+    socket.on('end', () => {
+      this.#onPeerEnd()
+    })
+    socket.on('close', () => {
+      this.#onClose()
+    })
+    // ECONNRESET and EPIPE only say that the web server has gone: 'close' follows.
+    socket.on('error', () => undefined)
+  }
+
+  get writableHighWaterMark(): number {
+    return this.socket.writableHighWaterMark
+  }
+
+  get readableHighWaterMark(): number {
+    return this.socket.readableHighWaterMark
+  }
+
+  /** Without an open request. */
+  get idle(): boolean {
+    return this.#open === 0 && this.#reader.atBoundary
+  }
+
+  /** Reads what the web server sent. The bytes are only valid during the call. */
+  read(chunk: Uint8Array, start: number, end: number): void {
+    let returned = false
+    try {
+      this.#reader.read(chunk, start, end)
+      returned = true
+    } finally {
+      // An exception of the app's: the rest is read when whoever catches it has had it.
+      if (!returned && this.#reader.position < end) {
+        const rest = Uint8Array.prototype.slice.call(chunk, this.#reader.position, end)
+        process.nextTick(() => {
+          this.read(rest, 0, rest.length)
+        })
+      }
+    }
+  }
+
+  /** Closes once no request is open. */
+  closeWhenDone(): void {
+    this.#closeWhenDone = true
+    if (this.idle) this.#close()
+  }
+
+  /** Checks the time limits; called at every tick. */
+  checkTime(millisecondsPerTick: number): void {
+    const elapsed = (this.#host.ticks - this.#since - 1) * millisecondsPerTick
+    const { params, idle, linger } = this.configuration.timeouts
+    if (this.#closing) {
+      if (elapsed >= linger) this.socket.destroy()
+    } else if (this.#params.size > 0 || (this.#open === 0 && !this.#reader.atBoundary)) {
+      if (params > 0 && elapsed >= params) this.#fail('ERR_FCGI_PARAMS_TIMEOUT', `PARAMS were not complete within ${String(params)} ms`)
+    } else if (this.#open === 0 && idle > 0 && elapsed >= idle) this.#close()
+  }
+
+  // ---- Records ----
+
+  onRecord(type: number, requestId: number, chunk: Uint8Array, start: number, end: number): boolean {
+    if (this.#closed) return false
+    if (requestId === MANAGEMENT_REQUEST_ID) this.#onManagement(type, chunk, start, end)
+    else if (type === RecordType.STDIN) this.#onStdin(requestId, chunk, start, end)
+    else if (type === RecordType.PARAMS) this.#onParams(requestId, chunk, start, end)
+    else if (type === RecordType.BEGIN_REQUEST) this.#onBeginRequest(requestId, chunk, start, end)
+    else if (type === RecordType.ABORT_REQUEST) this.#onAbortRequest(requestId)
+    else if (type === RecordType.DATA) this.#onData(requestId, chunk, start, end)
+    // Any other type is the application's to send; one that comes is ignored.
+    return !this.#closed
+  }
+
+  onBadVersion(version: number): void {
+    this.#fail('ERR_FCGI_BAD_VERSION', `a record of version ${String(version)}; is an HTTP client talking to a FastCGI socket?`)
+  }
+
+  /** Section 4: GET_VALUES is answered with what is known, any other type with UNKNOWN_TYPE. */
+  #onManagement(type: number, chunk: Uint8Array, start: number, end: number): void {
+    if (type !== RecordType.GET_VALUES) {
+      this.output.record(encodeUnknownType(type))
+      this.flush()
+      return
+    }
+    const wanted = decodePairs(chunk, start, end)
+    if (wanted === undefined) {
+      this.#fail('ERR_FCGI_BAD_PARAMS', 'GET_VALUES with name-value pairs that cannot be read')
+      return
+    }
+    const { connections, requestsPerConnection } = this.configuration.limits
+    const values = new Map([
+      ['FCGI_MAX_CONNS', String(connections)],
+      ['FCGI_MAX_REQS', String(connections * requestsPerConnection)],
+      ['FCGI_MPXS_CONNS', '1'],
+    ])
+    const names = new Set(wanted.map(([name]) => name))
+    const answer = encodePairs([...names].map((name) => [name, values.get(name)] as const))
+    this.output.record(encodeRecord(RecordType.GET_VALUES_RESULT, MANAGEMENT_REQUEST_ID, answer))
+    this.flush()
+  }
+
+  #onBeginRequest(requestId: number, chunk: Uint8Array, start: number, end: number): void {
+    const begin = decodeBeginRequest(chunk, start, end)
+    if (begin === undefined) {
+      this.#fail('ERR_FCGI_BAD_RECORD', 'a BEGIN_REQUEST that is too short')
+      return
+    }
+    const known = this.#requests.get(requestId)
+    if (known !== undefined) {
+      if (!known.ended) {
+        this.#fail('ERR_FCGI_BAD_RECORD', `BEGIN_REQUEST for the request ${String(requestId)}, which is active`)
+        return
+      }
+      this.#forget(known)
+    }
+    if (!begin.keepConnection) this.#closeWhenDone = true
+    if (begin.role < Role.RESPONDER || begin.role > Role.FILTER) {
+      this.output.record(encodeEndRequest(requestId, { appStatus: 0, protocolStatus: ProtocolStatus.UNKNOWN_ROLE }))
+      this.flush()
+      this.#closeIfDone()
+      return
+    }
+    this.#begin(requestId, begin.role, begin.keepConnection)
+  }
+
+  #begin(requestId: number, role: number, keepConnection: boolean): void {
+    const { requestsPerConnection } = this.configuration.limits
+    if (this.#open >= requestsPerConnection * REFUSED_FACTOR) {
+      this.#fail('ERR_FCGI_REQUESTS_LIMIT', `more than ${String(this.#open)} requests open`)
+      return
+    }
+    const refusal = this.#open >= requestsPerConnection ? tooManyRequests(requestsPerConnection) : undefined
+    if (this.#open++ === 0) Reflect.set(this.socket, '_httpMessage', IN_FLIGHT)
+    this.#ignored = 0
+    this.#since = this.#host.ticks
+    this.#requests.set(requestId, new RequestSocket(this, requestId, role, keepConnection))
+    this.#params.set(requestId, { earlier: [], length: 0, refusal })
+  }
+
+  #onParams(requestId: number, chunk: Uint8Array, start: number, end: number): void {
+    const params = this.#params.get(requestId)
+    const socket = this.#requests.get(requestId)
+    if (params === undefined || socket === undefined) return
+    if (start === end) {
+      this.#params.delete(requestId)
+      this.#onParamsComplete(socket, params)
+      return
+    }
+    params.length += end - start
+    if (params.refusal !== undefined) return
+    if (params.length > this.configuration.limits.paramsBytes) {
+      params.earlier = []
+      params.refusal = headerFieldsTooLarge(`more than ${String(this.configuration.limits.paramsBytes)} octets of params`)
+      return
+    }
+    params.earlier.push(Buffer.from(chunk.subarray(start, end)))
+  }
+
+  #onParamsComplete(socket: RequestSocket, params: OpenParams): void {
+    if (params.refusal !== undefined) {
+      this.#refuse(socket, params.refusal)
+      return
+    }
+    const bytes = params.earlier.length === 1 ? (params.earlier[0] as Buffer) : Buffer.concat(params.earlier)
+    const reader = this.#host.headReader
+    reader.begin(bytes, 0, bytes.length)
+    const readTo = readPairs(bytes, 0, bytes.length, reader)
+    const problem = reader.complete((name) => paramOf(reader.text, name))
+    if (readTo !== bytes.length && !reader.refused) {
+      this.#fail('ERR_FCGI_BAD_PARAMS', 'PARAMS with name-value pairs that cannot be read')
+      return
+    }
+    const refusal = problem === undefined ? this.#refusalOf(reader) : refusalFor(problem, reader, this.configuration)
+    if (refusal !== undefined) {
+      this.#refuse(socket, refusal)
+      return
+    }
+    socket.paramsText = reader.text
+    // An Authorizer has no STDIN (section 6.3).
+    if (socket.role !== Role.AUTHORIZER) socket.announced = reader.contentLength
+    this.#host.dispatch(socket, reader)
+    if (socket.role === Role.AUTHORIZER) socket.endInput()
+  }
+
+  #refusalOf(head: RequestHeadReader): Refusal | undefined {
+    const { bodyBytes } = this.configuration.limits
+    if (head.contentLength > bodyBytes) return contentTooLarge(bodyBytes)
+    if (head.method === 'CONNECT') return upgradeRefused('CONNECT')
+    return undefined
+  }
+
+  #onStdin(requestId: number, chunk: Uint8Array, start: number, end: number): void {
+    const socket = this.#requests.get(requestId)
+    if (socket === undefined || socket.inputEnded || this.#params.has(requestId)) {
+      this.#ignore(end - start)
+      return
+    }
+    if (start === end) this.#onStdinEnd(socket)
+    else this.#onStdinContent(socket, chunk, start, end)
+  }
+
+  #onStdinContent(socket: RequestSocket, chunk: Uint8Array, start: number, end: number): void {
+    socket.received += end - start
+    if (socket.ended || !socket.dispatched) this.#ignore(end - start)
+    if (socket.destroyed || !socket.dispatched) return
+    if (socket.announced >= 0 && socket.received > socket.announced) {
+      this.#giveUp(socket, wrongBodyLength(socket))
+      return
+    }
+    if (socket.received > this.configuration.limits.bodyBytes) {
+      this.#giveUp(socket, contentTooLarge(this.configuration.limits.bodyBytes))
+      return
+    }
+    this.#pausedUnless(socket.pushBody(copyOf(chunk, start, end)), socket)
+  }
+
+  #onStdinEnd(socket: RequestSocket): void {
+    if (socket.dispatched && !socket.destroyed && socket.announced >= 0 && socket.received !== socket.announced) {
+      this.#giveUp(socket, wrongBodyLength(socket))
+      return
+    }
+    socket.endInput()
+    if (socket.ended) this.#forget(socket)
+  }
+
+  #onData(requestId: number, chunk: Uint8Array, start: number, end: number): void {
+    const socket = this.#requests.get(requestId)
+    if (socket?.data === undefined) {
+      this.#ignore(end - start)
+      return
+    }
+    this.#pausedUnless(socket.pushData(start === end ? null : copyOf(chunk, start, end)), socket)
+  }
+
+  /** The request ends soon after (section 5.4). */
+  #onAbortRequest(requestId: number): void {
+    const socket = this.#requests.get(requestId)
+    if (socket === undefined || socket.ended) return
+    this.#params.delete(requestId)
+    socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
+    this.endRequest(socket, ABORTED_STATUS)
+    this.flush()
+    this.#forget(socket)
+  }
+
+  /** Input that nobody wants: read into nothing, but not without end. */
+  #ignore(length: number): void {
+    this.#ignored += length
+    const { drainBytes } = this.configuration.limits
+    if (this.#ignored > drainBytes) this.#fail('ERR_FCGI_BODY_LIMIT', `more than ${String(drainBytes)} octets that nobody reads`)
+  }
+
+  // ---- Answers of the server's own ----
+
+  /** Answers a request that the app was not given. */
+  #refuse(socket: RequestSocket, refusal: Refusal): void {
+    this.#host.onConnectionError(refusal.error, this.socket)
+    if (this.#closed) return
+    this.#answer(socket, refusal)
+  }
+
+  /** Answers a request that the app was given, if its response has not begun. */
+  #giveUp(socket: RequestSocket, refusal: Refusal): void {
+    const answered = socket.headSent
+    this.#host.onConnectionError(refusal.error, this.socket)
+    if (answered) {
+      socket.destroy(refusal.error)
+      return
+    }
+    if (socket.ended) return
+    this.#answer(socket, refusal)
+    socket.abort(refusal.error)
+  }
+
+  #answer(socket: RequestSocket, refusal: Refusal): void {
+    const { status, reason, text, headers } = refusal
+    this.output.head(socket.requestId, plainResponse(status, reason, text, headers), 'utf8')
+    this.endRequest(socket, 0)
+    this.flush()
+  }
+
+  // ---- What request sockets ask ----
+
+  flush(): void {
+    if (this.#closed) return
+    if (this.#wantsDrain) {
+      this.output.onFlushed((error) => {
+        if (!error) this.#drained()
+      })
+    }
+    this.output.flush()
+    if (this.#open === 0) this.#closeIfDone()
+  }
+
+  endRequest(socket: RequestSocket, appStatus: number): void {
+    if (socket.ended) return
+    socket.ended = true
+    this.output.end(socket.requestId, appStatus, ProtocolStatus.REQUEST_COMPLETE)
+    if (--this.#open === 0) {
+      this.#since = this.#host.ticks
+      Reflect.set(this.socket, '_httpMessage', null)
+    }
+    if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
+    if (socket.inputEnded) this.#requests.delete(socket.requestId)
+  }
+
+  /**
+   * The client must be able to tell that the response is not whole: alone on its connection, the connection
+   * ends without END_REQUEST. Among others it must not, so END_REQUEST says with its status that it failed.
+   */
+  breakOff(socket: RequestSocket): void {
+    if (this.#closed || socket.ended) return
+    if (!socket.headSent) {
+      this.#answer(socket, { ...INTERNAL_ERROR })
+      return
+    }
+    if (this.#open > 1) {
+      this.endRequest(socket, BROKEN_OFF_STATUS)
+      this.flush()
+      return
+    }
+    this.output.flush()
+    this.#destroy(new FastCgiError('ERR_FCGI_ABORTED', 'the app destroyed the response'))
+  }
+
+  pauseInput(socket: RequestSocket): void {
+    if (socket.inputEnded || socket.ended) return
+    this.#pausedRequests.add(socket)
+    this.socket.pause()
+  }
+
+  resumeInput(socket: RequestSocket): void {
+    if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
+  }
+
+  wantDrain(): void {
+    this.#wantsDrain = true
+  }
+
+  warn(error: FastCgiError): void {
+    this.#host.warn(error)
+  }
+
+  // ---- Inside ----
+
+  /** With other requests on the connection, a reader that is slow may hold more before they all have to wait. */
+  #pausedUnless(wantsMore: boolean, socket: RequestSocket): void {
+    if (wantsMore) return
+    if (this.#open > 1 && socket.buffered < this.configuration.limits.bufferedBytes) return
+    this.pauseInput(socket)
+  }
+
+  #resumeUnlessPaused(): void {
+    if (this.#pausedRequests.size === 0) this.socket.resume()
+  }
+
+  #drained(): void {
+    if (this.output.length > 0) return
+    this.#wantsDrain = false
+    for (const socket of this.#requests.values()) socket.drain()
+  }
+
+  #forget(socket: RequestSocket): void {
+    this.#requests.delete(socket.requestId)
+    if (!socket.inputEnded) socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
+  }
+
+  #closeIfDone(): void {
+    if ((this.#closeWhenDone || this.#host.draining) && this.#open === 0 && !this.#closing) this.#close()
+  }
+
+  /** Says that nothing more comes, and reads on until the web server closes: closing at once could cost it the response. */
+  #close(): void {
+    if (this.#closing || this.#closed) return
+    this.#closing = true
+    this.#since = this.#host.ticks
+    this.socket.end()
+    this.socket.resume()
+  }
+
+  /** The web server has closed: whoever it was for does not wait any more. */
+  #onPeerEnd(): void {
+    if (this.#open > 0) this.#destroy(new FastCgiError('ERR_FCGI_ABORTED'))
+    else this.socket.end()
+  }
+
+  #onClose(): void {
+    this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
+    this.#host.onConnectionClosed(this)
+  }
+
+  #fail(code: ErrorCode, message: string): void {
+    const error = new FastCgiError(code, message)
+    this.#destroy(error)
+    this.#host.onConnectionError(error, this.socket)
+  }
+
+  #destroy(error: Error): void {
+    this.#abortAll(error)
+    this.socket.destroy()
+  }
+
+  #abortAll(error: Error): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.output.discard(error)
+    for (const socket of this.#requests.values()) socket.abort(error)
+    this.#requests.clear()
+    this.#params.clear()
+    this.#pausedRequests.clear()
+  }
+}
+
+/** END_REQUEST's application status where the web server gave the request up. */
+const ABORTED_STATUS = 1
+/** END_REQUEST's application status where the response is not whole. */
+const BROKEN_OFF_STATUS = 1
+
+const INTERNAL_ERROR: Refusal = {
+  status: 500,
+  reason: 'Internal Server Error',
+  text: 'The application gave up this request.',
+  headers: '',
+  error: new FastCgiError('ERR_FCGI_ABORTED'),
+}
+
+function tooManyRequests(limit: number): Refusal {
+  const text = `More than ${String(limit)} requests are open on one connection.`
+  const error = new FastCgiError('ERR_FCGI_REQUESTS_LIMIT', text)
+  return { status: 503, reason: 'Service Unavailable', text, headers: 'Retry-After: 1\r\n', error }
+}
+
+function headerFieldsTooLarge(detail: string): Refusal {
+  const error = new FastCgiError('ERR_FCGI_PARAMS_LIMIT', detail)
+  return { status: 431, reason: 'Request Header Fields Too Large', text: 'The request has too many headers.', headers: '', error }
+}
+
+function contentTooLarge(limit: number): Refusal {
+  const text = `The request body is larger than ${String(limit)} octets.`
+  return { status: 413, reason: 'Payload Too Large', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LIMIT', text) }
+}
+
+function wrongBodyLength(socket: RequestSocket): Refusal {
+  const text = `The request body has ${String(socket.received)} octets, not the ${String(socket.announced)} of its Content-Length.`
+  return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LENGTH', text) }
+}
+
+/** The answer to what would need a connection of its own: there is none. */
+export function upgradeRefused(what: string): Refusal {
+  const text = `This server is reached over FastCGI, which cannot carry ${what}.`
+  return { status: 501, reason: 'Not Implemented', text, headers: '', error: new FastCgiError('ERR_FCGI_UPGRADE', text) }
+}
+
+function refusalFor(problem: HeadProblem, head: RequestHeadReader, configuration: ServerConfiguration): Refusal {
+  if (problem === 'too-many') return headerFieldsTooLarge(`more than ${String(configuration.limits.paramsCount)} params`)
+  const text = {
+    method: 'The request has no valid method.',
+    url: 'The request has no valid url.',
+    'header-value': `The value of the header ${head.culprit} has a control character.`,
+    'ambiguous-header': `The header ${head.culprit} came twice.`,
+  }[problem]
+  return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BAD_REQUEST', text) }
+}
+
+/** Content outlives the call that it came with, the bytes that were read do not. */
+function copyOf(chunk: Uint8Array, start: number, end: number): Buffer {
+  return Buffer.from(chunk.subarray(start, end))
+}

@@ -1,0 +1,146 @@
+/** The server's options: from what the user gives to one complete configuration; nothing downstream defaults again. */
+import { isIP } from 'node:net'
+import { inspect } from 'node:util'
+import { FastCgiError } from './errors.js'
+
+/** Bounds on what a web server, and the clients behind it, can make the process hold. */
+export interface Limits {
+  /** Octets of PARAMS a request; over it: 431. Default 131072. */
+  paramsBytes: number
+  /** Name-value pairs a request; over it: 431. Default 1000. */
+  paramsCount: number
+  /** Requests open at the same time on one connection; over it: 503 with Retry-After. Default 100. */
+  requestsPerConnection: number
+  /** Connections open at the same time; over it: closed. Default 4096. */
+  connections: number
+  /** Octets of request body; over it: 413. Default 1 GiB. */
+  bodyBytes: number
+  /** Octets of body held for a request while its connection carries others; then the connection waits. Default 262144. */
+  bufferedBytes: number
+  /** Octets of body read into nothing after a request was answered early; then the connection is closed. Default 64 MiB. */
+  drainBytes: number
+  /** Octets of a response's head that bring a warning, because web servers refuse larger ones. Default 4000. */
+  headBytes: number
+}
+
+/** Bounds on time, in milliseconds; 0 is none. */
+export interface Timeouts {
+  /** From the first octet of a request, or of the connection, to complete PARAMS; then closed. Default 10000. */
+  params: number
+  /** Without an open request; then closed. Default 120000. */
+  idle: number
+  /** From the last response on a closing connection to the web server's own close. Default 5000. */
+  linger: number
+}
+
+/** The options of `createServer()`. */
+export interface ServerOptions {
+  limits?: Partial<Limits>
+  timeouts?: Partial<Timeouts>
+  /** `request-uri`: the url as the client sent it (default). `rewritten`: as the server's rewrites left it. */
+  url?: 'request-uri' | 'rewritten'
+  /** A path prefix that the app does not see: `req.url` is without it, `req.baseUrl` is it. Default none. */
+  mount?: string
+  /** What is done with two headers of a name that carries trust, such as X-Forwarded-For. Default `refuse` (400). */
+  ambiguousHeaders?: 'refuse' | 'join'
+  /** FastCGI has no 1xx: early hints are dropped (default), or their Link joins the final head. */
+  earlyHints?: 'drop' | 'fold'
+  /** Addresses that may connect over TCP. Default: FCGI_WEB_SERVER_ADDRS of the environment; unset, all may. */
+  webServerAddresses?: readonly string[]
+}
+
+/** All of it, resolved. */
+export interface ServerConfiguration {
+  readonly limits: Readonly<Limits>
+  readonly timeouts: Readonly<Timeouts>
+  readonly url: 'request-uri' | 'rewritten'
+  readonly mount: string
+  readonly ambiguousHeaders: 'refuse' | 'join'
+  readonly earlyHints: 'drop' | 'fold'
+  readonly webServerAddresses: ReadonlySet<string> | undefined
+}
+
+const DEFAULT_LIMITS: Readonly<Limits> = {
+  paramsBytes: 128 * 1024,
+  paramsCount: 1000,
+  requestsPerConnection: 100,
+  connections: 4096,
+  bodyBytes: 1024 ** 3,
+  bufferedBytes: 256 * 1024,
+  drainBytes: 64 * 1024 ** 2,
+  headBytes: 4000,
+}
+
+const DEFAULT_TIMEOUTS: Readonly<Timeouts> = { params: 10_000, idle: 120_000, linger: 5000 }
+
+const OPTION_NAMES = new Set([
+  'limits',
+  'timeouts',
+  'url',
+  'mount',
+  'ambiguousHeaders',
+  'earlyHints',
+  'webServerAddresses',
+])
+
+/**
+ * @throws FastCgiError ERR_FCGI_OPTION naming the option, its value and the remedy.
+ */
+export function resolveServerOptions(options: ServerOptions, environment: NodeJS.ProcessEnv): ServerConfiguration {
+  for (const name of Object.keys(options)) {
+    if (!OPTION_NAMES.has(name)) throw wrongOption(name, undefined, `no such option; there are ${[...OPTION_NAMES].join(', ')}`)
+  }
+  return {
+    limits: numbers('limits', options.limits, DEFAULT_LIMITS, 1),
+    timeouts: numbers('timeouts', options.timeouts, DEFAULT_TIMEOUTS, 0),
+    url: oneOf('url', options.url, ['request-uri', 'rewritten']),
+    mount: mountPrefix(options.mount),
+    ambiguousHeaders: oneOf('ambiguousHeaders', options.ambiguousHeaders, ['refuse', 'join']),
+    earlyHints: oneOf('earlyHints', options.earlyHints, ['drop', 'fold']),
+    webServerAddresses: addresses(options.webServerAddresses, environment['FCGI_WEB_SERVER_ADDRS']),
+  }
+}
+
+function wrongOption(name: string, value: unknown, remedy: string): FastCgiError {
+  const shown = value === undefined ? '' : ` is ${inspect(value)}`
+  return new FastCgiError('ERR_FCGI_OPTION', `option ${name}${shown}: ${remedy}`)
+}
+
+function numbers<T extends object>(group: string, given: Partial<T> | undefined, defaults: T, least: number): T {
+  const resolved = { ...defaults }
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (!Object.hasOwn(defaults, name)) {
+      throw wrongOption(`${group}.${name}`, value, `no such option; there are ${Object.keys(defaults).join(', ')}`)
+    }
+    if (value === undefined) continue
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < least) {
+      throw wrongOption(`${group}.${name}`, value, `give a whole number of at least ${String(least)}`)
+    }
+    Object.assign(resolved, { [name]: value })
+  }
+  return resolved
+}
+
+function oneOf<T extends string>(name: string, given: T | undefined, choices: readonly [T, ...T[]]): T {
+  if (given === undefined) return choices[0]
+  if (!choices.includes(given)) throw wrongOption(name, given, `give one of ${choices.join(', ')}`)
+  return given
+}
+
+function mountPrefix(given: string | undefined): string {
+  if (given === undefined || given === '' || given === '/') return ''
+  if (typeof given !== 'string' || !given.startsWith('/') || given.endsWith('/')) {
+    throw wrongOption('mount', given, 'give a path that begins with a slash and ends without one, such as /shop')
+  }
+  return given
+}
+
+function addresses(given: readonly string[] | undefined, environment: string | undefined): ReadonlySet<string> | undefined {
+  const name = given === undefined ? 'FCGI_WEB_SERVER_ADDRS' : 'webServerAddresses'
+  const list = given ?? environment?.split(',').map((address) => address.trim())
+  if (list === undefined || (given === undefined && environment?.trim() === '')) return undefined
+  for (const address of list) {
+    if (isIP(address) === 0) throw wrongOption(name, address, 'give IP addresses, such as 127.0.0.1')
+  }
+  return new Set(list)
+}

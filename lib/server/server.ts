@@ -1,0 +1,292 @@
+/** An `http.Server` whose connections speak FastCGI. */
+import { channel } from 'node:diagnostics_channel'
+import http, { type RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
+import { Readable, type Duplex } from 'node:stream'
+import { Role } from '../fastcgi/record.js'
+import { checkInternals, type InternalRequest, type InternalResponse } from '../http/internals.js'
+import { createResponderConstructors, type ResponderConstructors } from '../http/prototypes.js'
+import { RequestHeadReader, withoutMount } from '../http/request.js'
+import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './accept.js'
+import { Connection, type ConnectionHost } from './connection.js'
+import { FastCgiError } from './errors.js'
+import { resolveServerOptions, type ServerConfiguration, type ServerOptions } from './options.js'
+import { asSocket, type RequestSocket } from './request-socket.js'
+
+/** How often time limits are looked at: at least this often, in milliseconds. */
+const MAX_TICK = 1000
+/** Looks at the shortest time limit within it. */
+const TICKS_IN_LIMIT = 4
+const MIN_TICK = 10
+
+const requestStart = channel('http.server.request.start')
+const responseFinish = channel('http.server.response.finish')
+
+/** Where a socket keeps the connection that it carries: looked up at every read. */
+const CONNECTION = Symbol('connection')
+
+interface CarryingSocket {
+  [CONNECTION]?: Connection
+}
+
+/**
+ * An `http.Server` in all but what its connections speak: `listen()`, `close()`, 'request', 'connection',
+ * 'checkContinue' and the rest are Node's.
+ *
+ * Events of its own:
+ * - `'clientError'` (error: FastCgiError, socket): the web server broke the protocol, or a limit was reached.
+ *   What had to be closed is closed already.
+ * - `'warning'` (error: FastCgiError): the app did something that web servers answer badly. Without a listener
+ *   it becomes a process warning, once a code.
+ */
+export class FastCgiServer extends http.Server {
+  readonly #constructors: ResponderConstructors
+  readonly #configuration: ServerConfiguration
+  readonly #host: ServerHost
+
+  constructor(app?: RequestListener, options: ServerOptions = {}) {
+    const configuration = resolveServerOptions(options, process.env)
+    super(app)
+    this.#configuration = configuration
+    this.#constructors = createResponderConstructors(app)
+    checkInternals(
+      (socket) => new this.#constructors.Request(socket),
+      (request) => new this.#constructors.Response(request),
+    )
+    this.#host = new ServerHost(this, configuration, this.#constructors)
+    // Node's own listener parses HTTP.
+    this.removeAllListeners('connection')
+    this.on('connection', (socket: Duplex) => {
+      this.#host.connect(socket)
+    })
+    this.on('listening', () => {
+      this.#host.draining = false
+      acceptWithSharedBuffer(this, readIntoConnection)
+    })
+  }
+
+  /** The options, resolved. */
+  get configuration(): ServerConfiguration {
+    return this.#configuration
+  }
+
+  /**
+   * Stops keeping connections: each closes once its open requests are answered, idle ones close at once.
+   * Listening goes on until `close()`.
+   */
+  drain(): void {
+    this.#host.drain()
+  }
+
+  /** Stops listening, and keeps no connection any more; 'close' comes when the last is gone. */
+  override close(callback?: (error?: Error) => void): this {
+    this.drain()
+    return super.close(callback)
+  }
+
+  override closeIdleConnections(): void {
+    this.#host.forEach((connection) => {
+      if (connection.idle) connection.closeWhenDone()
+    })
+  }
+
+  override closeAllConnections(): void {
+    this.#host.forEach((connection) => connection.socket.destroy())
+  }
+}
+
+/**
+ * Mounts an app on FastCGI: returns an `http.Server` whose connections speak it, not yet listening.
+ *
+ * @param app an Express app (4.18 or later, or 5), or any `(req, res)` listener
+ * @throws FastCgiError ERR_FCGI_OPTION for a wrong option, ERR_FCGI_UNSUPPORTED_NODE on a Node.js that cannot serve
+ */
+export function createServer(app?: RequestListener, options: ServerOptions = {}): FastCgiServer {
+  const given: unknown = app
+  if (given !== undefined && typeof given !== 'function') {
+    throw new FastCgiError('ERR_FCGI_OPTION', `the app is ${given === null ? 'null' : typeof given}: give an Express app or a (req, res) function`)
+  }
+  return new FastCgiServer(app, options)
+}
+
+const readIntoConnection: ReadCallback = (socket: Socket & CarryingSocket, length, buffer) => {
+  socket[CONNECTION]?.read(buffer, 0, length)
+  // The socket was paused where somebody did not want more.
+  return true
+}
+
+/** What connections need of their server, and what there is of them. */
+class ServerHost implements ConnectionHost {
+  readonly server: FastCgiServer
+  readonly configuration: ServerConfiguration
+  readonly headReader: RequestHeadReader
+  ticks = 0
+  draining = false
+  readonly #constructors: ResponderConstructors
+  readonly #connections = new Set<Connection>()
+  readonly #warned = new Set<string>()
+  readonly #tick: number
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(server: FastCgiServer, configuration: ServerConfiguration, constructors: ResponderConstructors) {
+    this.server = server
+    this.configuration = configuration
+    this.#constructors = constructors
+    this.headReader = new RequestHeadReader({
+      paramsCount: configuration.limits.paramsCount,
+      url: configuration.url,
+      ambiguousHeaders: configuration.ambiguousHeaders,
+    })
+    const { params, idle, linger } = configuration.timeouts
+    const limits = [params, idle, linger].filter((limit) => limit > 0)
+    this.#tick = Math.max(MIN_TICK, Math.min(MAX_TICK, ...limits.map((limit) => limit / TICKS_IN_LIMIT)))
+  }
+
+  /** A web server has connected. */
+  connect(socket: Duplex): void {
+    const refusal = this.#refusalOf(socket)
+    if (refusal !== undefined) {
+      socket.on('error', () => undefined)
+      socket.destroy()
+      this.onConnectionError(refusal, socket)
+      return
+    }
+    const connection = new Connection(this, socket)
+    this.#connections.add(connection)
+    Object.assign(socket, { [CONNECTION]: connection })
+    this.#timer ??= setInterval(() => {
+      this.#onTick()
+    }, this.#tick).unref()
+    if (usesSharedBuffer(socket)) return
+    socket.on('data', (chunk: Buffer) => {
+      connection.read(chunk, 0, chunk.length)
+    })
+  }
+
+  #refusalOf(socket: Duplex): FastCgiError | undefined {
+    const { limits, webServerAddresses } = this.configuration
+    if (this.#connections.size >= limits.connections) {
+      return new FastCgiError('ERR_FCGI_CONNECTIONS_LIMIT', `${String(limits.connections)} connections are open`)
+    }
+    const address: unknown = 'remoteAddress' in socket ? socket.remoteAddress : undefined
+    if (webServerAddresses === undefined || typeof address !== 'string') return undefined
+    if (webServerAddresses.has(address) || webServerAddresses.has(address.replace(/^::ffff:/, ''))) return undefined
+    return new FastCgiError('ERR_FCGI_PEER_REFUSED', `${address} is none of FCGI_WEB_SERVER_ADDRS`)
+  }
+
+  drain(): void {
+    this.draining = true
+    // What a web server has sent already is read first: it would be lost.
+    setImmediate(() => {
+      if (!this.draining) return
+      this.forEach((connection) => {
+        connection.closeWhenDone()
+      })
+    })
+  }
+
+  forEach(visit: (connection: Connection) => void): void {
+    for (const connection of [...this.#connections]) visit(connection)
+  }
+
+  #onTick(): void {
+    this.ticks++
+    this.forEach((connection) => {
+      connection.checkTime(this.#tick)
+    })
+  }
+
+  onConnectionClosed(connection: Connection): void {
+    this.#connections.delete(connection)
+    if (this.#connections.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  onConnectionError(error: FastCgiError, socket: Duplex): void {
+    this.server.emit('clientError', error, socket)
+  }
+
+  warn(error: FastCgiError): void {
+    if (this.server.emit('warning', error) || this.#warned.has(error.code)) return
+    this.#warned.add(error.code)
+    process.emitWarning(error)
+  }
+
+  dispatch(socket: RequestSocket, head: RequestHeadReader): void {
+    const request = this.#createRequest(socket, head)
+    const response = new this.#constructors.Response(request)
+    setVersion(request, head.httpVersion)
+    response.assignSocket(asSocket(socket))
+    if (this.server.timeout > 0) socket.setTimeout(this.server.timeout)
+    if (requestStart.hasSubscribers) {
+      requestStart.publish({ request, response, socket: asSocket(socket), server: this.server })
+    }
+    if (responseFinish.hasSubscribers) {
+      response.once('finish', () => {
+        responseFinish.publish({ request, response, socket: asSocket(socket), server: this.server })
+      })
+    }
+    this.#emitRequest(request, response)
+  }
+
+  #createRequest(socket: RequestSocket, head: RequestHeadReader): InternalRequest {
+    const request = new this.#constructors.Request(asSocket(socket))
+    socket.request = request
+    request.method = head.method
+    request.url = head.url
+    // A response looks at these as it is made; the true ones are set after.
+    request.httpVersionMajor = 1
+    request.httpVersionMinor = 1
+    request._addHeaderLines(head.rawHeaders, head.rawHeaders.length)
+    if (this.configuration.mount !== '') applyMount(request, this.configuration.mount)
+    if (socket.role === Role.FILTER) {
+      socket.data = new Readable({
+        read() {
+          socket.resume()
+        },
+      })
+    }
+    return request
+  }
+
+  /** As Node's HTTP server gives requests to the app. */
+  #emitRequest(request: InternalRequest, response: InternalResponse): void {
+    const { server } = this
+    const expectation = request.headers.expect
+    if (expectation === undefined) server.emit('request', request, response)
+    else if (/^100-continue$/i.test(expectation)) {
+      response._expect_continue = true
+      if (server.listenerCount('checkContinue') > 0) server.emit('checkContinue', request, response)
+      else {
+        response.writeContinue()
+        server.emit('request', request, response)
+      }
+    } else if (!server.emit('checkExpectation', request, response)) {
+      response.writeHead(417)
+      response.end()
+    }
+  }
+}
+
+const DEFAULT_VERSION = '1.1'
+
+function setVersion(request: InternalRequest, version: string): void {
+  if (version === DEFAULT_VERSION) {
+    request.httpVersion = DEFAULT_VERSION
+    return
+  }
+  const [major = '', minor = '0'] = version.split('.')
+  request.httpVersionMajor = Number(major) || 1
+  request.httpVersionMinor = Number(minor) || 0
+  request.httpVersion = `${String(request.httpVersionMajor)}.${String(request.httpVersionMinor)}`
+}
+
+/** As Express mounts an app: `url` below the prefix, `originalUrl` and `baseUrl` tell where it was. */
+function applyMount(request: InternalRequest, mount: string): void {
+  const { url = '' } = request
+  const below = withoutMount(url, mount)
+  if (below === undefined) return
+  request.url = below
+  Object.assign(request, { originalUrl: url, baseUrl: mount })
+}
