@@ -55,7 +55,6 @@ export class Exchange {
       method: question.method ?? 'GET',
       path: question.path,
       headers: headers.flat(),
-      setDefaultHeaders: false,
       agent: this.#agent,
     })
     this.answer = this.#settle()

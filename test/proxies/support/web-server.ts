@@ -1,8 +1,8 @@
 /** What every web server under test has in common: how it is started, waited for and stopped. */
 import { startChild } from './child.js'
 import type { Child } from './child.js'
-import type { Requirement } from './installed.js'
-import { accepts, freePort } from './ports.js'
+import type { Requirement } from './programs.js'
+import { answers, freePort } from './ports.js'
 import type { Workspace } from './workspace.js'
 
 /** How long a web server may take until it accepts connections, and how often another port is tried. */
@@ -67,7 +67,7 @@ export function webServer(
 
 async function isReady(child: Child, port: number): Promise<boolean> {
   const deadline = Date.now() + READY_LIMIT_MS
-  const ready = await accepts({ port, host: '127.0.0.1' }, () => child.running && Date.now() < deadline)
+  const ready = await answers(port, () => child.running && Date.now() < deadline)
   return ready && child.running
 }
 

@@ -1,5 +1,5 @@
 /** Apache: the frame that Debian's apache2.conf is around a site, with everything below the workspace. */
-import { findProgram, isReadable } from '../installed.js'
+import { findProgram, isReadable } from '../programs.js'
 import { webServer } from '../web-server.js'
 import type { WebServer } from '../web-server.js'
 
@@ -8,7 +8,7 @@ const MODULES = '/usr/lib/apache2/modules'
 
 /** Loaded in every frame: Debian's defaults, as far as a site can tell, and headers. */
 const BASE_MODULES = [
-  'mpm_event', 'authn_core', 'authn_file', 'authz_core', 'authz_user', 'auth_basic', 'alias', 'dir', 'env', 'mime', 'headers',
+  'mpm_event', 'authn_core', 'authn_file', 'authz_core', 'authz_user', 'auth_basic', 'alias', 'dir', 'env', 'headers',
 ]
 
 /** Apache with a site file, and the modules that its first lines tell the operator to enable. */
@@ -40,7 +40,7 @@ function frame(directory: string, site: string, modules: readonly string[]): str
   return `ServerRoot ${directory}
 DefaultRuntimeDir ${directory}
 PidFile ${directory}/apache.pid
-ErrorLog /dev/stderr
+ErrorLog "|/bin/cat"
 LogLevel warn
 ServerName localhost
 User www-data

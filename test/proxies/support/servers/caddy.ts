@@ -1,5 +1,5 @@
 /** Caddy, with its own state below the workspace and without its administration port. */
-import { findProgram } from '../installed.js'
+import { findProgram } from '../programs.js'
 import { webServer } from '../web-server.js'
 import type { WebServer } from '../web-server.js'
 import { USER } from '../workspace.js'
@@ -20,7 +20,7 @@ export function caddy(name: string, example: string): WebServer {
     const hash = await runToEnd(program, ['hash-password', '--plaintext', USER.password], { env })
     await workspace.write('srv/users.caddy', `${USER.name} ${hash.stdout.toString().trim()}\n`)
     const site = await workspace.install(example, port, 'site.caddy')
-    const file = await workspace.write('Caddyfile', `{\n  admin off\n  persist_config off\n}\nimport ${site}\n`)
+    const file = await workspace.write('Caddyfile', `{\n  admin off\n}\nimport ${site}\n`)
     return { program, args: ['run', '--config', file, '--adapter', 'caddyfile'], env }
   })
 }

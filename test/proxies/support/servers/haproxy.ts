@@ -1,5 +1,5 @@
 /** HAProxy: the `global` and `defaults` sections that Debian's haproxy.cfg has, without user and chroot. */
-import { findProgram } from '../installed.js'
+import { findProgram } from '../programs.js'
 import { webServer } from '../web-server.js'
 import type { WebServer } from '../web-server.js'
 

@@ -1,5 +1,5 @@
 /** lighttpd: the frame that Debian's lighttpd.conf is around a site, with everything below the workspace. */
-import { findProgram } from '../installed.js'
+import { findProgram } from '../programs.js'
 import { webServer } from '../web-server.js'
 import type { WebServer } from '../web-server.js'
 

@@ -1,5 +1,5 @@
 /** nginx: the frame that Debian's nginx.conf is around a site, with everything below the workspace. */
-import { findProgram } from '../installed.js'
+import { findProgram } from '../programs.js'
 import { webServer } from '../web-server.js'
 import type { WebServer } from '../web-server.js'
 import type { Workspace } from '../workspace.js'

@@ -1,5 +1,5 @@
 /** spawn-fcgi starting the app with the script in examples/, and a web server before it. */
-import { findProgram } from '../installed.js'
+import { findProgram } from '../programs.js'
 import { startChild } from '../child.js'
 import { accepts } from '../ports.js'
 import type { WebServer } from '../web-server.js'
