@@ -22,7 +22,7 @@ import { plainResponse } from '../http/response.js'
 import { FastCgiError, type ErrorCode } from './errors.js'
 import type { ServerConfiguration } from './options.js'
 import { RecordOutput } from './output.js'
-import { RequestSocket, type RequestCarrier } from './request-socket.js'
+import { RequestSocket, type OpenParams, type Refusal, type RequestCarrier } from './request-socket.js'
 
 /** What a connection needs of the server it belongs to. */
 export interface ConnectionHost {
@@ -47,21 +47,11 @@ const IN_FLIGHT = { headersSent: true }
 /** More refused requests than this many times the allowed number, unanswered at one time, and the connection is closed. */
 const REFUSED_FACTOR = 2
 
-/** A request that is not given to the app, but answered when its PARAMS are complete. */
-interface Refusal {
-  readonly status: number
-  readonly reason: string
-  readonly text: string
-  readonly headers: string
-  readonly error: FastCgiError
-}
+const NO_PIECES: Buffer[] = []
+const MAX_PIECES = 64
 
-/** A request while its PARAMS come in. */
-interface OpenParams {
-  /** Those that came before the record that is being read. */
-  earlier: Buffer[]
-  length: number
-  refusal: Refusal | undefined
+interface CarriedSocket {
+  _httpMessage: typeof IN_FLIGHT | null
 }
 
 export class Connection implements RecordConsumer, RequestCarrier {
@@ -72,9 +62,14 @@ export class Connection implements RecordConsumer, RequestCarrier {
   readonly #host: ConnectionHost
   readonly #reader: RecordReader
   readonly #requests = new Map<number, RequestSocket>()
-  readonly #params = new Map<number, OpenParams>()
   readonly #pausedRequests = new Set<RequestSocket>()
+  readonly #carried: CarriedSocket
+  /** The chunk that is being read, and the request whose PARAMS are still in it. */
+  #chunk: Buffer | undefined
+  #borrower: RequestSocket | undefined
   #open = 0
+  /** Open requests whose PARAMS are not complete. */
+  #incomplete = 0
   #closeWhenDone = false
   #closing = false
   #closed = false
@@ -91,7 +86,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.output = new RecordOutput(socket)
     this.#reader = new RecordReader(this)
     this.#since = host.ticks
-    Reflect.set(socket, '_httpMessage', null)
+    this.#carried = Object.assign(socket, { _httpMessage: null })
     socket.on('end', () => {
       this.#onPeerEnd()
     })
@@ -116,15 +111,18 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   /** Reads what the web server sent. The bytes are only valid during the call. */
-  read(chunk: Uint8Array, start: number, end: number): void {
+  read(chunk: Buffer, start: number, end: number): void {
     let returned = false
+    this.#chunk = chunk
     try {
       this.#reader.read(chunk, start, end)
       returned = true
     } finally {
+      this.#chunk = undefined
+      if (this.#borrower !== undefined) this.#keepBorrowed()
       // An exception of the app's: the rest is read when whoever catches it has had it.
       if (!returned && this.#reader.position < end) {
-        const rest = Uint8Array.prototype.slice.call(chunk, this.#reader.position, end)
+        const rest = Buffer.from(chunk.subarray(this.#reader.position, end))
         process.nextTick(() => {
           this.read(rest, 0, rest.length)
         })
@@ -144,7 +142,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const { params, idle, linger } = this.configuration.timeouts
     if (this.#closing) {
       if (elapsed >= linger) this.socket.destroy()
-    } else if (this.#params.size > 0 || (this.#open === 0 && !this.#reader.atBoundary)) {
+    } else if (this.#incomplete > 0 || (this.#open === 0 && !this.#reader.atBoundary)) {
       if (params > 0 && elapsed >= params) this.#fail('ERR_FCGI_PARAMS_TIMEOUT', `PARAMS were not complete within ${String(params)} ms`)
     } else if (this.#open === 0 && idle > 0 && elapsed >= idle) this.#close()
   }
@@ -222,30 +220,56 @@ export class Connection implements RecordConsumer, RequestCarrier {
       return
     }
     const refusal = this.#open >= requestsPerConnection ? tooManyRequests(requestsPerConnection) : undefined
-    if (this.#open++ === 0) Reflect.set(this.socket, '_httpMessage', IN_FLIGHT)
+    if (this.#open++ === 0) this.#carried._httpMessage = IN_FLIGHT
+    this.#incomplete++
     this.#ignored = 0
     this.#since = this.#host.ticks
-    this.#requests.set(requestId, new RequestSocket(this, requestId, role, keepConnection))
-    this.#params.set(requestId, { earlier: [], length: 0, refusal })
+    const socket = new RequestSocket(this, requestId, role, keepConnection)
+    socket.openParams = { pieces: NO_PIECES, borrowed: undefined, start: 0, end: 0, length: 0, refusal }
+    this.#requests.set(requestId, socket)
   }
 
   #onParams(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const params = this.#params.get(requestId)
     const socket = this.#requests.get(requestId)
-    if (params === undefined || socket === undefined) return
+    const params = socket?.openParams
+    if (socket === undefined || params === undefined) return
     if (start === end) {
-      this.#params.delete(requestId)
+      this.#completeParams(socket)
       this.#onParamsComplete(socket, params)
       return
     }
     params.length += end - start
     if (params.refusal !== undefined) return
-    if (params.length > this.configuration.limits.paramsBytes) {
-      params.earlier = []
-      params.refusal = headerFieldsTooLarge(`more than ${String(this.configuration.limits.paramsBytes)} octets of params`)
-      return
+    const { paramsBytes } = this.configuration.limits
+    if (params.length > paramsBytes) {
+      params.pieces = NO_PIECES
+      params.refusal = headerFieldsTooLarge(`more than ${String(paramsBytes)} octets of params`)
+    } else if (chunk === this.#chunk && this.#borrower === undefined && params.pieces === NO_PIECES) {
+      // Most often all PARAMS are in one record, and its end is in the same chunk: nothing is copied.
+      this.#borrower = socket
+      params.borrowed = this.#chunk
+      params.start = start
+      params.end = end
+    } else {
+      if (params.borrowed !== undefined) this.#keepBorrowed()
+      addPiece(params, copyOf(chunk, start, end))
     }
-    params.earlier.push(Buffer.from(chunk.subarray(start, end)))
+  }
+
+  /** PARAMS that are not complete outlive the chunk that they came in. */
+  #keepBorrowed(): void {
+    const params = this.#borrower?.openParams
+    this.#borrower = undefined
+    if (params?.borrowed === undefined) return
+    params.pieces = [copyOf(params.borrowed, params.start, params.end)]
+    params.borrowed = undefined
+  }
+
+  #completeParams(socket: RequestSocket): void {
+    if (socket.openParams === undefined) return
+    socket.openParams = undefined
+    this.#incomplete--
+    if (this.#borrower === socket) this.#borrower = undefined
   }
 
   #onParamsComplete(socket: RequestSocket, params: OpenParams): void {
@@ -253,12 +277,19 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#refuse(socket, params.refusal)
       return
     }
-    const bytes = params.earlier.length === 1 ? (params.earlier[0] as Buffer) : Buffer.concat(params.earlier)
+    if (params.borrowed !== undefined) this.#onHead(socket, params.borrowed, params.start, params.end)
+    else {
+      const bytes = Buffer.concat(params.pieces)
+      this.#onHead(socket, bytes, 0, bytes.length)
+    }
+  }
+
+  #onHead(socket: RequestSocket, bytes: Buffer, start: number, end: number): void {
     const reader = this.#host.headReader
-    reader.begin(bytes, 0, bytes.length)
-    const readTo = readPairs(bytes, 0, bytes.length, reader)
+    reader.begin(bytes, start, end)
+    const readTo = readPairs(bytes, start, end, reader)
     const problem = reader.complete((name) => paramOf(reader.text, name))
-    if (readTo !== bytes.length && !reader.refused) {
+    if (readTo !== end && !reader.refused) {
       this.#fail('ERR_FCGI_BAD_PARAMS', 'PARAMS with name-value pairs that cannot be read')
       return
     }
@@ -283,7 +314,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #onStdin(requestId: number, chunk: Uint8Array, start: number, end: number): void {
     const socket = this.#requests.get(requestId)
-    if (socket === undefined || socket.inputEnded || this.#params.has(requestId)) {
+    if (socket === undefined || socket.inputEnded || socket.openParams !== undefined) {
       this.#ignore(end - start)
       return
     }
@@ -328,7 +359,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #onAbortRequest(requestId: number): void {
     const socket = this.#requests.get(requestId)
     if (socket === undefined || socket.ended) return
-    this.#params.delete(requestId)
+    this.#completeParams(socket)
     socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
     this.endRequest(socket, ABORTED_STATUS)
     this.flush()
@@ -390,7 +421,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.output.end(socket.requestId, appStatus, ProtocolStatus.REQUEST_COMPLETE)
     if (--this.#open === 0) {
       this.#since = this.#host.ticks
-      Reflect.set(this.socket, '_httpMessage', null)
+      this.#carried._httpMessage = null
     }
     if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
     if (socket.inputEnded) this.#requests.delete(socket.requestId)
@@ -498,7 +529,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.output.discard(error)
     for (const socket of this.#requests.values()) socket.abort(error)
     this.#requests.clear()
-    this.#params.clear()
+    this.#incomplete = 0
+    this.#borrower = undefined
     this.#pausedRequests.clear()
   }
 }
@@ -552,6 +584,13 @@ function refusalFor(problem: HeadProblem, head: RequestHeadReader, configuration
     'ambiguous-header': `The header ${head.culprit} came twice.`,
   }[problem]
   return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BAD_REQUEST', text) }
+}
+
+/** Many small pieces are joined now and then: each has a cost of its own. */
+function addPiece(params: OpenParams, piece: Buffer): void {
+  if (params.pieces === NO_PIECES) params.pieces = [piece]
+  else if (params.pieces.length < MAX_PIECES) params.pieces.push(piece)
+  else params.pieces = [Buffer.concat([...params.pieces, piece])]
 }
 
 /** Content outlives the call that it came with, the bytes that were read do not. */

@@ -2,13 +2,13 @@
  * The socket that one request and its response sit on: stdin in, stdout out, backpressure both ways,
  * abort. It has what Node's request and response, Express and common middleware ask of a socket.
  */
-import { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { paramOf, paramsOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import {
+  LazyEventEmitter,
   closeResponse,
   closeUnread,
   detachAbortSignal,
@@ -29,6 +29,27 @@ import {
 import { FastCgiError } from './errors.js'
 import type { ServerConfiguration } from './options.js'
 import type { RecordOutput, WriteCallback } from './output.js'
+
+/** A request that is not given to the app, but answered when its PARAMS are complete. */
+export interface Refusal {
+  readonly status: number
+  readonly reason: string
+  readonly text: string
+  readonly headers: string
+  readonly error: FastCgiError
+}
+
+/** A request's PARAMS while they come in. */
+export interface OpenParams {
+  /** Content that was copied. */
+  pieces: Buffer[]
+  /** Content that is still in the chunk that is being read: from `start` up to `end`. */
+  borrowed: Buffer | undefined
+  start: number
+  end: number
+  length: number
+  refusal: Refusal | undefined
+}
 
 /** What a request's socket needs of the connection that carries it. */
 export interface RequestCarrier {
@@ -63,13 +84,15 @@ const UNBOUNDED = Number.POSITIVE_INFINITY
 /** A write that waits: a Filter sends nothing before its STDIN is complete. */
 type HeldWrite = [data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined]
 
-export class RequestSocket extends EventEmitter {
+export class RequestSocket extends LazyEventEmitter {
   readonly server: Server
   readonly requestId: number
   readonly role: number
   readonly keepConnection: boolean
   /** The PARAMS stream as latin1 text; params are read from it when they are asked for. */
   paramsText = ''
+  /** What came of PARAMS before it is complete; undefined then. */
+  openParams: OpenParams | undefined
   request: InternalRequest | undefined
   /** The Filter role's second stream, FCGI_DATA. */
   data: Readable | undefined
@@ -168,7 +191,7 @@ export class RequestSocket extends EventEmitter {
     const request = this.request
     if (request !== undefined && !(this.ended && request.complete)) request.destroy(abortError())
     this.data?.destroy(error)
-    this.emit('close', false)
+    this.#emitClose(false)
   }
 
   /** Bytes have left: a response that was told to wait may go on. */
@@ -259,7 +282,9 @@ export class RequestSocket extends EventEmitter {
     if (request !== undefined && !request.destroyed && !ended) request.destroy()
     this.data?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
-    process.nextTick(() => this.emit('close', error !== undefined))
+    process.nextTick(() => {
+      this.#emitClose(error !== undefined)
+    })
     return this
   }
 
@@ -511,19 +536,24 @@ export class RequestSocket extends EventEmitter {
       detachAbortSignal(request)
       this.#settleRequest(request)
     }
-    if (response !== null) {
-      response.detachSocket(asSocket(this))
-      process.nextTick(closeResponse, response)
-    }
     this.writable = false
     this.closed = true
-    if (this.eventNames().length > 0) process.nextTick(() => this.emit('close', false))
+    if (response === null) return
+    response.socket = null
+    this._httpMessage = null
+    process.nextTick(finishClose, this, response)
+  }
+
+  /** The response was cut off before it had finished. */
+  #emitClose(hadError: boolean): void {
+    this.emit('close', hadError)
+    if (this._httpMessage !== null) closeResponse(this._httpMessage)
   }
 
   /** A body that nobody has read is read into nothing. */
   #settleRequest(request: InternalRequest): void {
     if (request._consuming || request._readableState.resumeScheduled || request.destroyed) return
-    if (this.#inputState === InputState.ENDED && request.eventNames().length === 0) {
+    if (this.#inputState === InputState.ENDED && request._eventsCount === 0) {
       this.#inputState = InputState.DELIVERED
       closeUnread(request)
     } else request._dump()
@@ -560,6 +590,12 @@ export class RequestSocket extends EventEmitter {
     const heardByServer = this.server.emit('timeout', socket)
     if (!heardByRequest && !heardByResponse && !heardByServer) this.destroy()
   }
+}
+
+/** After 'finish': the response closes, and with it the socket that it had for itself. */
+function finishClose(socket: RequestSocket, response: InternalResponse): void {
+  closeResponse(response)
+  socket.emit('close', false)
 }
 
 /** It has what Node's request and response use of a socket, which is not all that a Socket has. */
