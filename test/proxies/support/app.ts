@@ -32,6 +32,8 @@ export const GZIP_TEXT = 'compressed by the app '.repeat(100)
 export function createApp(events: AppEvents): Express {
   const app = express()
   app.disable('x-powered-by')
+  // Express reports errors on the console in every other environment.
+  app.set('env', 'test')
   const routes = express.Router({ caseSensitive: true })
   addDescribing(routes)
   addBodies(routes, events)
@@ -95,7 +97,12 @@ async function describe(req: Request, res: Response): Promise<void> {
 
 function addDescribing(routes: Router): void {
   routes.all('/echo', describe)
-  routes.all('/admin', describe)
+  routes.all('/echo/*rest', describe)
+  // In a header, so that HEAD tells it too.
+  routes.all('/lengths', (req, res) => {
+    const { 'content-length': length, 'transfer-encoding': encoding } = req.headers
+    res.set('x-lengths', JSON.stringify({ 'content-length': length, 'transfer-encoding': encoding })).end()
+  })
 }
 
 function addBodies(routes: Router, events: AppEvents): void {

@@ -32,6 +32,7 @@ export const servers = {
   lighttpdSpawn: lighttpd('lighttpd starting the app', 'lighttpd/spawn.conf', true),
   caddy: caddy('Caddy', 'caddy/Caddyfile'),
   haproxy: haproxy('HAProxy', 'haproxy/haproxy.cfg'),
+  haproxyMultiplexed: haproxy('HAProxy, multiplexed', 'haproxy/multiplexed.cfg'),
   spawnFcgi: spawnFcgi('spawn-fcgi', 'spawn-fcgi/start.sh', nginx('nginx', 'nginx/minimal.conf')),
 } satisfies Record<string, WebServer>
 
