@@ -4,3 +4,8 @@ export type { Limits, ServerConfiguration, ServerOptions, Timeouts } from './ser
 export { FastCgiError, type ErrorCode } from './server/errors.js'
 export { authorize, filterData, params } from './server/request-face.js'
 export { prepared, type PreparedConstructors } from './http/prototypes.js'
+export { gateway } from './gateway/gateway.js'
+export type { GatewayOptions, GatewayParams } from './gateway/options.js'
+export type { GatewayTarget } from './gateway/target.js'
+export { serve, type Serving } from './process/serve.js'
+export type { ServeOptions } from './process/options.js'

@@ -11,7 +11,7 @@ import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /** Octets read at once. */
-const READ_BUFFER_LENGTH = 64 * 1024
+const READ_BUFFER_LENGTH = 128 * 1024
 
 /** Called with what a socket read: `buffer` from 0 up to `length`, valid only during the call. */
 export type ReadCallback = (socket: Socket, length: number, buffer: Buffer) => boolean

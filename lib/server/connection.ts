@@ -61,7 +61,9 @@ export class Connection implements RecordConsumer, RequestCarrier {
   readonly output: RecordOutput
   readonly #host: ConnectionHost
   readonly #reader: RecordReader
-  readonly #requests = new Map<number, RequestSocket>()
+  /** Nearly every connection carries one request at a time; a table is only made for more. */
+  #only: RequestSocket | undefined
+  #others: Map<number, RequestSocket> | undefined
   readonly #pausedRequests = new Set<RequestSocket>()
   readonly #carried: CarriedSocket
   /** The chunk that is being read, and the request whose PARAMS are still in it. */
@@ -195,7 +197,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_BAD_RECORD', 'a BEGIN_REQUEST that is too short')
       return
     }
-    const known = this.#requests.get(requestId)
+    const known = this.#find(requestId)
     if (known !== undefined) {
       if (!known.ended) {
         this.#fail('ERR_FCGI_BAD_RECORD', `BEGIN_REQUEST for the request ${String(requestId)}, which is active`)
@@ -226,11 +228,11 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#since = this.#host.ticks
     const socket = new RequestSocket(this, requestId, role, keepConnection)
     socket.openParams = { pieces: NO_PIECES, borrowed: undefined, start: 0, end: 0, length: 0, refusal }
-    this.#requests.set(requestId, socket)
+    this.#add(socket)
   }
 
   #onParams(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const socket = this.#requests.get(requestId)
+    const socket = this.#find(requestId)
     const params = socket?.openParams
     if (socket === undefined || params === undefined) return
     if (start === end) {
@@ -302,7 +304,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) socket.announced = reader.contentLength
     this.#host.dispatch(socket, reader)
-    if (socket.role === Role.AUTHORIZER) socket.endInput()
+    // HAProxy sends no empty STDIN where it has announced an empty body.
+    if (socket.role === Role.AUTHORIZER || socket.announced === 0) this.#completeInput(socket)
   }
 
   #refusalOf(head: RequestHeadReader): Refusal | undefined {
@@ -313,7 +316,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #onStdin(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const socket = this.#requests.get(requestId)
+    const socket = this.#find(requestId)
     if (socket === undefined || socket.inputEnded || socket.openParams !== undefined) {
       this.#ignore(end - start)
       return
@@ -334,7 +337,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#giveUp(socket, contentTooLarge(this.configuration.limits.bodyBytes))
       return
     }
-    this.#pausedUnless(socket.pushBody(copyOf(chunk, start, end)), socket)
+    if (socket.wantsBody) this.#pausedUnless(socket.pushBody(copyOf(chunk, start, end)), socket)
+    if (socket.received === socket.announced) this.#completeInput(socket)
   }
 
   #onStdinEnd(socket: RequestSocket): void {
@@ -342,12 +346,16 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#giveUp(socket, wrongBodyLength(socket))
       return
     }
+    this.#completeInput(socket)
+  }
+
+  #completeInput(socket: RequestSocket): void {
     socket.endInput()
-    if (socket.ended) this.#forget(socket)
+    if (socket.ended) this.#remove(socket)
   }
 
   #onData(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const socket = this.#requests.get(requestId)
+    const socket = this.#find(requestId)
     if (socket?.data === undefined) {
       this.#ignore(end - start)
       return
@@ -357,7 +365,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /** The request ends soon after (section 5.4). */
   #onAbortRequest(requestId: number): void {
-    const socket = this.#requests.get(requestId)
+    const socket = this.#find(requestId)
     if (socket === undefined || socket.ended) return
     this.#completeParams(socket)
     socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
@@ -424,7 +432,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#carried._httpMessage = null
     }
     if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
-    if (socket.inputEnded) this.#requests.delete(socket.requestId)
+    if (socket.inputEnded) this.#remove(socket)
   }
 
   /**
@@ -480,11 +488,32 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #drained(): void {
     if (this.output.length > 0) return
     this.#wantsDrain = false
-    for (const socket of this.#requests.values()) socket.drain()
+    for (const socket of this.#all()) socket.drain()
+  }
+
+  #find(requestId: number): RequestSocket | undefined {
+    const only = this.#only
+    return only?.requestId === requestId ? only : this.#others?.get(requestId)
+  }
+
+  #add(socket: RequestSocket): void {
+    if (this.#only === undefined) this.#only = socket
+    else (this.#others ??= new Map()).set(socket.requestId, socket)
+  }
+
+  #remove(socket: RequestSocket): void {
+    if (this.#only === socket) this.#only = undefined
+    else this.#others?.delete(socket.requestId)
+    if (this.#others?.size === 0) this.#others = undefined
+  }
+
+  #all(): RequestSocket[] {
+    const others = this.#others === undefined ? [] : [...this.#others.values()]
+    return this.#only === undefined ? others : [this.#only, ...others]
   }
 
   #forget(socket: RequestSocket): void {
-    this.#requests.delete(socket.requestId)
+    this.#remove(socket)
     if (!socket.inputEnded) socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
   }
 
@@ -492,23 +521,37 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if ((this.#closeWhenDone || this.#host.draining) && this.#open === 0 && !this.#closing) this.#close()
   }
 
-  /** Says that nothing more comes, and reads on until the web server closes: closing at once could cost it the response. */
+  /** Closes when what was read and written in this tick is done with. */
   #close(): void {
     if (this.#closing || this.#closed) return
     this.#closing = true
     this.#since = this.#host.ticks
-    this.socket.end()
-    this.socket.resume()
+    process.nextTick(closeNow, this)
+  }
+
+  /**
+   * With input still to come, closing at once could cost the web server the response: it is told that nothing
+   * more comes, and is read until it closes.
+   */
+  closeNow(): void {
+    const isDone = this.#only === undefined && this.#others === undefined && this.#reader.atBoundary && this.output.length === 0
+    if (isDone) this.socket.destroy()
+    else {
+      this.socket.end()
+      this.socket.resume()
+    }
   }
 
   /** The web server has closed: whoever it was for does not wait any more. */
   #onPeerEnd(): void {
     if (this.#open > 0) this.#destroy(new FastCgiError('ERR_FCGI_ABORTED'))
-    else this.socket.end()
+    else if (this.output.length === 0) this.socket.destroy()
+    else if (!this.socket.writableEnded) this.socket.end()
   }
 
   #onClose(): void {
-    this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
+    if (this.#only !== undefined || this.#others !== undefined) this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
+    this.#closed = true
     this.#host.onConnectionClosed(this)
   }
 
@@ -527,12 +570,17 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (this.#closed) return
     this.#closed = true
     this.output.discard(error)
-    for (const socket of this.#requests.values()) socket.abort(error)
-    this.#requests.clear()
+    for (const socket of this.#all()) socket.abort(error)
+    this.#only = undefined
+    this.#others = undefined
     this.#incomplete = 0
     this.#borrower = undefined
     this.#pausedRequests.clear()
   }
+}
+
+function closeNow(connection: Connection): void {
+  connection.closeNow()
 }
 
 /** END_REQUEST's application status where the web server gave the request up. */

@@ -20,11 +20,10 @@ import { isEncrypted } from '../http/request.js'
 import {
   ChunkedDecoder,
   earlyHintLinks,
-  hasHopHeaders,
   largestHeader,
+  needsRewriting,
+  rewriteHead,
   variableLines,
-  withHeaderLines,
-  withoutHopHeaders,
 } from '../http/response.js'
 import { FastCgiError } from './errors.js'
 import type { ServerConfiguration } from './options.js'
@@ -128,6 +127,7 @@ export class RequestSocket extends LazyEventEmitter {
   #inputState: InputStateValue = InputState.OPEN
   #timer: NodeJS.Timeout | undefined
   #params: Readonly<Record<string, string>> | undefined
+  #encrypted: boolean | undefined
 
   constructor(carrier: RequestCarrier, requestId: number, role: number, keepConnection: boolean) {
     super()
@@ -159,12 +159,17 @@ export class RequestSocket extends LazyEventEmitter {
     return (this.request?.readableLength ?? 0) + (this.data?.readableLength ?? 0)
   }
 
+  /** False where the body is read into nothing: it need not even be copied. */
+  get wantsBody(): boolean {
+    const request = this.request
+    if (request === undefined || request._dumped || request.destroyed) return false
+    return request.readableFlowing !== true || request.listenerCount('data') > 0
+  }
+
   /** Gives the app a piece of its body; false where it has enough for now. */
   pushBody(chunk: Buffer): boolean {
-    const request = this.request
-    if (request === undefined || request._dumped || request.destroyed) return true
     this.#touch()
-    return request.push(chunk)
+    return this.request?.push(chunk) ?? true
   }
 
   /** Gives the app a piece of FCGI_DATA, or its end. */
@@ -310,7 +315,12 @@ export class RequestSocket extends LazyEventEmitter {
   }
 
   get encrypted(): boolean {
-    return isEncrypted((name) => paramOf(this.paramsText, name))
+    return this.#encrypted ?? isEncrypted((name) => paramOf(this.paramsText, name))
+  }
+
+  /** Over HTTP it is a plain property, and some middleware sets it. */
+  set encrypted(value: boolean) {
+    this.#encrypted = value
   }
 
   get remoteAddress(): string | undefined {
@@ -434,31 +444,39 @@ export class RequestSocket extends LazyEventEmitter {
     this.#headSent = true
     if (response.chunkedEncoding) this.#chunked = new ChunkedDecoder()
     else if (response._contentLength !== null && response._hasBody) this.#bodyLeft = response._contentLength
-    const head = this.#completeHead(original, response)
-    this.#carrier.output.head(this.requestId, head, encoding)
+    this.#writeHead(original, response, encoding)
     if (text.length > original.length) this.#body(text.slice(original.length), encoding)
   }
 
-  #completeHead(original: string, response: InternalResponse): string {
-    let head = original
-    if (hasHopHeaders(head)) head = withoutHopHeaders(head)
-    if (this.#hints !== '') head = withHeaderLines(head, this.#hints)
-    if (this.role === Role.AUTHORIZER && response.statusCode === 200) head = this.#withVariables(head, response)
-    if (head.length > this.#carrier.configuration.limits.headBytes) this.#warnOfSize(head)
-    return head
+  #writeHead(original: string, response: InternalResponse, encoding: BufferEncoding): void {
+    const { output, configuration } = this.#carrier
+    if (original.length > configuration.limits.headBytes) this.#warnOfSize(original)
+    const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER
+    if (isPlain && !needsRewriting(original)) output.head(this.requestId, original, encoding)
+    else output.stdoutText(this.requestId, this.#rewrittenHead(original, response), encoding)
+  }
+
+  #rewrittenHead(original: string, response: InternalResponse): string {
+    if (response.statusCode < 200) {
+      const status = `${String(response.statusCode)} ${response.statusMessage}`
+      this.#carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
+      return rewriteHead(original, '', '500 Internal Server Error')
+    }
+    const allowed = this.role === Role.AUTHORIZER && response.statusCode === 200
+    return rewriteHead(original, this.#hints + (allowed ? this.#variables(response) : ''))
   }
 
   /** The variables of an authorizer that its app left in `res.locals.variables`. */
-  #withVariables(head: string, response: InternalResponse): string {
+  #variables(response: InternalResponse): string {
     const locals: unknown = Reflect.get(response, 'locals')
     const variables: unknown = typeof locals === 'object' && locals !== null ? Reflect.get(locals, 'variables') : undefined
-    if (typeof variables !== 'object' || variables === null) return head
+    if (typeof variables !== 'object' || variables === null) return ''
     try {
       const entries = Object.entries(variables).map(([name, value]) => [name, String(value)])
-      return withHeaderLines(head, variableLines(Object.fromEntries(entries) as Record<string, string>))
+      return variableLines(Object.fromEntries(entries) as Record<string, string>)
     } catch (cause) {
       this.#carrier.warn(new FastCgiError('ERR_FCGI_BAD_VARIABLE', `res.locals.variables: ${String(cause)}`, { cause }))
-      return head
+      return ''
     }
   }
 

@@ -1,0 +1,59 @@
+/** The gateway's options: what a caller may say, resolved once into what the rest of gateway/ reads. */
+import type { IncomingMessage } from 'node:http'
+import { FastCgiError } from '../server/errors.js'
+
+/** Options of {@link gateway}; undefined means absent. */
+export interface GatewayOptions {
+  /**
+   * Params to add to those that nginx would send, or to put in their place; undefined leaves one out.
+   * As a function: asked for each request. Default: none.
+   */
+  params?: GatewayParams | ((req: IncomingMessage) => GatewayParams) | undefined
+  /** Whether to set FCGI_KEEP_CONN and use connections to the application again. Default: true. */
+  keepConnection?: boolean | undefined
+  /** How many idle connections to keep, at most. Default: 64. */
+  idleConnections?: number | undefined
+  /**
+   * Milliseconds that the application may keep the gateway waiting between two reads or writes, as nginx's
+   * `fastcgi_read_timeout` and `fastcgi_send_timeout`; 0 for no limit. Default: 60 000.
+   */
+  timeout?: number | undefined
+  /** Octets of a response's header block, at most. Default: 65 536. */
+  headBytes?: number | undefined
+}
+
+/** FastCGI params by name. */
+export type GatewayParams = Readonly<Record<string, string | undefined>>
+
+/** Options as gateway/ reads them: nothing is absent. */
+export interface ResolvedOptions {
+  params: (req: IncomingMessage) => GatewayParams
+  keepConnection: boolean
+  idleConnections: number
+  timeout: number
+  headBytes: number
+  /** DOCUMENT_ROOT: the directory that the process was in when the gateway was made. */
+  documentRoot: string
+}
+
+/**
+ * Resolves a caller's options.
+ *
+ * @throws FastCgiError ERR_FCGI_OPTION where one is wrong.
+ */
+export function resolveOptions(options: GatewayOptions = {}): ResolvedOptions {
+  const { params = {} } = options
+  return {
+    params: typeof params === 'function' ? params : () => params,
+    keepConnection: options.keepConnection ?? true,
+    idleConnections: natural('idleConnections', options.idleConnections ?? 64),
+    timeout: natural('timeout', options.timeout ?? 60_000),
+    headBytes: natural('headBytes', options.headBytes ?? 65_536),
+    documentRoot: process.cwd(),
+  }
+}
+
+function natural(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new FastCgiError('ERR_FCGI_OPTION', `gateway option ${name} must be a whole number from 0, not ${String(value)}`)
+}
