@@ -83,6 +83,7 @@ forEachServer('an exchange through', ({ trait, site }) => {
   })
 
   it('carries 1 MB up in chunks', async () => {
+    if (trait.chunkedUploads === 'lost') return
     const body = pattern(MEGABYTE)
     const answer = await ask(site().origin, { method: 'PUT', path: '/uploads/echo', body, chunked: true })
     if (trait.refusesChunkedMegabyte !== undefined) {

@@ -1,9 +1,12 @@
 /** The points of section 3 that are about connections and time: overload, aborts, dispatch, the end of a request. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from '@jest/globals'
-import { FIRST_PART, LAST_PART } from '../support/app.js'
+import { FIRST_PART, LAST_PART, pattern } from '../support/app.js'
 import { Exchange, ask, begin } from '../support/client.js'
 import { IN_PROCESS, forEachServer, newId } from '../support/suite.js'
+
+/** Larger than what servers gather before they pass any of it on. */
+const PORTION = pattern(256 * 1024)
 
 forEachServer('connections through', ({ server, trait, site }) => {
   it('18. Aborts: the app hears that a client went away in the middle of a response', async () => {
@@ -39,20 +42,22 @@ forEachServer('connections through', ({ server, trait, site }) => {
     expect(answer.body.toString()).toBe('released\n')
   })
 
-  if (trait.streamsRequests) {
+  if (trait.uploads !== 'whole') {
     it('19. Dispatch at the end of PARAMS, not at the first STDIN', async () => {
       const id = newId()
       const exchange = begin(site().origin, {
         method: 'POST',
         path: `/uploads/arrival?id=${id}`,
-        headers: [['Content-Length', '10']],
+        headers: [['Content-Length', String(2 * PORTION.length)]],
       })
-      await site().events.wait(id, 'called')
-      expect(site().events.count(id, 'body')).toBe(0)
-      exchange.request.write('first')
+      if (trait.uploads !== 'after a large portion') {
+        await site().events.wait(id, 'called')
+        expect(site().events.count(id, 'body')).toBe(0)
+      }
+      exchange.request.write(PORTION)
       await site().events.wait(id, 'body')
-      exchange.request.end(' last')
-      expect((await exchange.answer).body.toString()).toBe('first last')
+      exchange.request.end(PORTION)
+      expect((await exchange.answer).body.equals(Buffer.concat([PORTION, PORTION]))).toBe(true)
     })
   }
 

@@ -1,8 +1,12 @@
 /** The points of section 3 that are about requests, with what the app sees of them through each server. */
 import { expect, it } from '@jest/globals'
+import { pattern } from '../support/app.js'
 import { ask } from '../support/client.js'
 import { echoOf } from '../support/json.js'
 import { forEachServer } from '../support/suite.js'
+
+const SMALL = 1_000
+const LARGE = 256 * 1024
 
 forEachServer('requests through', ({ trait, site }) => {
   it.each(['GET', 'HEAD', 'DELETE', 'OPTIONS'])('11. Odd CONTENT_LENGTH: %s without a body has no length', async (method) => {
@@ -35,13 +39,18 @@ forEachServer('requests through', ({ trait, site }) => {
   })
 
   it('12. Uploads of unknown length: the app is told a length or chunked, never both', async () => {
-    const answer = await ask(site().origin, { method: 'PUT', path: '/uploads/echo', body: 'hello', chunked: true })
+    // Servers that pass a body on as it comes count a small one all the same, where it has come at once.
+    const body = trait.refusesChunkedMegabyte === undefined ? pattern(LARGE) : pattern(SMALL)
+    const answer = await ask(site().origin, { method: 'PUT', path: '/uploads/echo', body, chunked: true })
+    if (trait.chunkedUploads === 'lost') return
     const echo = echoOf(answer)
     const { 'content-length': length, 'transfer-encoding': encoding } = echo.headers
     expect({ length, encoding }).toEqual(
-      trait.chunkedUploads === 'counted' ? { length: '5', encoding: undefined } : { length: undefined, encoding: 'chunked' },
+      trait.chunkedUploads === 'counted'
+        ? { length: String(body.length), encoding: undefined }
+        : { length: undefined, encoding: 'chunked' },
     )
-    expect(echo.body).toBe(trait.chunkedUploads === 'lost' ? '' : 'hello')
+    expect(echo.length).toBe(body.length)
   })
 
   it('12. Uploads of unknown length: an empty one ends', async () => {

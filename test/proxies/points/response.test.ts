@@ -15,7 +15,8 @@ forEachServer('responses through', ({ server, trait, site }) => {
   })
 
   it('3. The whole header block in one STDOUT record: many headers arrive, and the server survives', async () => {
-    const count = trait.headLimit < 10_000 ? 30 : 120
+    // Several records' worth for nobody, but more than one of the app's own writes. HAProxy takes 101 headers.
+    const count = trait.headLimit < 4_000 ? 30 : 90
     const answer = await ask(site().origin, `/many-headers?count=${String(count)}`)
     expect(answer).toMatchObject({ status: 200, complete: true })
     expect(Object.keys(answer.headers).filter((name) => name.startsWith('x-many-'))).toHaveLength(count)
@@ -36,8 +37,8 @@ forEachServer('responses through', ({ server, trait, site }) => {
       if (trait.streamsResponses) await exchange.received(FIRST_PART)
       site().events.release(id)
       const answer = await exchange.answer
-      if (trait.truncated === 'shown') expect(answer.complete && answer.status === 200).toBe(false)
-      else expect(answer.body.toString()).toBe(FIRST_PART)
+      if (trait.truncated === 'shown' || length !== '') expect(answer.complete && answer.status === 200).toBe(false)
+      else expect(answer.body.toString()).toMatch(FIRST_PART)
       expect((await ask(site().origin, '/status/200')).status).toBe(200)
     },
   )
@@ -45,8 +46,8 @@ forEachServer('responses through', ({ server, trait, site }) => {
   it.each(['', '&pieces=1'])('5. Enforce the app’s own Content-Length: no wrong body looks whole (%s)', async (pieces) => {
     const tooLong = await ask(site().origin, `/length?announced=5&sent=10${pieces}`)
     if (tooLong.status === 200 && tooLong.complete) expect(tooLong.body.toString()).toBe('xxxxx')
-    const tooShort = await ask(site().origin, `/length?announced=10&sent=5${pieces}`)
-    if (trait.truncated === 'shown') expect(tooShort.status === 200 && tooShort.complete).toBe(false)
+    const tooShort = await ask(site().origin, `/length?announced=1000&sent=5${pieces}`)
+    expect(tooShort.status === 200 && tooShort.complete).toBe(false)
     const right = await ask(site().origin, `/length?announced=5&sent=5${pieces}`)
     expect(right).toMatchObject({ status: 200, complete: true, body: Buffer.from('xxxxx') })
   })

@@ -9,16 +9,16 @@ export interface Traits {
   chunkedUploads: 'chunked' | 'counted' | 'lost'
   /** The status for a chunked upload of 1 MB, where the server does not take it. */
   refusesChunkedMegabyte?: number
-  /** Whether the app is asked while the body is still to come (below /uploads/). */
-  streamsRequests: boolean
+  /** When the app hears of a request with a body (below /uploads/), and in what portions it gets the body. */
+  uploads: 'as they come' | 'in large portions' | 'after a large portion' | 'whole'
   /** Whether the client has parts of a response before it is whole (below /events/). */
   streamsResponses: boolean
   /** Whether the app's Content-Length reaches the client. */
   contentLength: 'kept' | 'dropped'
   /** Whether the app's reason phrase reaches the client. */
   reason: 'kept' | 'replaced'
-  /** What a client sees of a response that breaks off. */
-  truncated: 'shown' | 'hidden'
+  /** Whether a client can see that a response broke off. */
+  truncated: 'shown' | 'hidden without length'
   /** A header of so many octets passes. */
   headLimit: number
   /** A header of so many octets does not; undefined where there is no such limit in reach. */
@@ -46,7 +46,7 @@ export interface Traits {
 const COMMON: Traits = {
   forwardedFor: (sent) => sent,
   chunkedUploads: 'counted',
-  streamsRequests: false,
+  uploads: 'whole',
   streamsResponses: true,
   contentLength: 'kept',
   reason: 'kept',
@@ -61,6 +61,11 @@ const COMMON: Traits = {
   multiplexes: false,
   serverPort: 'listener',
   conditions: 'kept',
+}
+
+/** AllowEncodedSlashes is off, so Apache answers 404 itself. */
+function encodedSlashRefused(sent: string): string | undefined {
+  return /%2f/i.test(sent) ? undefined : sent
 }
 
 const NGINX: Traits = { ...COMMON, headTooLarge: 40_000 }
@@ -78,44 +83,58 @@ const APACHE: Traits = {
   ...COMMON,
   // mod_proxy_fcgi passes the decoded body on as it comes.
   chunkedUploads: 'chunked',
-  streamsRequests: true,
+  uploads: 'as they come',
   // It looks at the client only when it has something to write.
   noticesSilentAbort: false,
   // Two headers of a name are one to Apache before it looks at what they are.
   cookieSeparator: ', ',
   // UseCanonicalPhysicalPort is off.
   serverPort: 'host header',
+  // A line of the head has room for 8192 octets.
+  headLimit: 7_000,
+  headTooLarge: 12_000,
 }
 
 const LIGHTTPD: Traits = {
   ...COMMON,
   reason: 'replaced',
   underscores: 'refused',
+  // It looks at the client only when it has something to write.
+  noticesSilentAbort: false,
+  // It asks the app to close after each response.
+  keepsConnections: false,
 }
 
 const HAPROXY: Traits = {
   ...COMMON,
   // tune.bufsize is 16384, and a part of it is kept free.
   headTooLarge: 20_000,
-  underscores: 'refused',
-  streamsRequests: true,
+  // It waits until its buffer is full or the body is whole.
+  uploads: 'after a large portion',
   // It needs the length of a body before it sends PARAMS, and knows it only where all is in its buffer.
   refusesChunkedMegabyte: 400,
 }
 
 export const traits: Readonly<Record<ServerKey, Traits>> = {
-  nginx: { ...NGINX, streamsRequests: true, chunkedUploads: 'chunked' },
+  nginx: { ...NGINX, uploads: 'as they come', chunkedUploads: 'chunked' },
   nginxMinimal: NGINX_MINIMAL,
-  nginxStreaming: { ...NGINX, streamsRequests: true, chunkedUploads: 'chunked' },
-  // A cached response is written to its file first; the conditions would spoil the entry for others.
-  nginxCache: { ...NGINX, streamsResponses: false, conditions: 'dropped' },
+  nginxStreaming: { ...NGINX, uploads: 'as they come', chunkedUploads: 'chunked' },
+  nginxCache: {
+    ...NGINX,
+    streamsResponses: false,
+    // The conditions of one client would spoil the entry for others.
+    conditions: 'dropped',
+    // The response may be of use for the cache, so nginx waits for its head at least.
+    noticesSilentAbort: false,
+  },
   apache: APACHE,
   // ap_trust_cgilike_cl and flushpackets are not set.
-  apacheMinimal: { ...APACHE, contentLength: 'dropped', keepsConnections: false, streamsResponses: false },
+  apacheMinimal: { ...APACHE, contentLength: 'dropped', keepsConnections: false, streamsResponses: false, url: encodedSlashRefused },
   // Reads the whole body first, and one process serves one request at a time.
-  modFcgid: { ...APACHE, chunkedUploads: 'counted', streamsRequests: false },
+  modFcgid: { ...APACHE, chunkedUploads: 'counted', uploads: 'whole', truncated: 'hidden without length' },
   // Reads as much of its input as CONTENT_LENGTH says, which is nothing where there is none.
-  cgiFcgi: { ...APACHE, chunkedUploads: 'lost', streamsRequests: false, keepsConnections: false },
+  // CGI has no way to say that a response broke off.
+  cgiFcgi: { ...APACHE, chunkedUploads: 'lost', uploads: 'whole', keepsConnections: false, truncated: 'hidden without length' },
   lighttpd: LIGHTTPD,
   lighttpdSpawn: LIGHTTPD,
   caddy: {
@@ -125,13 +144,18 @@ export const traits: Readonly<Record<ServerKey, Traits>> = {
     // Go has its own phrases.
     reason: 'replaced',
     chunkedUploads: 'chunked',
-    streamsRequests: true,
+    // Its writer gathers 64 KiB of body before it sends any.
+    uploads: 'in large portions',
+    // An error in reading is an end to Caddy; only a length shows what is missing.
+    truncated: 'hidden without length',
+    // It looks at the client only when it has something to write.
+    noticesSilentAbort: false,
     cookieSeparator: ', ',
     serverPort: 'host header',
     // Caddy opens a connection for each request.
     keepsConnections: false,
   },
   haproxy: HAPROXY,
-  haproxyMultiplexed: { ...HAPROXY, multiplexes: true, truncated: 'hidden' },
+  haproxyMultiplexed: { ...HAPROXY, multiplexes: true, truncated: 'hidden without length' },
   spawnFcgi: NGINX_MINIMAL,
 }
