@@ -1,7 +1,7 @@
 /** The params that the gateway sends, against what nginx 1.22.1 was seen to send for the same requests. */
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { gateway, type GatewayOptions } from 'express-responder'
-import { close, exchangeRaw, listen, portOf } from '../support/http.js'
+import { close, exchangeRaw, fetchFrom, listen, portOf } from '../support/http.js'
 import { ScriptedApplication, type ScriptedRequest } from '../support/scripted-application.js'
 
 const cleanups: (() => Promise<void>)[] = []
@@ -143,5 +143,17 @@ describe('the option params', () => {
   it('is asked for each request where it is a function', async () => {
     const { asked } = await seen(['GET /x HTTP/1.1', HOST, CLOSE], { params: (req) => ({ X_PATH: req.url }) })
     expect(asked.params['X_PATH']).toBe('/x')
+  })
+
+  it('that throws ends its request, and nothing else', async () => {
+    const server = await listen(gateway('/nonexistent/app.sock', {
+      params: () => {
+        throw new Error('no params today')
+      },
+    }))
+    cleanups.push(() => close(server))
+    const { status, body } = await fetchFrom(server)
+    expect(status).toBe(500)
+    expect(String(body)).toBe('500 Internal Server Error\nERR_FCGI_OPTION: gateway option params throws: Error: no params today\n')
   })
 })
