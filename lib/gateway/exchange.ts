@@ -16,8 +16,8 @@ import {
   Role,
   type RecordConsumer,
 } from '../fastcgi/record.js'
-import { FastCgiError } from '../server/errors.js'
-import type { ResolvedOptions } from './options.js'
+import { FastCgiError, type ErrorCode } from '../server/errors.js'
+import type { GatewayParams, ResolvedOptions } from './options.js'
 import { paramsOf } from './params.js'
 import { ResponseReader, type ResponseHead } from './response-reader.js'
 import type { ConnectionUser, Upstream, UpstreamConnection } from './upstream.js'
@@ -29,6 +29,9 @@ const REFUSALS: Record<number, string> = {
   [ProtocolStatus.OVERLOADED]: 'OVERLOADED',
   [ProtocolStatus.UNKNOWN_ROLE]: 'UNKNOWN_ROLE',
 }
+
+/** What is answered for failures that are not 502. */
+const FAILURE_STATUSES: Partial<Record<ErrorCode, number>> = { ERR_FCGI_UPSTREAM_TIMEOUT: 504, ERR_FCGI_OPTION: 500 }
 
 /** What exchanges have in common. */
 export interface ExchangeContext {
@@ -139,34 +142,42 @@ export class Exchange implements RecordConsumer, ConnectionUser {
   /** Sends the request's params; those and the empty STDIN in one write where there is no body. */
   async #send(fresh: boolean): Promise<boolean> {
     const { upstream, options } = this.#context
-    let connection: UpstreamConnection
     try {
-      connection = await upstream.acquire(fresh)
+      const start = this.#encodeStart()
+      const connection = await upstream.acquire(fresh)
+      if (this.#over) {
+        upstream.discard(connection)
+        return false
+      }
+      this.#connection = connection
+      connection.user = this
+      connection.socket.setTimeout(options.timeout)
+      connection.socket.write(start)
+      this.#stdinEnded = !this.#hasBody
+      return true
     } catch (error) {
       this.#fail(error)
       return false
     }
-    if (this.#over) {
-      upstream.discard(connection)
-      return false
-    }
-    this.#connection = connection
-    connection.user = this
-    connection.socket.setTimeout(options.timeout)
-    connection.socket.write(this.#encodeStart())
-    this.#stdinEnded = !this.#hasBody
-    return true
   }
 
   #encodeStart(): Buffer {
-    const { documentRoot, keepConnection, params } = this.#context.options
-    const pairs = encodePairs(paramsOf(this.#req, documentRoot, params(this.#req)))
+    const { documentRoot, keepConnection } = this.#context.options
+    const pairs = encodePairs(paramsOf(this.#req, documentRoot, this.#extraParams()))
     return Buffer.concat([
       encodeBeginRequest(REQUEST_ID, { role: Role.RESPONDER, keepConnection }),
       encodeStream(RecordType.PARAMS, REQUEST_ID, pairs),
       encodeRecord(RecordType.PARAMS, REQUEST_ID),
       ...(this.#hasBody ? [] : [encodeRecord(RecordType.STDIN, REQUEST_ID)]),
     ])
+  }
+
+  #extraParams(): GatewayParams {
+    try {
+      return this.#context.options.params(this.#req)
+    } catch (error) {
+      throw new FastCgiError('ERR_FCGI_OPTION', `gateway option params throws: ${String(error)}`, { cause: error })
+    }
   }
 
   #sendBody(expectsContinue: boolean): void {
@@ -248,19 +259,24 @@ export class Exchange implements RecordConsumer, ConnectionUser {
     if (connection !== undefined) this.#context.upstream.discard(connection, encodeRecord(RecordType.ABORT_REQUEST, REQUEST_ID))
   }
 
-  /** Answers 502 or 504 where nothing has been sent; else breaks the client's connection, so that it can tell. */
+  /**
+   * Answers 502 or 504 where there is no head yet that a body is to follow; else sends that head and breaks the
+   * client's connection, so that it can tell: the same whether the octets came together or not.
+   */
   #fail(reason: unknown): void {
     if (this.#over) return
     const error = reason instanceof FastCgiError ? reason : new FastCgiError('ERR_FCGI_UPSTREAM_CLOSED', String(reason))
     this.#leave()?.socket.destroy()
     this.#context.onError(error, this.#req)
     const res = this.#res
-    if (res.headersSent) {
+    const { head } = this.#response
+    if (head !== undefined && head.bodyLength !== 0) {
+      if (!res.headersSent) this.#writeHead(head)
       this.#flushHead()
       breakOff(this.#req, res)
       return
     }
-    const status = error.code === 'ERR_FCGI_UPSTREAM_TIMEOUT' ? 504 : 502
+    const status = FAILURE_STATUSES[error.code] ?? 502
     const body = `${String(status)} ${STATUS_CODES[status] ?? ''}\n${error.code}: ${error.message}\n`
     res.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': Buffer.byteLength(body) })
     res.end(body)

@@ -1,5 +1,6 @@
 /** `gateway()`: an HTTP server in front of a FastCGI application, for trying and testing one without a web server. */
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { Server, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Exchange, type ExchangeContext } from './exchange.js'
 import { resolveOptions, type GatewayOptions } from './options.js'
@@ -12,7 +13,8 @@ import { Upstream } from './upstream.js'
  * supertest: `supertest(gateway(server)).get('/')`.
  *
  * An answer that breaks the protocol becomes `502 Bad Gateway` with the reason and a stable `ERR_FCGI_*` code as text;
- * where the head has already been sent, the client's connection is broken off. No answer in time: 504.
+ * where a head with a body to follow has already been read, the client's connection is broken off, so that it can
+ * tell. No answer in time: 504. A response is only whole for the client once the application has ended the request.
  *
  * Events, besides those of `http.Server`: `'upstreamError'` (error: FastCgiError, req) for each such failure, and
  * `'stderr'` (text: Buffer, req) for what the application writes to STDERR.
@@ -23,7 +25,7 @@ import { Upstream } from './upstream.js'
  */
 export function gateway(target: GatewayTarget, options?: GatewayOptions): Server {
   const resolved = resolveOptions(options)
-  const server = createServer()
+  const server = new GatewayServer()
   const upstream = new Upstream(resolveTarget(target), resolved)
   const context: ExchangeContext = {
     options: resolved,
@@ -31,13 +33,42 @@ export function gateway(target: GatewayTarget, options?: GatewayOptions): Server
     onError: (error, req) => server.emit('upstreamError', error, req),
     onStderr: (text, req) => server.emit('stderr', text, req),
   }
-  server.on('request', (req, res) => void new Exchange(context, req, res).run(false))
-  server.on('checkContinue', (req, res) => void new Exchange(context, req, res).run(true))
+  const onRequest = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean) => {
+    res.once('close', () => {
+      if (!server.listening) server.closeIdleConnections()
+    })
+    void new Exchange(context, req, res).run(expectsContinue)
+  }
+  server.on('request', (req, res) => {
+    onRequest(req, res, false)
+  })
+  server.on('checkContinue', (req, res) => {
+    onRequest(req, res, true)
+  })
   server.on('connect', refuseConnect)
   server.on('close', () => {
     upstream.close()
   })
   return server
+}
+
+/** Closes at once what a plain http.Server waits for: connections that have not sent anything, as browsers open them. */
+class GatewayServer extends Server {
+  readonly #connections = new Set<Socket>()
+
+  constructor() {
+    super()
+    this.on('connection', (socket: Socket) => {
+      this.#connections.add(socket)
+      socket.once('close', () => this.#connections.delete(socket))
+    })
+  }
+
+  override close(callback?: (error?: Error) => void): this {
+    super.close(callback)
+    for (const socket of this.#connections) if (socket.bytesRead === 0) socket.destroy()
+    return this
+  }
 }
 
 /** CONNECT asks for a tunnel, which FastCGI cannot carry. */

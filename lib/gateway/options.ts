@@ -6,7 +6,7 @@ import { FastCgiError } from '../server/errors.js'
 export interface GatewayOptions {
   /**
    * Params to add to those that nginx would send, or to put in their place; undefined leaves one out.
-   * As a function: asked for each request. Default: none.
+   * As a function: asked for each request. The characters of names and values are octets (latin1). Default: none.
    */
   params?: GatewayParams | ((req: IncomingMessage) => GatewayParams) | undefined
   /** Whether to set FCGI_KEEP_CONN and use connections to the application again. Default: true. */

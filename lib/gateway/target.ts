@@ -4,14 +4,14 @@
  */
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { Server } from 'node:http'
-import type { NetConnectOpts } from 'node:net'
+import { Server, type NetConnectOpts, type TcpNetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FastCgiError } from '../server/errors.js'
+import { FastCgiServer } from '../server/server.js'
 
 /** A FastCGI server of this process, a Unix socket's path, or a host and port. */
-export type GatewayTarget = Server | string | { host?: string; port: number }
+export type GatewayTarget = FastCgiServer | string | { host?: string; port: number }
 
 /** A place to connect to. */
 export interface Target {
@@ -23,20 +23,30 @@ export interface Target {
 
 /** @throws FastCgiError ERR_FCGI_OPTION where it is none of the three. */
 export function resolveTarget(target: GatewayTarget): Target {
-  if (target instanceof Server) return new ServerTarget(target)
-  const options = typeof target === 'string' ? { path: target } : target
-  if (typeof options !== 'object' || !('path' in options || typeof options.port === 'number')) {
-    throw new FastCgiError('ERR_FCGI_OPTION', 'gateway() takes a FastCGI server, the path of a Unix socket, or { host, port }')
-  }
+  if (target instanceof FastCgiServer) return new ServerTarget(target)
+  // A caller without types may pass anything: an app, or a plain HTTP server.
+  const given: unknown = target
+  if (typeof given === 'function') throw wrongTarget('an app. Give gateway(createServer(app))')
+  if (given instanceof Server) throw wrongTarget('a server that does not speak FastCGI. Give gateway(createServer(app))')
+  if (typeof target === 'string' && target !== '') return fixed({ path: target })
+  if (typeof given === 'object' && given !== null && 'port' in given && typeof given.port === 'number') return fixed(target as TcpNetConnectOpts)
+  throw wrongTarget(`${String(given)}. Give a FastCGI server, the path of a Unix socket, or { host, port }`)
+}
+
+function fixed(options: NetConnectOpts): Target {
   return { connectOptions: () => Promise.resolve(options), close: () => undefined }
 }
 
+function wrongTarget(found: string): FastCgiError {
+  return new FastCgiError('ERR_FCGI_OPTION', `the gateway's target is ${found}`)
+}
+
 class ServerTarget implements Target {
-  readonly #server: Server
+  readonly #server: FastCgiServer
   #directory: string | undefined
   #listening: Promise<void> | undefined
 
-  constructor(server: Server) {
+  constructor(server: FastCgiServer) {
     this.#server = server
   }
 

@@ -10,6 +10,7 @@ export const ParamKind = {
   CONTENT_LENGTH: 5,
   CONTENT_TYPE: 6,
   TRANSFER_ENCODING: 7,
+  EXPECT: 8,
 } as const
 
 /** What is known of one param's name, made once. */
@@ -39,6 +40,7 @@ const KINDS = new Map<string, number>([
   ['CONTENT_LENGTH', ParamKind.CONTENT_LENGTH],
   ['CONTENT_TYPE', ParamKind.CONTENT_TYPE],
   ['HTTP_TRANSFER_ENCODING', ParamKind.TRANSFER_ENCODING],
+  ['HTTP_EXPECT', ParamKind.EXPECT],
   // The CGI variables without HTTP_ are the true ones.
   ['HTTP_CONTENT_LENGTH', ParamKind.OTHER],
   ['HTTP_CONTENT_TYPE', ParamKind.OTHER],

@@ -5,6 +5,7 @@
  * Why internals at all: Express replaces the prototypes of request and response, so what a subclass
  * overrides is gone; real objects on a light socket are the one seam that stays.
  */
+import { EventEmitter } from 'node:events'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { FastCgiError } from '../server/errors.js'
@@ -23,6 +24,8 @@ export interface ResponseInternals {
   _removedTE: boolean
   /** False lets HTTP/1.0 requests lose the automatic Content-Length. */
   useChunkedEncodingByDefault: boolean
+  /** Set instead of calling `assignSocket()`, which adds a listener to every request's socket. */
+  socket: Socket | null
   /** True once 'close' was emitted; what `closed` reads. */
   _closed: boolean
   /** Set where the request came with `Expect: 100-continue`. */
@@ -38,6 +41,8 @@ export interface RequestInternals {
   /** True once somebody has read the body (Node 20 to 26; `_consumed` is its older name). */
   readonly _consuming: boolean
   _dumped: boolean
+  /** How many listeners there are; `eventNames()` makes a list to tell the same. */
+  readonly _eventsCount: number
   readonly _readableState: {
     readonly resumeScheduled: boolean
     ended: boolean
@@ -48,7 +53,7 @@ export interface RequestInternals {
   }
 }
 
-export type InternalResponse = ServerResponse & ResponseInternals
+export type InternalResponse = Omit<ServerResponse, 'socket'> & ResponseInternals
 export type InternalRequest = IncomingMessage & RequestInternals
 
 /** Node's constructors are functions, not classes: they can be called on an object that exists already. */
@@ -58,6 +63,17 @@ export const callServerResponse = ServerResponse as unknown as (
   request: IncomingMessage,
   options?: object,
 ) => void
+
+/** An EventEmitter that makes its table of listeners with the first one: most requests' sockets have none. */
+export const LazyEventEmitter = createLazyEventEmitter()
+
+function createLazyEventEmitter(): new () => EventEmitter {
+  function LazyEmitter(): void {
+    // EventEmitter's methods look for what its constructor would have set on the prototype.
+  }
+  LazyEmitter.prototype = EventEmitter.prototype as unknown
+  return LazyEmitter as unknown as new () => EventEmitter
+}
 
 /** `writableNeedDrain` of a response reads this flag, which only Node's own socket listener clears. */
 const needDrainSymbol = findSymbol(new ServerResponse(new IncomingMessage(unconnectedSocket())), 'kNeedDrain')
@@ -74,7 +90,7 @@ function findSymbol(target: object, description: string): symbol | undefined {
 }
 
 /** Emits 'drain' on a response whose `write()` had returned false, and lets `writableNeedDrain` be false again. */
-export function emitDrain(response: ServerResponse): void {
+export function emitDrain(response: InternalResponse): void {
   if (!response.writableNeedDrain) return
   if (needDrainSymbol !== undefined) Reflect.set(response, needDrainSymbol, false)
   response.emit('drain')
@@ -113,6 +129,7 @@ export function closeUnread(request: InternalRequest): void {
 interface RecordingSocket {
   written: string
   corkedWhenEnded: number | undefined
+  _httpMessage: unknown
 }
 
 /**
@@ -141,6 +158,7 @@ function findMissing(
   const expect = (name: string, holds: boolean): void => {
     if (!holds) missing.push(name)
   }
+  let emitted = 0
   try {
     const socket = createRecordingSocket()
     const request = createRequest(socket as unknown as Socket)
@@ -149,12 +167,18 @@ function findMissing(
     request.httpVersionMinor = 1
     request._addHeaderLines(['Host', 'a', 'Host', 'b'], 4)
     expect('IncomingMessage._addHeaderLines', request.headers.host === 'a')
+    expect('EventEmitter._eventsCount', request._eventsCount === 0)
+    const emitter = new LazyEventEmitter()
+    emitter.on('event', (value: number) => (emitted = value))
+    emitter.emit('event', 1)
+    expect('EventEmitter.prototype', emitted === 1 && new LazyEventEmitter().listenerCount('event') === 0)
     expect('IncomingMessage._dump', typeof request._dump === 'function')
     const response = createResponse(request)
     expect('OutgoingMessage kNeedDrain', needDrainSymbol !== undefined)
     expect('OutgoingMessage._header', response._header === null)
     expect('OutgoingMessage._closed', !response._closed)
-    response.assignSocket(socket as unknown as Socket)
+    socket._httpMessage = response
+    response.socket = socket as unknown as Socket
     response.sendDate = false
     response.end('hello')
     const head = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'
@@ -175,7 +199,7 @@ function createRecordingSocket(): RecordingSocket {
   const socket = {
     written: '',
     corkedWhenEnded: undefined as number | undefined,
-    _httpMessage: null,
+    _httpMessage: null as unknown,
     writable: true,
     readable: true,
     destroyed: false,

@@ -43,6 +43,8 @@ export class RequestHeadReader implements PairVisitor {
   rawHeaders: string[] = []
   /** Octets of body that were announced, or -1 where this is not known. */
   contentLength = UNKNOWN_CONTENT_LENGTH
+  /** The Expect header; empty where there is none. */
+  expectation = ''
   /** The PARAMS stream as latin1 text, for who asks for other params later. */
   text = ''
   /** What is wrong with the header that was refused. */
@@ -78,6 +80,7 @@ export class RequestHeadReader implements PairVisitor {
     this.url = ''
     this.httpVersion = '1.1'
     this.rawHeaders = []
+    this.expectation = ''
     this.#base = start
     this.#serial++
     this.#count = 0
@@ -110,8 +113,12 @@ export class RequestHeadReader implements PairVisitor {
       case ParamKind.CONTENT_TYPE:
         this.#contentType = value
         break
-      default:
+      case ParamKind.TRANSFER_ENCODING:
         this.#transferEncoding = value
+        break
+      default:
+        this.expectation = value
+        return this.#header(name, value)
     }
     return true
   }

@@ -12,21 +12,38 @@ export const STATUS_PREFIX = 'Status: '
  * which would be taken for the response's status.
  */
 const HOP_HEADERS = /\r\n(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade):[^\r]*/gi
-const HAS_HOP_HEADERS = /\r\n(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade):/i
+const NEEDS_REWRITING =
+  /\r\n(?:connection|keep-alive|location|proxy-connection|status|te|trailer|transfer-encoding|upgrade):/i
 
-/** Whether a head has a header that must not be sent on. */
-export function hasHopHeaders(head: string): boolean {
-  return HAS_HOP_HEADERS.test(head)
+const CR = 0x0d
+const LOWER_CASE = 0x20
+/** First letters of the headers above, without `c`, which most heads have. */
+const SUSPECT_LETTERS = new Set(['k', 'l', 'p', 's', 't', 'u'].map((letter) => letter.charCodeAt(0)))
+const LETTER_C = 'c'.charCodeAt(0)
+/** `Connection` and `Content-…` differ in their fourth letter. */
+const LETTER_N = 'n'.charCodeAt(0)
+
+/** Whether a head has a header that must not be sent on, or one that Status must follow. */
+export function needsRewriting(head: string): boolean {
+  // A look at the first letter of each line is a fraction of the expression's cost.
+  let line = head.indexOf('\r\n') + 2
+  while (line > 1 && head.charCodeAt(line) !== CR) {
+    const letter = head.charCodeAt(line) | LOWER_CASE
+    const isSuspect = letter === LETTER_C ? (head.charCodeAt(line + 3) | LOWER_CASE) === LETTER_N : SUSPECT_LETTERS.has(letter)
+    if (isSuspect) return NEEDS_REWRITING.test(head)
+    line = head.indexOf('\r\n', line) + 2
+  }
+  return false
 }
 
-/** A head of Node's, still with its status line, without the headers that must not be sent on. */
-export function withoutHopHeaders(head: string): string {
-  return head.replace(HOP_HEADERS, '')
-}
-
-/** A head of Node's with more header lines, each ending with CRLF, before its empty line. */
-export function withHeaderLines(head: string, lines: string): string {
-  return head.slice(0, -2) + lines + '\r\n'
+/**
+ * A head of Node's as a responder sends it: without the headers that must not be sent on, with `lines`
+ * (each ends with CRLF), and its status last, because HAProxy takes any Location after it for a 302.
+ */
+export function rewriteHead(head: string, lines: string, status?: string): string {
+  const statusLine = head.slice(0, head.indexOf('\r\n'))
+  const fields = head.slice(statusLine.length, -2).replace(HOP_HEADERS, '').slice(2)
+  return `${fields}${lines}${STATUS_PREFIX}${status ?? statusLine.slice(STATUS_LINE_PREFIX.length)}\r\n\r\n`
 }
 
 /** The name of the longest header of a head, and the octets that it takes. */

@@ -11,10 +11,10 @@ import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /** Octets read at once. */
-const READ_BUFFER_LENGTH = 64 * 1024
+const READ_BUFFER_LENGTH = 128 * 1024
 
 /** Called with what a socket read: `buffer` from 0 up to `length`, valid only during the call. */
-export type ReadCallback = (socket: Socket, length: number, buffer: Uint8Array) => boolean
+export type ReadCallback = (socket: Socket, length: number, buffer: Buffer) => boolean
 
 interface ListenHandle {
   onconnection: (this: ListenHandle, status: number, clientHandle: unknown) => void
@@ -63,8 +63,8 @@ function createSocket(clientHandle: unknown, server: Server, onRead: ReadCallbac
     writable: true,
     onread: {
       buffer: readBuffer,
-      callback(this: Socket, length: number, buffer: Uint8Array): boolean {
-        return onRead(this, length, buffer)
+      callback(this: Socket, length: number): boolean {
+        return onRead(this, length, readBuffer)
       },
     },
   }

@@ -22,7 +22,7 @@ import { plainResponse } from '../http/response.js'
 import { FastCgiError, type ErrorCode } from './errors.js'
 import type { ServerConfiguration } from './options.js'
 import { RecordOutput } from './output.js'
-import { RequestSocket, type RequestCarrier } from './request-socket.js'
+import { RequestSocket, type OpenParams, type Refusal, type RequestCarrier } from './request-socket.js'
 
 /** What a connection needs of the server it belongs to. */
 export interface ConnectionHost {
@@ -47,21 +47,11 @@ const IN_FLIGHT = { headersSent: true }
 /** More refused requests than this many times the allowed number, unanswered at one time, and the connection is closed. */
 const REFUSED_FACTOR = 2
 
-/** A request that is not given to the app, but answered when its PARAMS are complete. */
-interface Refusal {
-  readonly status: number
-  readonly reason: string
-  readonly text: string
-  readonly headers: string
-  readonly error: FastCgiError
-}
+const NO_PIECES: Buffer[] = []
+const MAX_PIECES = 64
 
-/** A request while its PARAMS come in. */
-interface OpenParams {
-  /** Those that came before the record that is being read. */
-  earlier: Buffer[]
-  length: number
-  refusal: Refusal | undefined
+interface CarriedSocket {
+  _httpMessage: typeof IN_FLIGHT | null
 }
 
 export class Connection implements RecordConsumer, RequestCarrier {
@@ -71,10 +61,17 @@ export class Connection implements RecordConsumer, RequestCarrier {
   readonly output: RecordOutput
   readonly #host: ConnectionHost
   readonly #reader: RecordReader
-  readonly #requests = new Map<number, RequestSocket>()
-  readonly #params = new Map<number, OpenParams>()
+  /** Nearly every connection carries one request at a time; a table is only made for more. */
+  #only: RequestSocket | undefined
+  #others: Map<number, RequestSocket> | undefined
   readonly #pausedRequests = new Set<RequestSocket>()
+  readonly #carried: CarriedSocket
+  /** The chunk that is being read, and the request whose PARAMS are still in it. */
+  #chunk: Buffer | undefined
+  #borrower: RequestSocket | undefined
   #open = 0
+  /** Open requests whose PARAMS are not complete. */
+  #incomplete = 0
   #closeWhenDone = false
   #closing = false
   #closed = false
@@ -91,7 +88,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.output = new RecordOutput(socket)
     this.#reader = new RecordReader(this)
     this.#since = host.ticks
-    Reflect.set(socket, '_httpMessage', null)
+    this.#carried = Object.assign(socket, { _httpMessage: null })
     socket.on('end', () => {
       this.#onPeerEnd()
     })
@@ -116,15 +113,18 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   /** Reads what the web server sent. The bytes are only valid during the call. */
-  read(chunk: Uint8Array, start: number, end: number): void {
+  read(chunk: Buffer, start: number, end: number): void {
     let returned = false
+    this.#chunk = chunk
     try {
       this.#reader.read(chunk, start, end)
       returned = true
     } finally {
+      this.#chunk = undefined
+      if (this.#borrower !== undefined) this.#keepBorrowed()
       // An exception of the app's: the rest is read when whoever catches it has had it.
       if (!returned && this.#reader.position < end) {
-        const rest = Uint8Array.prototype.slice.call(chunk, this.#reader.position, end)
+        const rest = Buffer.from(chunk.subarray(this.#reader.position, end))
         process.nextTick(() => {
           this.read(rest, 0, rest.length)
         })
@@ -144,7 +144,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const { params, idle, linger } = this.configuration.timeouts
     if (this.#closing) {
       if (elapsed >= linger) this.socket.destroy()
-    } else if (this.#params.size > 0 || (this.#open === 0 && !this.#reader.atBoundary)) {
+    } else if (this.#incomplete > 0 || (this.#open === 0 && !this.#reader.atBoundary)) {
       if (params > 0 && elapsed >= params) this.#fail('ERR_FCGI_PARAMS_TIMEOUT', `PARAMS were not complete within ${String(params)} ms`)
     } else if (this.#open === 0 && idle > 0 && elapsed >= idle) this.#close()
   }
@@ -197,7 +197,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_BAD_RECORD', 'a BEGIN_REQUEST that is too short')
       return
     }
-    const known = this.#requests.get(requestId)
+    const known = this.#find(requestId)
     if (known !== undefined) {
       if (!known.ended) {
         this.#fail('ERR_FCGI_BAD_RECORD', `BEGIN_REQUEST for the request ${String(requestId)}, which is active`)
@@ -222,30 +222,56 @@ export class Connection implements RecordConsumer, RequestCarrier {
       return
     }
     const refusal = this.#open >= requestsPerConnection ? tooManyRequests(requestsPerConnection) : undefined
-    if (this.#open++ === 0) Reflect.set(this.socket, '_httpMessage', IN_FLIGHT)
+    if (this.#open++ === 0) this.#carried._httpMessage = IN_FLIGHT
+    this.#incomplete++
     this.#ignored = 0
     this.#since = this.#host.ticks
-    this.#requests.set(requestId, new RequestSocket(this, requestId, role, keepConnection))
-    this.#params.set(requestId, { earlier: [], length: 0, refusal })
+    const socket = new RequestSocket(this, requestId, role, keepConnection)
+    socket.openParams = { pieces: NO_PIECES, borrowed: undefined, start: 0, end: 0, length: 0, refusal }
+    this.#add(socket)
   }
 
   #onParams(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const params = this.#params.get(requestId)
-    const socket = this.#requests.get(requestId)
-    if (params === undefined || socket === undefined) return
+    const socket = this.#find(requestId)
+    const params = socket?.openParams
+    if (socket === undefined || params === undefined) return
     if (start === end) {
-      this.#params.delete(requestId)
+      this.#completeParams(socket)
       this.#onParamsComplete(socket, params)
       return
     }
     params.length += end - start
     if (params.refusal !== undefined) return
-    if (params.length > this.configuration.limits.paramsBytes) {
-      params.earlier = []
-      params.refusal = headerFieldsTooLarge(`more than ${String(this.configuration.limits.paramsBytes)} octets of params`)
-      return
+    const { paramsBytes } = this.configuration.limits
+    if (params.length > paramsBytes) {
+      params.pieces = NO_PIECES
+      params.refusal = headerFieldsTooLarge(`more than ${String(paramsBytes)} octets of params`)
+    } else if (chunk === this.#chunk && this.#borrower === undefined && params.pieces === NO_PIECES) {
+      // Most often all PARAMS are in one record, and its end is in the same chunk: nothing is copied.
+      this.#borrower = socket
+      params.borrowed = this.#chunk
+      params.start = start
+      params.end = end
+    } else {
+      if (params.borrowed !== undefined) this.#keepBorrowed()
+      addPiece(params, copyOf(chunk, start, end))
     }
-    params.earlier.push(Buffer.from(chunk.subarray(start, end)))
+  }
+
+  /** PARAMS that are not complete outlive the chunk that they came in. */
+  #keepBorrowed(): void {
+    const params = this.#borrower?.openParams
+    this.#borrower = undefined
+    if (params?.borrowed === undefined) return
+    params.pieces = [copyOf(params.borrowed, params.start, params.end)]
+    params.borrowed = undefined
+  }
+
+  #completeParams(socket: RequestSocket): void {
+    if (socket.openParams === undefined) return
+    socket.openParams = undefined
+    this.#incomplete--
+    if (this.#borrower === socket) this.#borrower = undefined
   }
 
   #onParamsComplete(socket: RequestSocket, params: OpenParams): void {
@@ -253,12 +279,19 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#refuse(socket, params.refusal)
       return
     }
-    const bytes = params.earlier.length === 1 ? (params.earlier[0] as Buffer) : Buffer.concat(params.earlier)
+    if (params.borrowed !== undefined) this.#onHead(socket, params.borrowed, params.start, params.end)
+    else {
+      const bytes = Buffer.concat(params.pieces)
+      this.#onHead(socket, bytes, 0, bytes.length)
+    }
+  }
+
+  #onHead(socket: RequestSocket, bytes: Buffer, start: number, end: number): void {
     const reader = this.#host.headReader
-    reader.begin(bytes, 0, bytes.length)
-    const readTo = readPairs(bytes, 0, bytes.length, reader)
+    reader.begin(bytes, start, end)
+    const readTo = readPairs(bytes, start, end, reader)
     const problem = reader.complete((name) => paramOf(reader.text, name))
-    if (readTo !== bytes.length && !reader.refused) {
+    if (readTo !== end && !reader.refused) {
       this.#fail('ERR_FCGI_BAD_PARAMS', 'PARAMS with name-value pairs that cannot be read')
       return
     }
@@ -271,7 +304,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) socket.announced = reader.contentLength
     this.#host.dispatch(socket, reader)
-    if (socket.role === Role.AUTHORIZER) socket.endInput()
+    // HAProxy sends no empty STDIN where it has announced an empty body.
+    if (socket.role === Role.AUTHORIZER || socket.announced === 0) this.#completeInput(socket)
   }
 
   #refusalOf(head: RequestHeadReader): Refusal | undefined {
@@ -282,8 +316,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #onStdin(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const socket = this.#requests.get(requestId)
-    if (socket === undefined || socket.inputEnded || this.#params.has(requestId)) {
+    const socket = this.#find(requestId)
+    if (socket === undefined || socket.inputEnded || socket.openParams !== undefined) {
       this.#ignore(end - start)
       return
     }
@@ -303,7 +337,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#giveUp(socket, contentTooLarge(this.configuration.limits.bodyBytes))
       return
     }
-    this.#pausedUnless(socket.pushBody(copyOf(chunk, start, end)), socket)
+    if (socket.wantsBody) this.#pausedUnless(socket.pushBody(copyOf(chunk, start, end)), socket)
+    if (socket.received === socket.announced) this.#completeInput(socket)
   }
 
   #onStdinEnd(socket: RequestSocket): void {
@@ -311,12 +346,16 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#giveUp(socket, wrongBodyLength(socket))
       return
     }
+    this.#completeInput(socket)
+  }
+
+  #completeInput(socket: RequestSocket): void {
     socket.endInput()
-    if (socket.ended) this.#forget(socket)
+    if (socket.ended) this.#remove(socket)
   }
 
   #onData(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const socket = this.#requests.get(requestId)
+    const socket = this.#find(requestId)
     if (socket?.data === undefined) {
       this.#ignore(end - start)
       return
@@ -326,9 +365,9 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /** The request ends soon after (section 5.4). */
   #onAbortRequest(requestId: number): void {
-    const socket = this.#requests.get(requestId)
+    const socket = this.#find(requestId)
     if (socket === undefined || socket.ended) return
-    this.#params.delete(requestId)
+    this.#completeParams(socket)
     socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
     this.endRequest(socket, ABORTED_STATUS)
     this.flush()
@@ -390,10 +429,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.output.end(socket.requestId, appStatus, ProtocolStatus.REQUEST_COMPLETE)
     if (--this.#open === 0) {
       this.#since = this.#host.ticks
-      Reflect.set(this.socket, '_httpMessage', null)
+      this.#carried._httpMessage = null
     }
     if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
-    if (socket.inputEnded) this.#requests.delete(socket.requestId)
+    if (socket.inputEnded) this.#remove(socket)
   }
 
   /**
@@ -449,11 +488,32 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #drained(): void {
     if (this.output.length > 0) return
     this.#wantsDrain = false
-    for (const socket of this.#requests.values()) socket.drain()
+    for (const socket of this.#all()) socket.drain()
+  }
+
+  #find(requestId: number): RequestSocket | undefined {
+    const only = this.#only
+    return only?.requestId === requestId ? only : this.#others?.get(requestId)
+  }
+
+  #add(socket: RequestSocket): void {
+    if (this.#only === undefined) this.#only = socket
+    else (this.#others ??= new Map()).set(socket.requestId, socket)
+  }
+
+  #remove(socket: RequestSocket): void {
+    if (this.#only === socket) this.#only = undefined
+    else this.#others?.delete(socket.requestId)
+    if (this.#others?.size === 0) this.#others = undefined
+  }
+
+  #all(): RequestSocket[] {
+    const others = this.#others === undefined ? [] : [...this.#others.values()]
+    return this.#only === undefined ? others : [this.#only, ...others]
   }
 
   #forget(socket: RequestSocket): void {
-    this.#requests.delete(socket.requestId)
+    this.#remove(socket)
     if (!socket.inputEnded) socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
   }
 
@@ -461,23 +521,37 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if ((this.#closeWhenDone || this.#host.draining) && this.#open === 0 && !this.#closing) this.#close()
   }
 
-  /** Says that nothing more comes, and reads on until the web server closes: closing at once could cost it the response. */
+  /** Closes when what was read and written in this tick is done with. */
   #close(): void {
     if (this.#closing || this.#closed) return
     this.#closing = true
     this.#since = this.#host.ticks
-    this.socket.end()
-    this.socket.resume()
+    process.nextTick(closeNow, this)
+  }
+
+  /**
+   * With input still to come, closing at once could cost the web server the response: it is told that nothing
+   * more comes, and is read until it closes.
+   */
+  closeNow(): void {
+    const isDone = this.#only === undefined && this.#others === undefined && this.#reader.atBoundary && this.output.length === 0
+    if (isDone) this.socket.destroy()
+    else {
+      this.socket.end()
+      this.socket.resume()
+    }
   }
 
   /** The web server has closed: whoever it was for does not wait any more. */
   #onPeerEnd(): void {
     if (this.#open > 0) this.#destroy(new FastCgiError('ERR_FCGI_ABORTED'))
-    else this.socket.end()
+    else if (this.output.length === 0) this.socket.destroy()
+    else if (!this.socket.writableEnded) this.socket.end()
   }
 
   #onClose(): void {
-    this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
+    if (this.#only !== undefined || this.#others !== undefined) this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
+    this.#closed = true
     this.#host.onConnectionClosed(this)
   }
 
@@ -496,11 +570,17 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (this.#closed) return
     this.#closed = true
     this.output.discard(error)
-    for (const socket of this.#requests.values()) socket.abort(error)
-    this.#requests.clear()
-    this.#params.clear()
+    for (const socket of this.#all()) socket.abort(error)
+    this.#only = undefined
+    this.#others = undefined
+    this.#incomplete = 0
+    this.#borrower = undefined
     this.#pausedRequests.clear()
   }
+}
+
+function closeNow(connection: Connection): void {
+  connection.closeNow()
 }
 
 /** END_REQUEST's application status where the web server gave the request up. */
@@ -552,6 +632,13 @@ function refusalFor(problem: HeadProblem, head: RequestHeadReader, configuration
     'ambiguous-header': `The header ${head.culprit} came twice.`,
   }[problem]
   return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BAD_REQUEST', text) }
+}
+
+/** Many small pieces are joined now and then: each has a cost of its own. */
+function addPiece(params: OpenParams, piece: Buffer): void {
+  if (params.pieces === NO_PIECES) params.pieces = [piece]
+  else if (params.pieces.length < MAX_PIECES) params.pieces.push(piece)
+  else params.pieces = [Buffer.concat([...params.pieces, piece])]
 }
 
 /** Content outlives the call that it came with, the bytes that were read do not. */

@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   ERR_FCGI_UPGRADE: 'an upgrade, which FastCGI cannot carry',
   ERR_FCGI_CONTENT_LENGTH: 'a response body of another length than its Content-Length',
   ERR_FCGI_HEADER_SIZE: 'a response head larger than web servers accept by default',
+  ERR_FCGI_STATUS: 'a response that ends with an informational status',
   ERR_FCGI_BAD_VARIABLE: 'an authorizer variable that cannot be sent',
   ERR_FCGI_UPSTREAM_CONNECT: 'an application that cannot be reached',
   ERR_FCGI_UPSTREAM_TIMEOUT: 'an application that does not answer in time',
@@ -26,6 +27,12 @@ export const ERROR_CODES = {
   ERR_FCGI_UPSTREAM_HEAD: 'a response without a proper header block',
   ERR_FCGI_UPSTREAM_STATUS: 'a request that the application refused or ended with an error',
   ERR_FCGI_OPTION: 'a wrong option',
+  ERR_FCGI_NO_SOCKET: 'nothing to listen on',
+  ERR_FCGI_INHERITED: 'an inherited descriptor on which no server can listen',
+  ERR_FCGI_SOCKET_PATH: 'a path that a Unix socket cannot have',
+  ERR_FCGI_SOCKET_DIRECTORY: 'a directory in which no socket file can be made',
+  ERR_FCGI_SOCKET_FILE: 'a file that is no socket where the socket is to be',
+  ERR_FCGI_SOCKET_OWNER: 'an owner or group that the socket file cannot have',
   ERR_FCGI_UNSUPPORTED_NODE: 'a Node.js whose internals are not as this package needs them',
 } as const
 

@@ -2,13 +2,13 @@
  * The socket that one request and its response sit on: stdin in, stdout out, backpressure both ways,
  * abort. It has what Node's request and response, Express and common middleware ask of a socket.
  */
-import { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { paramOf, paramsOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import {
+  LazyEventEmitter,
   closeResponse,
   closeUnread,
   detachAbortSignal,
@@ -20,15 +20,35 @@ import { isEncrypted } from '../http/request.js'
 import {
   ChunkedDecoder,
   earlyHintLinks,
-  hasHopHeaders,
   largestHeader,
+  needsRewriting,
+  rewriteHead,
   variableLines,
-  withHeaderLines,
-  withoutHopHeaders,
 } from '../http/response.js'
 import { FastCgiError } from './errors.js'
 import type { ServerConfiguration } from './options.js'
 import type { RecordOutput, WriteCallback } from './output.js'
+
+/** A request that is not given to the app, but answered when its PARAMS are complete. */
+export interface Refusal {
+  readonly status: number
+  readonly reason: string
+  readonly text: string
+  readonly headers: string
+  readonly error: FastCgiError
+}
+
+/** A request's PARAMS while they come in. */
+export interface OpenParams {
+  /** Content that was copied. */
+  pieces: Buffer[]
+  /** Content that is still in the chunk that is being read: from `start` up to `end`. */
+  borrowed: Buffer | undefined
+  start: number
+  end: number
+  length: number
+  refusal: Refusal | undefined
+}
 
 /** What a request's socket needs of the connection that carries it. */
 export interface RequestCarrier {
@@ -63,13 +83,15 @@ const UNBOUNDED = Number.POSITIVE_INFINITY
 /** A write that waits: a Filter sends nothing before its STDIN is complete. */
 type HeldWrite = [data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined]
 
-export class RequestSocket extends EventEmitter {
+export class RequestSocket extends LazyEventEmitter {
   readonly server: Server
   readonly requestId: number
   readonly role: number
   readonly keepConnection: boolean
   /** The PARAMS stream as latin1 text; params are read from it when they are asked for. */
   paramsText = ''
+  /** What came of PARAMS before it is complete; undefined then. */
+  openParams: OpenParams | undefined
   request: InternalRequest | undefined
   /** The Filter role's second stream, FCGI_DATA. */
   data: Readable | undefined
@@ -105,6 +127,7 @@ export class RequestSocket extends EventEmitter {
   #inputState: InputStateValue = InputState.OPEN
   #timer: NodeJS.Timeout | undefined
   #params: Readonly<Record<string, string>> | undefined
+  #encrypted: boolean | undefined
 
   constructor(carrier: RequestCarrier, requestId: number, role: number, keepConnection: boolean) {
     super()
@@ -136,12 +159,17 @@ export class RequestSocket extends EventEmitter {
     return (this.request?.readableLength ?? 0) + (this.data?.readableLength ?? 0)
   }
 
+  /** False where the body is read into nothing: it need not even be copied. */
+  get wantsBody(): boolean {
+    const request = this.request
+    if (request === undefined || request._dumped || request.destroyed) return false
+    return request.readableFlowing !== true || request.listenerCount('data') > 0
+  }
+
   /** Gives the app a piece of its body; false where it has enough for now. */
   pushBody(chunk: Buffer): boolean {
-    const request = this.request
-    if (request === undefined || request._dumped || request.destroyed) return true
     this.#touch()
-    return request.push(chunk)
+    return this.request?.push(chunk) ?? true
   }
 
   /** Gives the app a piece of FCGI_DATA, or its end. */
@@ -168,7 +196,7 @@ export class RequestSocket extends EventEmitter {
     const request = this.request
     if (request !== undefined && !(this.ended && request.complete)) request.destroy(abortError())
     this.data?.destroy(error)
-    this.emit('close', false)
+    this.#emitClose(false)
   }
 
   /** Bytes have left: a response that was told to wait may go on. */
@@ -259,7 +287,9 @@ export class RequestSocket extends EventEmitter {
     if (request !== undefined && !request.destroyed && !ended) request.destroy()
     this.data?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
-    process.nextTick(() => this.emit('close', error !== undefined))
+    process.nextTick(() => {
+      this.#emitClose(error !== undefined)
+    })
     return this
   }
 
@@ -285,7 +315,12 @@ export class RequestSocket extends EventEmitter {
   }
 
   get encrypted(): boolean {
-    return isEncrypted((name) => paramOf(this.paramsText, name))
+    return this.#encrypted ?? isEncrypted((name) => paramOf(this.paramsText, name))
+  }
+
+  /** Over HTTP it is a plain property, and some middleware sets it. */
+  set encrypted(value: boolean) {
+    this.#encrypted = value
   }
 
   get remoteAddress(): string | undefined {
@@ -409,31 +444,39 @@ export class RequestSocket extends EventEmitter {
     this.#headSent = true
     if (response.chunkedEncoding) this.#chunked = new ChunkedDecoder()
     else if (response._contentLength !== null && response._hasBody) this.#bodyLeft = response._contentLength
-    const head = this.#completeHead(original, response)
-    this.#carrier.output.head(this.requestId, head, encoding)
+    this.#writeHead(original, response, encoding)
     if (text.length > original.length) this.#body(text.slice(original.length), encoding)
   }
 
-  #completeHead(original: string, response: InternalResponse): string {
-    let head = original
-    if (hasHopHeaders(head)) head = withoutHopHeaders(head)
-    if (this.#hints !== '') head = withHeaderLines(head, this.#hints)
-    if (this.role === Role.AUTHORIZER && response.statusCode === 200) head = this.#withVariables(head, response)
-    if (head.length > this.#carrier.configuration.limits.headBytes) this.#warnOfSize(head)
-    return head
+  #writeHead(original: string, response: InternalResponse, encoding: BufferEncoding): void {
+    const { output, configuration } = this.#carrier
+    if (original.length > configuration.limits.headBytes) this.#warnOfSize(original)
+    const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER
+    if (isPlain && !needsRewriting(original)) output.head(this.requestId, original, encoding)
+    else output.stdoutText(this.requestId, this.#rewrittenHead(original, response), encoding)
+  }
+
+  #rewrittenHead(original: string, response: InternalResponse): string {
+    if (response.statusCode < 200) {
+      const status = `${String(response.statusCode)} ${response.statusMessage}`
+      this.#carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
+      return rewriteHead(original, '', '500 Internal Server Error')
+    }
+    const allowed = this.role === Role.AUTHORIZER && response.statusCode === 200
+    return rewriteHead(original, this.#hints + (allowed ? this.#variables(response) : ''))
   }
 
   /** The variables of an authorizer that its app left in `res.locals.variables`. */
-  #withVariables(head: string, response: InternalResponse): string {
+  #variables(response: InternalResponse): string {
     const locals: unknown = Reflect.get(response, 'locals')
     const variables: unknown = typeof locals === 'object' && locals !== null ? Reflect.get(locals, 'variables') : undefined
-    if (typeof variables !== 'object' || variables === null) return head
+    if (typeof variables !== 'object' || variables === null) return ''
     try {
       const entries = Object.entries(variables).map(([name, value]) => [name, String(value)])
-      return withHeaderLines(head, variableLines(Object.fromEntries(entries) as Record<string, string>))
+      return variableLines(Object.fromEntries(entries) as Record<string, string>)
     } catch (cause) {
       this.#carrier.warn(new FastCgiError('ERR_FCGI_BAD_VARIABLE', `res.locals.variables: ${String(cause)}`, { cause }))
-      return head
+      return ''
     }
   }
 
@@ -511,19 +554,24 @@ export class RequestSocket extends EventEmitter {
       detachAbortSignal(request)
       this.#settleRequest(request)
     }
-    if (response !== null) {
-      response.detachSocket(asSocket(this))
-      process.nextTick(closeResponse, response)
-    }
     this.writable = false
     this.closed = true
-    if (this.eventNames().length > 0) process.nextTick(() => this.emit('close', false))
+    if (response === null) return
+    response.socket = null
+    this._httpMessage = null
+    process.nextTick(finishClose, this, response)
+  }
+
+  /** The response was cut off before it had finished. */
+  #emitClose(hadError: boolean): void {
+    this.emit('close', hadError)
+    if (this._httpMessage !== null) closeResponse(this._httpMessage)
   }
 
   /** A body that nobody has read is read into nothing. */
   #settleRequest(request: InternalRequest): void {
     if (request._consuming || request._readableState.resumeScheduled || request.destroyed) return
-    if (this.#inputState === InputState.ENDED && request.eventNames().length === 0) {
+    if (this.#inputState === InputState.ENDED && request._eventsCount === 0) {
       this.#inputState = InputState.DELIVERED
       closeUnread(request)
     } else request._dump()
@@ -560,6 +608,12 @@ export class RequestSocket extends EventEmitter {
     const heardByServer = this.server.emit('timeout', socket)
     if (!heardByRequest && !heardByResponse && !heardByServer) this.destroy()
   }
+}
+
+/** After 'finish': the response closes, and with it the socket that it had for itself. */
+function finishClose(socket: RequestSocket, response: InternalResponse): void {
+  closeResponse(response)
+  socket.emit('close', false)
 }
 
 /** It has what Node's request and response use of a socket, which is not all that a Socket has. */

@@ -218,7 +218,8 @@ class ServerHost implements ConnectionHost {
     const request = this.#createRequest(socket, head)
     const response = new this.#constructors.Response(request)
     setVersion(request, head.httpVersion)
-    response.assignSocket(asSocket(socket))
+    socket._httpMessage = response
+    response.socket = asSocket(socket)
     if (this.server.timeout > 0) socket.setTimeout(this.server.timeout)
     if (requestStart.hasSubscribers) {
       requestStart.publish({ request, response, socket: asSocket(socket), server: this.server })
@@ -228,7 +229,7 @@ class ServerHost implements ConnectionHost {
         responseFinish.publish({ request, response, socket: asSocket(socket), server: this.server })
       })
     }
-    this.#emitRequest(request, response)
+    this.#emitRequest(request, response, head.expectation)
   }
 
   #createRequest(socket: RequestSocket, head: RequestHeadReader): InternalRequest {
@@ -252,10 +253,9 @@ class ServerHost implements ConnectionHost {
   }
 
   /** As Node's HTTP server gives requests to the app. */
-  #emitRequest(request: InternalRequest, response: InternalResponse): void {
+  #emitRequest(request: InternalRequest, response: InternalResponse, expectation: string): void {
     const { server } = this
-    const expectation = request.headers.expect
-    if (expectation === undefined) server.emit('request', request, response)
+    if (expectation === '') server.emit('request', request, response)
     else if (/^100-continue$/i.test(expectation)) {
       response._expect_continue = true
       if (server.listenerCount('checkContinue') > 0) server.emit('checkContinue', request, response)

@@ -27,6 +27,7 @@ export class ScriptedRequest {
   pairs: [name: string, value: string][] = []
   /** The pairs as an object; of repeated names the last. */
   params: Record<string, string | undefined> = {}
+  readonly paramsChunks: Buffer[] = []
   /** STDIN as far as it has come. */
   readonly chunks: Buffer[] = []
   stdinEnded = false
@@ -37,6 +38,12 @@ export class ScriptedRequest {
     this.requestId = requestId
     this.role = role
     this.keepConnection = keepConnection
+  }
+
+  /** Reads what has come of PARAMS. */
+  readParams(): void {
+    this.pairs = decodePairs(Buffer.concat(this.paramsChunks)) ?? []
+    this.params = Object.fromEntries(this.pairs)
   }
 
   /** STDIN, once it is whole. */
@@ -87,25 +94,10 @@ export class ScriptedConnection {
 
   constructor(socket: net.Socket, script: (request: ScriptedRequest) => unknown) {
     this.socket = socket
-    const paramsBytes: Buffer[] = []
     const reader = new RecordReader({
       onBadVersion: () => socket.destroy(),
       onRecord: (type, requestId, chunk, start, end, more) => {
-        const content = Buffer.from(chunk.subarray(start, end))
-        const request = this.requests.at(-1)
-        if (type === RecordType.BEGIN_REQUEST) {
-          const begin = decodeBeginRequest(content)
-          this.requests.push(new ScriptedRequest(this, requestId, begin?.role ?? 0, begin?.keepConnection ?? false))
-          paramsBytes.length = 0
-        } else if (request === undefined) return true
-        else if (type === RecordType.PARAMS && (content.length > 0 || more)) paramsBytes.push(content)
-        else if (type === RecordType.PARAMS) {
-          request.pairs = decodePairs(Buffer.concat(paramsBytes)) ?? []
-          request.params = Object.fromEntries(request.pairs)
-          script(request)
-        } else if (type === RecordType.ABORT_REQUEST) request.aborted = true
-        else if (type === RecordType.STDIN && (content.length > 0 || more)) request.chunks.push(content)
-        else if (type === RecordType.STDIN) request.stdinEnded = true
+        this.#take(type, requestId, Buffer.from(chunk.subarray(start, end)), more, script)
         return true
       },
     })
@@ -136,6 +128,23 @@ export class ScriptedConnection {
   /** Waits until the connection is gone. */
   async whenClosed(): Promise<void> {
     await this.until(() => this.closed)
+  }
+
+  #take(type: number, requestId: number, content: Buffer, more: boolean, script: (request: ScriptedRequest) => unknown): void {
+    if (type === RecordType.BEGIN_REQUEST) {
+      const begin = decodeBeginRequest(content)
+      this.requests.push(new ScriptedRequest(this, requestId, begin?.role ?? 0, begin?.keepConnection ?? false))
+    }
+    const request = this.requests.at(-1)
+    if (request === undefined) return
+    const streamEnds = content.length === 0 && !more
+    if (type === RecordType.PARAMS && streamEnds) {
+      request.readParams()
+      script(request)
+    } else if (type === RecordType.PARAMS) request.paramsChunks.push(content)
+    else if (type === RecordType.STDIN && streamEnds) request.stdinEnded = true
+    else if (type === RecordType.STDIN) request.chunks.push(content)
+    else if (type === RecordType.ABORT_REQUEST) request.aborted = true
   }
 
   #wake(): void {

@@ -1,0 +1,155 @@
+/** The servers that are compared: what each is called, what it speaks, and how it is started. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { userInfo } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { CaseName } from './cases.js'
+import { findProgram } from './programs.js'
+import type { Protocol } from './wire.js'
+
+const PEERS = fileURLToPath(new URL('../../bench/peers/', import.meta.url))
+const SBIN = '/usr/sbin'
+
+/** How a server's program is called. */
+export interface Command {
+  file: string
+  args: string[]
+  env?: NodeJS.ProcessEnv
+}
+
+/** What a server needs to know to start. */
+export interface Surroundings {
+  /** The Unix socket's path, or the port, to listen on. */
+  address: string
+  /** A directory for files of this run. */
+  directory: string
+  /** The Node binary that server programs run on. */
+  node: string
+  /** Connections that the load generator keeps open at once. */
+  clients: number
+}
+
+/** One server of the comparison. */
+export interface ServerKind {
+  /** What the report calls it. */
+  title: string
+  protocol: Protocol
+  transport: 'unix' | 'tcp'
+  /** Whether it honours a request to keep the connection. */
+  keeps: boolean
+  /** Whether it is a Node program of `bench/servers`, which tells its memory and runs under callgrind. */
+  isNode: boolean
+  /** What is missing to run it, if anything. */
+  missing(): string | undefined
+  command(surroundings: Surroundings): Command
+  /** The cases it can tell apart when the requests are not the load generator's own; all by default. */
+  casesBehindProxy?: readonly CaseName[]
+  /** The file that answers a case, for a server that runs files. */
+  scriptFilename?(name: CaseName): string
+}
+
+function nodeServer(program: string, kind: Pick<ServerKind, 'title' | 'protocol'> & Partial<ServerKind>): ServerKind {
+  return {
+    transport: 'unix',
+    keeps: true,
+    isNode: true,
+    missing: () => undefined,
+    command: ({ node, address }) => ({
+      file: node,
+      args: [fileURLToPath(new URL(`servers/${program}.js`, import.meta.url)), address],
+    }),
+    ...kind,
+  }
+}
+
+export const ROSTER = {
+  'express-fastcgi': nodeServer('express-fastcgi', { title: 'this adapter, Express 5', protocol: 'fastcgi' }),
+  'express-http': nodeServer('express-http', { title: 'HTTP on a Unix socket, Express 5', protocol: 'http' }),
+  'express-tcp': nodeServer('express-http', { title: 'HTTP on TCP, Express 5', protocol: 'http', transport: 'tcp' }),
+  'prepared-http': nodeServer('prepared-http', { title: 'HTTP on a Unix socket, prepared(app)', protocol: 'http' }),
+  'node-fastcgi': nodeServer('node-fastcgi', {
+    title: 'node-fastcgi 2.0.0, Express 5',
+    protocol: 'fastcgi',
+    keeps: false,
+    missing: () => (resolves('node-fastcgi') ? undefined : 'npm package node-fastcgi'),
+  }),
+  'bare-fastcgi': nodeServer('bare-fastcgi', { title: 'this adapter, bare', protocol: 'fastcgi' }),
+  'bare-http': nodeServer('bare-http', { title: 'HTTP on a Unix socket, bare', protocol: 'http' }),
+  floor: nodeServer('floor', {
+    title: 'the floor: net, precomputed bytes',
+    protocol: 'fastcgi',
+    casesBehindProxy: ['hello'],
+  }),
+  go: {
+    title: "Go's net/http/fcgi, bare, GOMAXPROCS=1",
+    protocol: 'fastcgi',
+    transport: 'unix',
+    keeps: true,
+    isNode: false,
+    missing: () => (findProgram('go') === undefined ? 'Debian package golang-go' : undefined),
+    command: ({ address, directory }) => ({
+      file: buildGo(directory),
+      args: [address],
+      env: { ...process.env, GOMAXPROCS: '1' },
+    }),
+  },
+  php: {
+    title: 'php-fpm, a one-line script',
+    protocol: 'fastcgi',
+    transport: 'unix',
+    keeps: true,
+    isNode: false,
+    missing: () => (phpFpm() === undefined ? 'Debian package php-fpm' : undefined),
+    command: ({ address, directory, clients }) => ({
+      file: phpFpm() ?? 'php-fpm',
+      args: ['--nodaemonize', '--fpm-config', path.join(PEERS, 'php/php-fpm.conf'), ...(isRoot() ? ['-R'] : [])],
+      env: {
+        ...process.env,
+        BENCH_SOCKET: address,
+        BENCH_DIRECTORY: directory,
+        BENCH_USER: userInfo().username,
+        BENCH_WORKERS: String(clients),
+      },
+    }),
+    scriptFilename: (name) => path.join(PEERS, `php/${name}.php`),
+  },
+} as const satisfies Record<string, ServerKind>
+
+export type ServerName = keyof typeof ROSTER
+export const SERVER_NAMES = Object.keys(ROSTER) as ServerName[]
+
+/** The server of that name. */
+export function serverKind(name: ServerName): ServerKind {
+  return ROSTER[name]
+}
+
+function resolves(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function phpFpm(): string | undefined {
+  const program = existsSync(SBIN) ? readdirSync(SBIN).find((name) => /^php-fpm[\d.]*$/.test(name)) : undefined
+  return program === undefined ? undefined : path.join(SBIN, program)
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
+
+function buildGo(directory: string): string {
+  const binary = path.join(directory, 'go-fcgi')
+  if (!existsSync(binary)) {
+    execFileSync('go', ['build', '-o', binary, path.join(PEERS, 'go/main.go')], {
+      env: { GOCACHE: path.join(directory, 'go-cache'), ...process.env, GO111MODULE: 'off' },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+  }
+  return binary
+}

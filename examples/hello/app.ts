@@ -1,0 +1,9 @@
+/** The smallest app: `Hello World!` for whatever is asked. It knows nothing of FastCGI. */
+import express, { type Express } from 'express'
+
+export const app: Express = express()
+
+app.use((_req, res) => {
+  const body = 'Hello World!'
+  res.type('text/plain').set('Content-Length', String(Buffer.byteLength(body))).send(body)
+})

@@ -1,0 +1,54 @@
+/** serve(): an app on its socket, with everything that a process under a process manager has to do. */
+import { createServer, type FastCgiServer } from '../server/server.js'
+import { listenAt } from './listen.js'
+import { resolveOptions, type ServeConfiguration, type ServeOptions } from './options.js'
+import { stopOnSignal } from './signals.js'
+import { prepareStop, type DrainableServer } from './stop.js'
+
+/** A running server. */
+export interface Serving<S extends DrainableServer = FastCgiServer> {
+  readonly server: S
+  /** Where it listens: the socket's path, or `host:port`. */
+  readonly address: string
+  /**
+   * Stops gracefully: nobody new is let in, requests in flight are answered, idle connections are closed, and after
+   * `stopTimeout` whatever is left is cut off. Calling it again gives the same promise.
+   */
+  readonly stop: () => Promise<void>
+  /** Resolves when the server has stopped, for whatever reason. */
+  readonly closed: Promise<void>
+}
+
+/**
+ * Serves an Express app, or any request listener, over FastCGI. Resolves once it listens.
+ *
+ * @throws FastCgiError ERR_FCGI_OPTION for a wrong option, ERR_FCGI_SOCKET_* for a path where no socket can be,
+ *   ERR_FCGI_NO_SOCKET and ERR_FCGI_INHERITED for inherited descriptors; EADDRINUSE where somebody listens already
+ *
+ * @example await serve(app, { socket: '/run/app/app.sock' })
+ */
+export async function serve(app: Parameters<typeof createServer>[0], options: ServeOptions = {}): Promise<Serving> {
+  const configuration = resolveOptions(options)
+  return operate(createServer(app, configuration.server), configuration)
+}
+
+/** Listens, and sees to signals and to the stop, for a server that does not listen yet. */
+export async function operate<S extends DrainableServer>(
+  server: S,
+  { place, stopTimeout, signals }: Omit<ServeConfiguration, 'server'>,
+): Promise<Serving<S>> {
+  const stopGracefully = prepareStop(server, stopTimeout)
+  const { address, unlist } = await listenAt(server, place)
+  let stopped: Promise<void> | undefined
+  const stop = (): Promise<void> => stopped ??= stopGracefully(unlist)
+  const forgetSignals = signals ? stopOnSignal(stop) : undefined
+  const closed = new Promise<void>((resolve) => {
+    server.once('close', () => {
+      // The server may also have been closed by its owner.
+      unlist?.()
+      forgetSignals?.()
+      resolve()
+    })
+  })
+  return { server, address, stop, closed }
+}

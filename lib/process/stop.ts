@@ -1,0 +1,119 @@
+/** Graceful stop: every request that was accepted is answered, and then nothing is left. */
+import type { Server } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
+import { finished } from 'node:stream/promises'
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import { createHttpTerminator } from 'http-terminator'
+import { codeOf } from './errors.js'
+
+/** A server that can be told to keep no connection beyond its open requests. */
+export interface DrainableServer extends Server {
+  drain(): void
+}
+
+/** So many turns of the event loop without a new connection show that the kernel holds none back. */
+const QUIET_TURNS = 3
+/** The most turns to wait for that. */
+const MOST_TURNS = 2000
+/** How long a connection may take from being accepted to its first byte before a stop takes it for idle, in ms. */
+const FIRST_BYTE_TIMEOUT = 500
+/** How often to look whether the first byte is there, in ms: sockets tell of it to their reader only. */
+const FIRST_BYTE_INTERVAL = 5
+
+/**
+ * Stops the server. `unlist` makes the place unreachable for new clients, if that can be done without closing.
+ */
+export type Stop = (unlist?: () => void) => Promise<void>
+
+/**
+ * Prepares a graceful stop. Call it before the server listens, as it has to know every connection.
+ *
+ * @param timeout for the stop as a whole, in milliseconds; then what is still open is cut off
+ */
+export function prepareStop(server: DrainableServer, timeout: number): Stop {
+  const connections = trackConnections(server)
+  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: timeout })
+  const closed = new Promise<void>((resolve) => server.once('close', resolve))
+  return async (unlist) => {
+    const limit = setTimeout(() => {
+      for (const socket of connections) socket.destroy()
+    }, timeout)
+    if (server.listening) {
+      if (unlist !== undefined) {
+        // First nobody new can come, then those who came are let in: closing would throw them out of the backlog.
+        unlist()
+        await backlogAccepted(server)
+      }
+      // http-terminator itself listens on until all is drained, and destroys whoever connects meanwhile. The server's
+      // own close() would also close connections, for which it is too early.
+      NetServer.prototype.close.call(server)
+    }
+    await allSpoke(connections, Math.min(FIRST_BYTE_TIMEOUT, timeout))
+    // What kept connections have sent by now gets read: a turn ends right after the event loop's poll.
+    await turn()
+    server.drain()
+    await turn()
+    await allFlushed(connections)
+    await terminate(terminator)
+    await closed
+    clearTimeout(limit)
+  }
+}
+
+function trackConnections(server: Server): Set<Socket> {
+  const connections = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+  return connections
+}
+
+async function backlogAccepted(server: Server): Promise<void> {
+  let quiet = 0
+  const onConnection = (): void => {
+    quiet = 0
+  }
+  server.on('connection', onConnection)
+  for (let turns = 0; quiet < QUIET_TURNS && turns < MOST_TURNS; turns++) {
+    quiet++
+    await turn()
+  }
+  server.removeListener('connection', onConnection)
+}
+
+/** A web server connects in order to send a request: a connection that has not spoken yet is not idle, but early. */
+async function allSpoke(connections: ReadonlySet<Socket>, timeout: number): Promise<void> {
+  const silent = new Set([...connections].filter((socket) => socket.bytesRead === 0))
+  const end = performance.now() + timeout
+  while (silent.size > 0 && performance.now() < end) {
+    await delay(FIRST_BYTE_INTERVAL)
+    for (const socket of silent) if (socket.bytesRead > 0 || socket.destroyed) silent.delete(socket)
+  }
+}
+
+/**
+ * http-terminator destroys what has no open request, and with it the tail of a response that is still being written:
+ * no connection may be in that state when it begins. Those that get there later it leaves alone.
+ */
+async function allFlushed(connections: ReadonlySet<Socket>): Promise<void> {
+  const isWriting = (socket: Socket): boolean => socket.writableEnded && !socket.writableFinished && !socket.destroyed
+  for (let writing = find(connections, isWriting); writing !== undefined; writing = find(connections, isWriting)) {
+    // It fails where the peer has gone, who then does not wait for it.
+    await finished(writing, { readable: false }).catch(() => undefined)
+  }
+}
+
+function find<T>(values: Iterable<T>, matches: (value: T) => boolean): T | undefined {
+  for (const value of values) if (matches(value)) return value
+  return undefined
+}
+
+/** http-terminator's last step closes the server, which has been done. */
+async function terminate(terminator: { terminate: () => Promise<void> }): Promise<void> {
+  try {
+    await terminator.terminate()
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_SERVER_NOT_RUNNING') throw error
+  }
+}

@@ -1,0 +1,76 @@
+/** The options of serve(): defaults, and what a wrong one is answered with. */
+import { describe, expect, it } from '@jest/globals'
+import { resolve } from 'node:path'
+import { resolveOptions } from '../../lib/process/options.js'
+
+describe('the options of serve()', () => {
+  it('have defaults that open nothing to others', () => {
+    expect(resolveOptions({ socket: '/run/app/app.sock' })).toEqual({
+      place: { kind: 'socket', path: '/run/app/app.sock', mode: 0o660, owner: undefined, group: undefined, backlog: 511 },
+      stopTimeout: 10_000,
+      signals: true,
+      server: {},
+    })
+    expect(resolveOptions({ port: 9000 }).place).toEqual({ kind: 'tcp', host: '127.0.0.1', port: 9000, backlog: 511 })
+    expect(resolveOptions().place).toMatchObject({ kind: 'inherited', fd: undefined })
+  })
+
+  it('take undefined for absent', () => {
+    const absent = { mode: undefined, owner: undefined, group: undefined, port: undefined, fd: undefined, stopTimeout: undefined }
+    expect(resolveOptions({ socket: '/run/app.sock', ...absent })).toEqual(resolveOptions({ socket: '/run/app.sock' }))
+  })
+
+  it('hand on what is the server\'s', () => {
+    expect(resolveOptions({ socket: '/run/app.sock', mount: '/shop' }).server).toEqual({ mount: '/shop' })
+  })
+
+  it('make a path absolute, so that a change of directory does not move it', () => {
+    expect(resolveOptions({ socket: 'app.sock' }).place).toMatchObject({ path: resolve('app.sock') })
+  })
+
+  it.each([[0o600, 0o600], ['0600', 0o600], ['600', 0o600], ['0o666', 0o666], [0, 0]])('read the mode %p', (mode, expected) => {
+    expect(resolveOptions({ socket: '/run/app.sock', mode }).place).toMatchObject({ mode: expected })
+  })
+
+  it.each([
+    ['socket', { socket: '' }],
+    ['socket', { socket: 7 }],
+    ['socket', { socket: '/run/app/' }],
+    ['socket', { socket: '/run/\0.sock' }],
+    ['mode', { socket: '/run/app.sock', mode: 660 }],
+    ['mode', { socket: '/run/app.sock', mode: 'rw-rw----' }],
+    ['mode', { socket: '/run/app.sock', mode: -1 }],
+    ['owner', { socket: '/run/app.sock', owner: -1 }],
+    ['group', { socket: '/run/app.sock', group: '' }],
+    ['group', { socket: '/run/app.sock', group: true }],
+    ['port', { port: 65536 }],
+    ['port', { port: '9000' }],
+    ['host', { port: 9000, host: '' }],
+    ['host', { socket: '/run/app.sock', host: '127.0.0.1' }],
+    ['mode', { port: 9000, mode: 0o660 }],
+    ['fd', { fd: -1 }],
+    ['fd', { fd: 1.5 }],
+    ['fd', { fd: null }],
+    ['backlog', { port: 9000, backlog: 0 }],
+    ['stopTimeout', { port: 9000, stopTimeout: -1 }],
+    ['stopTimeout', { port: 9000, stopTimeout: Infinity }],
+    ['signals', { port: 9000, signals: 'no' }],
+  ])('name a wrong %s, its value and the remedy: %p', (name, options: Record<string, unknown>) => {
+    const value = options[name]
+    const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
+    expect(() => resolveOptions(options)).toThrow(expect.objectContaining({
+      code: 'ERR_FCGI_OPTION',
+      message: expect.stringMatching(/^option \w+ is .*: \S.*\.$/),
+    }))
+    expect(() => resolveOptions(options)).toThrow(`option ${name} is ${shown}: `)
+  })
+
+  it('allow one place only', () => {
+    expect(() => resolveOptions({ socket: '/run/app.sock', port: 9000 })).toThrow(/socket and port/)
+    expect(() => resolveOptions({ fd: 3, port: 9000 })).toThrow(/port and fd/)
+  })
+
+  it.each([[null], ['/run/app.sock'], [9000]])('have to be an object, not %p', (options: unknown) => {
+    expect(() => resolveOptions(options as object)).toThrow(expect.objectContaining({ code: 'ERR_FCGI_OPTION' }))
+  })
+})

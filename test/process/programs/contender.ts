@@ -1,0 +1,29 @@
+/** Tries to listen on the socket file argv[2] at the first SIGUSR2, says how that went, and exits at the second. */
+import { createServer } from 'node:net'
+import { listenOnSocketFile } from '../../../lib/process/socket-file.js'
+
+const path = process.argv[2] ?? ''
+const server = createServer((socket) => {
+  // A probe connects, too; whoever tests waits for the first one after the contest.
+  console.log('connection')
+  socket.destroy()
+})
+
+async function contend(): Promise<string> {
+  try {
+    await listenOnSocketFile(server, { path, mode: 0o660, owner: undefined, group: undefined, backlog: 511 })
+    return 'listening'
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  }
+}
+
+process.once('SIGUSR2', () => {
+  process.once('SIGUSR2', () => process.exit(0))
+  void contend().then((result) => {
+    console.log(`result ${result}`)
+  })
+})
+// Keeps a loser alive until its test is done with it.
+setInterval(() => undefined, 1 << 30)
+console.log('ready')

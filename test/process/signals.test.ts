@@ -1,0 +1,76 @@
+/** SIGINT and SIGTERM, as a process manager or a person at a terminal sends them. */
+import { describe, expect, it } from '@jest/globals'
+import { existsSync, readdirSync, watch } from 'node:fs'
+import { join } from 'node:path'
+import { FastCgiClient } from './fastcgi-client.js'
+import { inDirectory, startProgram, type Child } from './support.js'
+
+async function startApp(options: object): Promise<Child> {
+  const child = startProgram('programs/app.js', [JSON.stringify(options)])
+  await child.line('listening ')
+  return child
+}
+
+/** Resolves once nothing stands at the path. */
+async function gone(path: string): Promise<void> {
+  const watcher = watch(join(path, '..'))
+  try {
+    while (existsSync(path)) await new Promise((resolve) => watcher.once('change', resolve))
+  } finally {
+    watcher.close()
+  }
+}
+
+describe('a process under serve()', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('drains at %s and ends with status 0', (signal) => inDirectory(async (directory) => {
+    const path = join(directory, 'app.sock')
+    const child = await startApp({ socket: path })
+    const idle = await FastCgiClient.connect({ path })
+    expect(await idle.get('/')).toMatch(/^Status: 200/)
+    const busy = await FastCgiClient.connect({ path })
+    const answer = busy.get('/hold')
+    await child.line('ran /hold')
+
+    child.process.kill(signal)
+    await gone(path)
+    await idle.closed
+    child.process.kill('SIGUSR2')
+    expect(await answer).toMatch(/^Status: 200[^]*xy+$/)
+    expect(await child.ended).toEqual({ code: 0, signal: null, stderr: '' })
+    expect(child.lines).toContain('closed')
+    expect(child.lines.includes('another listener heard SIGTERM')).toBe(signal === 'SIGTERM')
+    expect(readdirSync(directory)).toEqual([])
+  }))
+
+  it.each([['SIGTERM', 143], ['SIGINT', 130]] as const)('ends at once at a second signal, %s', (signal, code) => inDirectory(async (directory) => {
+    const path = join(directory, 'app.sock')
+    const child = await startApp({ socket: path })
+    const answer = (await FastCgiClient.connect({ path })).get('/hang')
+    await child.line('ran /hang')
+    child.process.kill('SIGTERM')
+    await gone(path)
+    child.process.kill(signal)
+    await expect(answer).rejects.toThrow('closed')
+    expect(await child.ended).toMatchObject({ code, signal: null })
+    expect(readdirSync(directory)).toEqual([])
+  }))
+
+  it('ends with status 0 even if a request had to be cut off', () => inDirectory(async (directory) => {
+    const path = join(directory, 'app.sock')
+    const child = await startApp({ socket: path, stopTimeout: 100 })
+    const answer = (await FastCgiClient.connect({ path })).get('/hang')
+    await child.line('ran /hang')
+    child.process.kill('SIGTERM')
+    await expect(answer).rejects.toThrow('closed')
+    expect(await child.ended).toMatchObject({ code: 0 })
+  }))
+
+  it('leaves signals alone if it is told to', () => inDirectory(async (directory) => {
+    const child = await startApp({ socket: join(directory, 'app.sock'), signals: false })
+    child.process.kill('SIGTERM')
+    await child.line('another listener heard SIGTERM')
+    expect(existsSync(join(directory, 'app.sock'))).toBe(true)
+    child.process.kill('SIGINT')
+    expect(await child.ended).toMatchObject({ signal: 'SIGINT' })
+  }))
+})
