@@ -24,7 +24,8 @@ export function responseState(res: ServerResponse): Record<string, unknown> {
     writableFinished: res.writableFinished,
     finished: Reflect.get(res, 'finished'),
     writableNeedDrain: res.writableNeedDrain,
-    writableLength: res.writableLength,
+    // How much it is depends on the framing.
+    writableLength: res.writableLength > 0,
     writableCorked: res.writableCorked,
     destroyed: res.destroyed,
     closed: res.closed,
