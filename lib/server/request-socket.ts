@@ -19,6 +19,7 @@ import {
 import { isEncrypted } from '../http/request.js'
 import {
   ChunkedDecoder,
+  STATUS_LINE_PREFIX,
   earlyHintLinks,
   largestHeader,
   needsRewriting,
@@ -76,6 +77,8 @@ export interface RequestCarrier {
 const InputState = { OPEN: 0, ENDED: 1, DELIVERED: 2 } as const
 
 type InputStateValue = (typeof InputState)[keyof typeof InputState]
+
+const DIGIT_ONE = 0x31
 
 /** A response without Content-Length may be as long as it likes. */
 const UNBOUNDED = Number.POSITIVE_INFINITY
@@ -283,11 +286,12 @@ export class RequestSocket extends LazyEventEmitter {
     const { ended } = this
     this.#close(error ?? null)
     if (!ended) this.#carrier.breakOff(this)
-    const request = this.request
-    if (request !== undefined && !request.destroyed && !ended) request.destroy()
     this.data?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
-    process.nextTick(() => {
+    // As on a socket, whose handle is closed a turn of the loop later.
+    setImmediate(() => {
+      const { request } = this
+      if (request !== undefined && !request.destroyed && !ended) request.destroy(abortError())
       this.#emitClose(error !== undefined)
     })
     return this
@@ -437,7 +441,7 @@ export class RequestSocket extends LazyEventEmitter {
     const response = this._httpMessage
     if (response === null) return
     const original = response._header
-    if (original === null) {
+    if (original === null || (isInformational(text) && !isInformational(original))) {
       if (this.#carrier.configuration.earlyHints === 'fold') this.#hints += earlyHintLinks(text)
       return
     }
@@ -624,6 +628,11 @@ export function asSocket(socket: RequestSocket): Socket {
 /** What Node's HTTP server gives to a request whose client has gone. */
 function abortError(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
+}
+
+/** Whether a head is of status 1xx. */
+function isInformational(head: string): boolean {
+  return head.charCodeAt(STATUS_LINE_PREFIX.length) === DIGIT_ONE
 }
 
 function portOf(text: string | undefined): number | undefined {
