@@ -22,6 +22,8 @@ export interface ResponseInternals {
   _removedConnection: boolean
   /** Set: no Transfer-Encoding header is made up, and the body is not chunked. */
   _removedTE: boolean
+  /** Makes the head; an own property may come before it. */
+  _storeHeader(firstLine: string, headers: object | undefined): void
   /** False lets HTTP/1.0 requests lose the automatic Content-Length. */
   useChunkedEncodingByDefault: boolean
   /** Set instead of calling `assignSocket()`, which adds a listener to every request's socket. */
@@ -63,6 +65,9 @@ export const callServerResponse = ServerResponse as unknown as (
   request: IncomingMessage,
   options?: object,
 ) => void
+
+/** Makes the head of a response. */
+export const storeHeaderAsNode: ResponseInternals['_storeHeader'] = Reflect.get(ServerResponse.prototype, '_storeHeader') as ResponseInternals['_storeHeader']
 
 /** An EventEmitter that makes its table of listeners with the first one: most requests' sockets have none. */
 export const LazyEventEmitter = createLazyEventEmitter()
@@ -176,6 +181,7 @@ function findMissing(
     const response = createResponse(request)
     expect('OutgoingMessage kNeedDrain', needDrainSymbol !== undefined)
     expect('OutgoingMessage._header', response._header === null)
+    expect('OutgoingMessage._storeHeader', typeof storeHeaderAsNode === 'function')
     expect('OutgoingMessage._closed', !response._closed)
     socket._httpMessage = response
     response.socket = socket as unknown as Socket

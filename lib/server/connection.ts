@@ -312,6 +312,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const { bodyBytes } = this.configuration.limits
     if (head.contentLength > bodyBytes) return contentTooLarge(bodyBytes)
     if (head.method === 'CONNECT') return upgradeRefused('CONNECT')
+    // As over HTTP: where nobody listens for upgrades, a request for one is as any other.
+    if (this.server.listenerCount('upgrade') > 0 && head.rawHeaders.includes('Upgrade')) return upgradeRefused('upgrades')
     return undefined
   }
 

@@ -297,7 +297,7 @@ describe('framing set by the app', () => {
   it('strictContentLength throws as over HTTP', async () => {
     const app = (journal: Journal) => (_req: IncomingMessage, res: ServerResponse) => {
       res.strictContentLength = true
-      res.setHeader('Content-Length', 3)
+      res.writeHead(200, { 'Content-Length': 3 })
       try {
         res.write('too long')
       } catch (error) {
