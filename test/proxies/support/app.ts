@@ -271,6 +271,12 @@ function addWebServerFeatures(routes: Router, events: AppEvents): void {
     events.report({ id: idOf(req), event: 'called' })
     res.set('cache-control', 'public, max-age=60').type('text/plain').send('cacheable\n')
   })
+  routes.get('/truncate-cacheable', async (req, res) => {
+    events.report({ id: idOf(req), event: 'called' })
+    res.set('cache-control', 'public, max-age=60').type('text/plain').write(FIRST_PART)
+    await events.released(idOf(req))
+    res.destroy()
+  })
   // Asked as an authorizer: by the URL of the file that is wanted.
   routes.all('/private/*path', (req, res) => {
     if (req.headers.authorization === undefined) {

@@ -7,6 +7,7 @@ const PROGRAM = findProgram('haproxy')
 
 const FRAME = `global
   log stderr format raw local0
+  nbthread 1
 defaults
   log global
   mode http
