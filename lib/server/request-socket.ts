@@ -199,6 +199,25 @@ export class RequestSocket extends LazyEventEmitter {
     this.#emitClose(false)
   }
 
+  /** The response has left, all of it. Node's HTTP server does the same as the first to hear of 'finish'. */
+  complete(response: InternalResponse): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.request !== undefined) detachAbortSignal(this.request)
+    this.writable = false
+    this.closed = true
+    response.socket = null
+    this._httpMessage = null
+    process.nextTick(settle, this, response)
+  }
+
+  /** The response has closed. A body that nobody has read is read into nothing; whoever began to listen hears of it. */
+  settle(): void {
+    const request = this.request
+    if (request !== undefined) this.#settleRequest(request)
+    this.emit('close', false)
+  }
+
   /** Bytes have left: a response that was told to wait may go on. */
   drain(): void {
     if (this._httpMessage !== null) emitDrain(this._httpMessage)
@@ -538,28 +557,7 @@ export class RequestSocket extends LazyEventEmitter {
       this.destroy()
       return
     }
-    this.#carrier.output.onFlushed((error) => {
-      if (!error) this.#complete()
-    })
     this.#carrier.endRequest(this, 0)
-  }
-
-  /** Everything has left. Node's HTTP server does the same after 'finish'. */
-  #complete(): void {
-    const response = this._httpMessage
-    const request = this.request
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (request !== undefined) {
-      detachAbortSignal(request)
-      this.#settleRequest(request)
-    }
-    this.writable = false
-    this.closed = true
-    if (response === null) return
-    response.socket = null
-    this._httpMessage = null
-    process.nextTick(finishClose, this, response)
   }
 
   /** The response was cut off before it had finished. */
@@ -568,7 +566,6 @@ export class RequestSocket extends LazyEventEmitter {
     if (this._httpMessage !== null) closeResponse(this._httpMessage)
   }
 
-  /** A body that nobody has read is read into nothing. */
   #settleRequest(request: InternalRequest): void {
     if (request._consuming || request._readableState.resumeScheduled || request.destroyed) return
     if (this.#inputState === InputState.ENDED && request._eventsCount === 0) {
@@ -611,9 +608,9 @@ export class RequestSocket extends LazyEventEmitter {
 }
 
 /** After 'finish': the response closes, and with it the socket that it had for itself. */
-function finishClose(socket: RequestSocket, response: InternalResponse): void {
+function settle(socket: RequestSocket, response: InternalResponse): void {
   closeResponse(response)
-  socket.emit('close', false)
+  socket.settle()
 }
 
 /** It has what Node's request and response use of a socket, which is not all that a Socket has. */
