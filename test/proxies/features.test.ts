@@ -1,15 +1,27 @@
 /** What only some web servers do, each with the configuration that its example shows. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { createServer } from 'express-responder'
+import { createApp } from './support/app.js'
+import { runToEnd } from './support/child.js'
 import { Exchange, ask } from './support/client.js'
+import { EventHub } from './support/events.js'
+import { describeIfInstalled } from './support/installed.js'
 import { echoOf } from './support/json.js'
+import { findProgram } from './support/programs.js'
+import { authorizers } from './support/servers.js'
 import type { ServerKey } from './support/servers.js'
+import { apache } from './support/servers/apache.js'
+import { haproxy } from './support/servers/haproxy.js'
+import { startSite } from './support/site.js'
+import type { Site } from './support/site.js'
 import { forEachServer, newId } from './support/suite.js'
-import { USER } from './support/workspace.js'
+import { createWorkspace } from './support/workspace.js'
+import { AUTHORIZATION, USER, authorization } from './support/user.js'
 
-const PASSWORD = `Basic ${Buffer.from(`${USER.name}:${USER.password}`).toString('base64')}`
-const WRONG_PASSWORD = `Basic ${Buffer.from(`${USER.name}:wrong`).toString('base64')}`
+const WRONG_PASSWORD = authorization(USER.name, 'wrong')
 
 /** Those whose example has a password before /admin/. */
 const WITH_PASSWORD: readonly ServerKey[] = ['nginx', 'apache', 'modFcgid', 'cgiFcgi', 'lighttpd', 'caddy', 'haproxy']
@@ -26,7 +38,7 @@ forEachServer(
     })
 
     it('lets the app know who came: REMOTE_USER in params(req)', async () => {
-      const answer = await ask(site().origin, { path: '/admin/echo', headers: [['Authorization', PASSWORD]] })
+      const answer = await ask(site().origin, { path: '/admin/echo', headers: [['Authorization', AUTHORIZATION]] })
       expect(echoOf(answer).params['REMOTE_USER']).toBe(USER.name)
     })
 
@@ -91,7 +103,7 @@ forEachServer(
     it('asks the app again for who is logged in', async () => {
       const id = newId()
       await ask(site().origin, `/cacheable?id=${id}`)
-      const answer = await ask(site().origin, { path: `/cacheable?id=${id}`, headers: [['Authorization', PASSWORD]] })
+      const answer = await ask(site().origin, { path: `/cacheable?id=${id}`, headers: [['Authorization', AUTHORIZATION]] })
       expect(answer.headers['x-cache-status']).toBe('BYPASS')
       expect(site().events.count(id, 'called')).toBe(2)
     })
@@ -127,14 +139,79 @@ forEachServer(
   { only: ['nginx', 'apache', 'lighttpd', 'caddy', 'haproxy'], app: { url: 'rewritten' } },
 )
 
-it('16. Authorization: without CGIPassAuth and pass-header it is lost, so the examples must have them', async () => {
-  const root = new URL('../../../examples/', import.meta.url)
-  for (const [file, line] of [
-    ['apache/app.conf', /^ *CGIPassAuth On$/m],
-    ['apache/minimal.conf', /^ *CGIPassAuth On$/m],
-    ['mod_fcgid/app.conf', /^ *CGIPassAuth On$/m],
-    ['haproxy/haproxy.cfg', /^ *pass-header Authorization$/m],
-  ] as const) {
-    expect(await readFile(new URL(file, root), 'utf8')).toMatch(line)
-  }
+const WITHOUT_ITS_LINE = [
+  apache({
+    name: 'Apache without CGIPassAuth',
+    example: 'apache/app.conf',
+    modules: ['proxy', 'proxy_fcgi'],
+    edit: (text) => text.replace(/^ *CGIPassAuth On$/m, ''),
+  }),
+  haproxy('HAProxy without pass-header', 'haproxy/haproxy.cfg', (text) => text.replace(/^ *pass-header Authorization$/m, '')),
+]
+
+for (const server of WITHOUT_ITS_LINE) {
+  describeIfInstalled(server, server.name, () => {
+    it('16. Authorization: is lost, which is why the example has that line', async () => {
+      const site = await startSite(server)
+      try {
+        const answer = await ask(site.origin, { path: '/echo', headers: [['Authorization', AUTHORIZATION]] })
+        expect(echoOf(answer).headers['authorization']).toBeUndefined()
+      } finally {
+        await site.stop()
+      }
+    })
+  })
+}
+
+for (const server of Object.values(authorizers)) {
+  describeIfInstalled(server, `the app as authorizer of ${server.name} (examples/${server.example})`, () => {
+    let site: Site
+    beforeAll(async () => {
+      site = await startSite(server)
+      await writeFile(join(site.workspace.srv, 'public/private/file.txt'), 'the file\n')
+    })
+    afterAll(() => site.stop())
+
+    it('lets on whom the app lets on', async () => {
+      const answer = await ask(site.origin, { path: '/private/file.txt', headers: [['Authorization', AUTHORIZATION]] })
+      expect(answer).toMatchObject({ status: 200, complete: true })
+      expect(answer.body.toString()).toBe('the file\n')
+    })
+
+    it('refuses whom it does not, and asks for the password', async () => {
+      for (const headers of [[], [['Authorization', WRONG_PASSWORD]]] as const) {
+        const answer = await ask(site.origin, { path: '/private/file.txt', headers })
+        expect(answer.status).toBe(401)
+        expect(answer.headers['www-authenticate']).toBe('Basic realm="app"')
+        expect(answer.body.toString()).not.toContain('the file')
+      }
+    })
+
+    it('keeps the app’s variables to itself', async () => {
+      const answer = await ask(site.origin, { path: '/private/file.txt', headers: [['Authorization', AUTHORIZATION]] })
+      expect(answer.rawHeaders.join().toLowerCase()).not.toContain('variable-')
+    })
+  })
+}
+
+const CGI_FCGI = findProgram('cgi-fcgi')
+
+describeIfInstalled({ package: 'libfcgi-bin', installed: CGI_FCGI !== undefined }, 'cgi-fcgi from a shell (examples/cgi-fcgi/request.sh)', () => {
+  it('shows what an app answers, with no web server between', async () => {
+    const workspace = await createWorkspace()
+    const app = createServer(createApp(new EventHub()))
+    try {
+      app.listen(workspace.socket)
+      await once(app, 'listening')
+      const script = await workspace.install('cgi-fcgi/request.sh', 0)
+      const { code, stdout } = await runToEnd(script, ['/echo/a%20b?q=1&r'])
+      expect(code).toBe(0)
+      const [head = '', body = ''] = stdout.toString().split('\r\n\r\n')
+      expect(head).toMatch(/^Status: 200 OK\r\n/)
+      expect(JSON.parse(body)).toMatchObject({ method: 'GET', url: '/echo/a%20b?q=1&r', query: { q: '1', r: '' } })
+    } finally {
+      app.close()
+      await workspace.remove()
+    }
+  })
 })

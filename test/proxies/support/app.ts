@@ -9,6 +9,7 @@ import express from 'express'
 import type { Express, Request, Response, Router } from 'express'
 import { authorize, params } from 'express-responder'
 import type { AppEvents } from './events.js'
+import { AUTHORIZATION, USER } from './user.js'
 
 /** Mount points: the root, and those with settings of their own in examples/. */
 export const PREFIXES = ['/', '/events', '/uploads', '/admin', '/cgi'] as const
@@ -279,8 +280,11 @@ function addWebServerFeatures(routes: Router, events: AppEvents): void {
   })
   // Asked as an authorizer: by the URL of the file that is wanted.
   routes.all('/private/*path', (req, res) => {
-    if (req.headers.authorization === undefined) {
+    // lighttpd passes the client's header on, Apache what it has read of it.
+    const { REMOTE_USER: user, REMOTE_PASSWD: password } = params(req) ?? {}
+    const isKnown = user === USER.name && password === USER.password
+    if (!isKnown && req.headers.authorization !== AUTHORIZATION) {
       res.status(401).set('www-authenticate', 'Basic realm="app"').type('text/plain').send('who is there?\n')
-    } else authorize(res, { REMOTE_USER: 'alice', GROUP: 'staff' })
+    } else authorize(res, { REMOTE_USER: USER.name })
   })
 }
