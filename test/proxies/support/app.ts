@@ -148,7 +148,7 @@ function once(req: Request): Promise<unknown[]> {
 
 function addHeads(routes: Router): void {
   routes.all('/status/:code', (req, res) => {
-    res.status(Number(req.params['code'])).type('text/plain').end('the body\n')
+    res.status(Number(req.params.code)).type('text/plain').end('the body\n')
   })
   routes.all('/not-modified', (_req, res) => {
     res.status(304).setHeader('etag', '"1"').end('a body that must not be sent\n')
