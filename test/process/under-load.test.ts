@@ -4,9 +4,10 @@ import { Agent, get } from 'node:http'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { FastCgiClient } from './fastcgi-client.js'
-import { itNeeds } from './installed.js'
-import { connected, inDirectory, start, startProgram, type Child } from './support.js'
+import { describeIfInstalled } from '../proxies/support/installed.js'
+import { findProgram } from '../proxies/support/programs.js'
+import { FastCgiClient } from '../support/fastcgi-client.js'
+import { ask, connected, inDirectory, start, startProgram, type Child } from './support.js'
 
 /** So many requests at a time, and so many answers before the signal. */
 const CONCURRENCY = 24
@@ -76,7 +77,7 @@ function fetchWhole(socketPath: string, url: string, agent: Agent): Promise<Outc
 }
 
 /** Keeps requests coming until the app has ended; `enough` is called after so many whole answers. */
-async function load(ask: (url: string) => Promise<Outcome>, app: Child, enough: () => void): Promise<Outcome[]> {
+async function load(fetch: (url: string) => Promise<Outcome>, app: Child, enough: () => void): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   let ended = false
   let answers = 0
@@ -85,7 +86,7 @@ async function load(ask: (url: string) => Promise<Outcome>, app: Child, enough: 
   })
   const client = async (number: number): Promise<void> => {
     for (let count = 0; !ended; count++) {
-      const outcome = await ask(`/${String(number)}/${String(count)}`)
+      const outcome = await fetch(`/${String(number)}/${String(count)}`)
       outcomes.push(outcome)
       if (outcome.whole && ++answers === BEFORE_SIGNAL) enough()
       // With nobody there refusals come at once, and would take the time that the app needs to end.
@@ -105,27 +106,30 @@ function expectAllAnswered(app: Child, outcomes: readonly Outcome[]): void {
 }
 
 describe('SIGTERM under load', () => {
-  itNeeds('nginx', 'nginx', 'fails no request that the app got, through nginx with fastcgi_keep_conn', (nginxPath) => inDirectory(async (directory) => {
-    const path = join(directory, 'app.sock')
-    writeFileSync(join(directory, 'nginx.conf'), configuration(directory, path))
-    const app = startProgram('programs/app.js', [JSON.stringify({ socket: path })])
-    await app.line('listening')
-    const nginx = start(nginxPath, ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', join(directory, 'error.log')])
-    const agent = new Agent({ keepAlive: true, maxSockets: CONCURRENCY })
-    try {
-      const front = join(directory, 'nginx.sock')
-      await reachable(front, nginx)
-      const outcomes = await load((url) => fetchWhole(front, url, agent), app, () => app.process.kill('SIGTERM'))
-      expect(await app.ended).toMatchObject({ code: 0, signal: null, stderr: '' })
-      expectAllAnswered(app, outcomes)
-      expect(readdirSync(directory)).not.toContain('app.sock')
-    } finally {
-      agent.destroy()
-      nginx.process.kill('SIGTERM')
-      app.process.kill('SIGKILL')
-      await nginx.ended
-    }
-  }))
+  const nginxPath = findProgram('nginx')
+  describeIfInstalled({ package: 'nginx', installed: nginxPath !== undefined }, 'through nginx with fastcgi_keep_conn', () => {
+    it('fails no request that the app got', () => inDirectory(async (directory) => {
+      const path = join(directory, 'app.sock')
+      writeFileSync(join(directory, 'nginx.conf'), configuration(directory, path))
+      const app = startProgram('programs/app.js', [JSON.stringify({ socket: path })])
+      await app.line('listening')
+      const nginx = start(nginxPath ?? '', ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', join(directory, 'error.log')])
+      const agent = new Agent({ keepAlive: true, maxSockets: CONCURRENCY })
+      try {
+        const front = join(directory, 'nginx.sock')
+        await reachable(front, nginx)
+        const outcomes = await load((url) => fetchWhole(front, url, agent), app, () => app.process.kill('SIGTERM'))
+        expect(await app.ended).toMatchObject({ code: 0, signal: null, stderr: '' })
+        expectAllAnswered(app, outcomes)
+        expect(readdirSync(directory)).not.toContain('app.sock')
+      } finally {
+        agent.destroy()
+        nginx.process.kill('SIGTERM')
+        app.process.kill('SIGKILL')
+        await nginx.ended
+      }
+    }))
+  })
 
   it.each([
     ['kept connections', true],
@@ -135,20 +139,20 @@ describe('SIGTERM under load', () => {
     const app = startProgram('programs/app.js', [JSON.stringify({ socket: path })])
     await app.line('listening')
     const clients = new Map<string, FastCgiClient>()
-    const ask = async (url: string): Promise<Outcome> => {
+    const outcomeOf = async (url: string): Promise<Outcome> => {
       const key = url.split('/')[1] ?? ''
       try {
-        const client = clients.get(key) ?? await FastCgiClient.connect({ path })
+        const client = clients.get(key) ?? await FastCgiClient.connect(path)
         if (kept) clients.set(key, client)
-        const answer = await client.get(url, 1, kept)
-        return { url, whole: answer.endsWith(WHOLE), detail: answer.slice(0, 100) }
+        const answer = await ask(client, url, kept)
+        return { url, whole: answer === `200 ${WHOLE}`, detail: answer.slice(0, 100) }
       } catch (error) {
         clients.delete(key)
         return { url, whole: false, detail: String(error) }
       }
     }
     try {
-      const outcomes = await load(ask, app, () => app.process.kill('SIGTERM'))
+      const outcomes = await load(outcomeOf, app, () => app.process.kill('SIGTERM'))
       expect(await app.ended).toMatchObject({ code: 0, signal: null, stderr: '' })
       expectAllAnswered(app, outcomes)
       // A new connection that was made was accepted: only where there is no socket any more may a request fail.
