@@ -479,10 +479,10 @@ export class RequestSocket extends LazyEventEmitter {
     if (response.statusCode < 200) {
       const status = `${String(response.statusCode)} ${response.statusMessage}`
       this.#carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
-      return rewriteHead(original, '', '500 Internal Server Error')
+      return rewriteHead(original, '', 'last', '500 Internal Server Error')
     }
-    const allowed = this.role === Role.AUTHORIZER && response.statusCode === 200
-    return rewriteHead(original, this.#hints + (allowed ? this.#variables(response) : ''))
+    if (this.role !== Role.AUTHORIZER) return rewriteHead(original, this.#hints, 'last')
+    return rewriteHead(original, response.statusCode === 200 ? this.#variables(response) : '', 'first')
   }
 
   /** The variables of an authorizer that its app left in `res.locals.variables`. */
