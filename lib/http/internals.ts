@@ -20,8 +20,6 @@ export interface ResponseInternals {
   readonly _contentLength: number | null
   /** Set: no Connection header is made up. */
   _removedConnection: boolean
-  /** Set: no Transfer-Encoding header is made up, and the body is not chunked. */
-  _removedTE: boolean
   /** False lets HTTP/1.0 requests lose the automatic Content-Length. */
   useChunkedEncodingByDefault: boolean
   /** Set instead of calling `assignSocket()`, which adds a listener to every request's socket. */
@@ -183,7 +181,7 @@ function findMissing(
     response.end('hello')
     const head = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'
     expect('OutgoingMessage._header', response._header === head)
-    expect('OutgoingMessage._removedConnection, _removedTE', socket.written === `${head}hello`)
+    expect('OutgoingMessage._removedConnection', socket.written === `${head}hello`)
     expect('OutgoingMessage._contentLength', response._contentLength === 5)
     expect('OutgoingMessage._hasBody', response._hasBody)
     expect('ServerResponse.end: socket._writableState.corked', socket.corkedWhenEnded === 1)

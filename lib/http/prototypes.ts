@@ -42,7 +42,7 @@ export function prepared(app: RequestListener): PreparedConstructors {
   }
 }
 
-/** The constructors for FastCGI: a response makes up neither Connection nor Transfer-Encoding. */
+/** The constructors for FastCGI: a response makes up no Connection header, and knows how to end whatever the version. */
 export function createResponderConstructors(app: RequestListener | undefined): ResponderConstructors {
   const { request, response } = prototypesOf(app)
   function Request(this: object, socket: Socket): void {
@@ -51,7 +51,6 @@ export function createResponderConstructors(app: RequestListener | undefined): R
   function Response(this: InternalResponse, incoming: IncomingMessage): void {
     callServerResponse.call(this, incoming)
     this._removedConnection = true
-    this._removedTE = true
     this.useChunkedEncodingByDefault = true
   }
   return {

@@ -302,11 +302,11 @@ export class RequestSocket extends LazyEventEmitter {
     const { ended } = this
     this.#close(error ?? null)
     if (!ended) this.#carrier.breakOff(this)
-    const request = this.request
-    if (request !== undefined && !request.destroyed && !ended) request.destroy()
     this.data?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
-    process.nextTick(() => {
+    // As over HTTP, where the handle's close takes a turn of the loop, and then tells request and response.
+    setImmediate(() => {
+      if (!ended) this.request?.destroy(abortError())
       this.#emitClose(error !== undefined)
     })
     return this
@@ -456,7 +456,7 @@ export class RequestSocket extends LazyEventEmitter {
     const response = this._httpMessage
     if (response === null) return
     const original = response._header
-    if (original === null) {
+    if (original === null || !text.startsWith(original)) {
       if (this.#carrier.configuration.earlyHints === 'fold') this.#hints += earlyHintLinks(text)
       return
     }

@@ -37,6 +37,11 @@ async function leaveAfter({ client, journal }: Stage, label: string, start: { me
   request.destroy()
 }
 
+/** Of whatever realm. */
+function isSignal(value: unknown): value is AbortSignal {
+  return typeof value === 'object' && value !== null && 'aborted' in value && 'addEventListener' in value
+}
+
 describe('the client leaves', () => {
   contract(
     'before there is an answer',
@@ -250,13 +255,11 @@ describe('the client leaves', () => {
     {
       handle: (req, res, journal) => {
         const signal: unknown = Reflect.get(req, 'signal')
-        const has = signal instanceof AbortSignal || (typeof signal === 'object' && signal !== null && 'aborted' in signal)
-        journal.note('has', has)
-        if (has) {
-          const { addEventListener, aborted } = signal as AbortSignal
-          journal.note('before', aborted)
-          addEventListener.call(signal, 'abort', () => {
-            journal.note('signal', (signal as AbortSignal).aborted)
+        journal.note('has', isSignal(signal))
+        if (isSignal(signal)) {
+          journal.note('before', signal.aborted)
+          signal.addEventListener('abort', () => {
+            journal.note('signal', signal.aborted)
           })
         }
         req.on('error', () => undefined)
@@ -303,8 +306,9 @@ describe.each(EXPRESSES)('the client leaves %s', (_name, factory) => {
             next()
           })
           app.use(factory.text())
-          const handler: ErrorRequestHandler = (error: Error, _req, _res, _next) => {
+          const handler: ErrorRequestHandler = (error: Error, _req, res, next) => {
             journal.note('handler', [codeOf(error), String(error), Reflect.get(error, 'status')])
+            if (res.headersSent) next(error)
           }
           return app.use(handler)
         },

@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import net from 'node:net'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { FastCgiError } from 'express-responder'
-import { Client, responseOf, seenBy, type Seen } from './support/client.js'
+import { answerOf, seenBy, type Client, type Seen } from './support/client.js'
 import { contract, observe, type AppScenario, type Observed } from './support/compare.js'
-import type { Journal } from './support/journal.js'
+import { codeOf, type Journal } from './support/journal.js'
 import { TRANSPORTS, type TransportOptions } from './support/transports.js'
 
 const overFastCgi = (
@@ -20,7 +20,7 @@ const overFastCgi = (
         journal.note('warning', error.code)
       })
       server.on('clientError', (error: Error) => {
-        journal.note('clientError', (error as FastCgiError).code)
+        journal.note('clientError', codeOf(error))
       })
     },
     ...more,
@@ -297,11 +297,11 @@ describe('framing set by the app', () => {
   it('strictContentLength throws as over HTTP', async () => {
     const app = (journal: Journal) => (_req: IncomingMessage, res: ServerResponse) => {
       res.strictContentLength = true
-      res.setHeader('Content-Length', 3)
+      res.writeHead(200, { 'Content-Length': 3 })
       try {
         res.write('too long')
       } catch (error) {
-        journal.note('threw', (error as NodeJS.ErrnoException).code)
+        journal.note('threw', codeOf(error))
       }
       res.destroy()
     }
@@ -382,7 +382,7 @@ describe('upgrades', () => {
       prepare: (server, journal) => {
         server.on('upgrade', journal.noting('upgrade'))
         server.on('clientError', (error: Error) => {
-          journal.note('clientError', (error as FastCgiError).code)
+          journal.note('clientError', codeOf(error))
         })
       },
       act: ({ client }) => client.ask({ headers: upgrade }),
@@ -462,8 +462,7 @@ describe('backpressure', () => {
         act: async ({ client }) => {
           const request = client.open()
           request.end()
-          const response = await responseOf(request)
-          if (!('statusCode' in response)) throw response
+          const response = await answerOf(request)
           await settled(() => written)
           const stalledAt = written
           let length = 0

@@ -83,6 +83,13 @@ export async function responseOf(request: ClientRequest): Promise<IncomingMessag
   })
 }
 
+/** The answer, once its head is there, its body unread. */
+export async function answerOf(request: ClientRequest): Promise<IncomingMessage> {
+  const response = await responseOf(request)
+  if (isResponse(response)) return response
+  throw new Error(`no answer: ${response.message}`)
+}
+
 /** Errors of Node's own are of another realm than the tests. */
 function isResponse(outcome: IncomingMessage | Error): outcome is IncomingMessage {
   return 'statusCode' in outcome

@@ -25,7 +25,11 @@ export function quietApp(factory: typeof express): Express {
 
 /** Answers errors with their messages: Express's own answer has a stack, which differs with the road. */
 export function tellErrors(app: Express): Express {
-  app.use((error: unknown, _req: express.Request, res: express.Response, _next: express.NextFunction) => {
+  app.use((error: unknown, _req: express.Request, res: express.Response, next: express.NextFunction) => {
+    if (res.headersSent) {
+      next(error)
+      return
+    }
     const status = typeof error === 'object' && error !== null && 'status' in error ? Number(error.status) : 500
     res.status(status).type('text').send(String(error))
   })
