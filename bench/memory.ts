@@ -5,7 +5,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { BenchContext } from './context.js'
 import { launch } from './launch.js'
 import type { Running } from './launch.js'
@@ -14,6 +13,7 @@ import type { Spread } from './measure.js'
 import { table, withSpread } from './report.js'
 import { serverKind } from './roster.js'
 import type { ServerName } from './roster.js'
+import type { MemoryReport } from './servers/listen.js'
 import { FastCgiResponseReader, HttpResponseReader, caseRequest, requestBody, requestEnd, requestHead } from './wire.js'
 import type { Protocol, RequestShape } from './wire.js'
 import { CASES } from './cases.js'
@@ -29,10 +29,14 @@ const PIECE_OCTETS = 1_000_000
 /** How long the client reads nothing, and how long the app reads nothing. */
 const STALL_MILLISECONDS = 2000
 const SAMPLE_MILLISECONDS = 10
-const IDLE_CONNECTIONS = 1000
+/** Connections that are open before the first reading, so that V8's young generation has settled. */
+const SETTLING_CONNECTIONS = 1000
+/** Connections between the two readings. */
+const IDLE_CONNECTIONS = 3000
 /** Connections that are opened at once. */
 const BATCH = 50
-const WARM_UP_BATCHES = 10
+/** So many that V8's young generation has grown to its full size, which is not the connections' doing. */
+const WARM_UP_BATCHES = 400
 
 /** What one server needs. */
 export interface MemoryResult {
@@ -145,7 +149,7 @@ async function readResponse(socket: net.Socket, protocol: Protocol, octets: numb
       try {
         if (reader.read(chunk, chunk.length)) resolve()
       } catch (error) {
-        reject(error)
+        reject(error instanceof Error ? error : new Error(String(error)))
       }
       first?.()
       first = undefined
@@ -188,16 +192,18 @@ const upload: Transfer = async (server, octets, stall) => {
   await Promise.all([send(), answered])
 }
 
-/** Octets a connection that has had one request and stays open. */
+/** What a connection that has had one request and stays open adds, in octets. */
 async function idleConnections(server: Running): Promise<{ heap: number; resident: number }> {
   for (let batch = 0; batch < WARM_UP_BATCHES; batch += 1) {
     for (const socket of await openKept(server, BATCH)) socket.destroy()
   }
-  await delay(100)
-  const before = await server.memory()
   const sockets: net.Socket[] = []
-  while (sockets.length < IDLE_CONNECTIONS) sockets.push(...(await openKept(server, BATCH)))
-  const after = await server.memory()
+  const openUpTo = async (count: number): Promise<MemoryReport> => {
+    while (sockets.length < count) sockets.push(...(await openKept(server, BATCH)))
+    return server.memory()
+  }
+  const before = await openUpTo(SETTLING_CONNECTIONS)
+  const after = await openUpTo(SETTLING_CONNECTIONS + IDLE_CONNECTIONS)
   for (const socket of sockets) socket.destroy()
   return {
     heap: (after.heapOctets - before.heapOctets) / IDLE_CONNECTIONS,

@@ -24,12 +24,10 @@ interface Written {
 }
 
 async function main(options: BenchOptions): Promise<void> {
+  if (process.platform !== 'linux') throw new Error('CPU time of other processes is read from /proc: this needs Linux')
   const version = execFileSync(options.node, ['--version'], { encoding: 'utf8' }).trim()
   const machine = `Node ${version}, ${String(cpus().length)} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}`
-  print(
-    `${machine}; medians of ${String(options.rounds)} rounds of ${String(options.seconds)} s, ` +
-      `interleaved, with least and most; ${String(options.clients)} clients.\n`,
-  )
+  print(`${machine}\n${options.mode === 'compare' || options.mode === 'targets' ? `${howMeasured(options)}\n` : ''}`)
   const directory = await mkdtemp(path.join(tmpdir(), 'bench-'))
   const generator = Generator.start()
   try {
@@ -41,6 +39,13 @@ async function main(options: BenchOptions): Promise<void> {
     generator.stop()
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+function howMeasured({ rounds, seconds, clients }: BenchOptions): string {
+  return (
+    `CPU time of the server process and its children; medians of ${String(rounds)} interleaved rounds of ` +
+    `${String(seconds)} s, with least and most; ${String(clients)} clients.`
+  )
 }
 
 const MODES: Readonly<Record<Mode, (context: BenchContext) => Promise<unknown>>> = {

@@ -252,8 +252,8 @@ async function measureMemoryTargets({ options, directory }: BenchContext): Promi
   return [
     row('1 GB to a client that stalls: growth of the resident set', (result) => result.stalledDownload, growth),
     row('1 GB for a paused reader: growth of the resident set', (result) => result.pausedUpload, growth),
-    row('1,000 idle kept connections: heap and buffers of each', (result) => result.idleHeap, idle),
-    row('1,000 idle kept connections: resident set of each', (result) => result.idleResident, idle),
+    row('idle kept connections: heap and buffers of each', (result) => result.idleHeap, idle),
+    row('idle kept connections: resident set of each', (result) => result.idleResident, idle),
   ]
 }
 

@@ -59,6 +59,9 @@ export class Exchange implements RecordConsumer, ConnectionUser {
   #headWaits = false
   /** Body octets that would complete the response: they wait until the application has said that it is whole. */
   #last: Buffer[] = []
+  readonly #onClientGone = (): void => {
+    this.#abort()
+  }
 
   constructor(context: ExchangeContext, req: IncomingMessage, res: ServerResponse) {
     this.#context = context
@@ -71,9 +74,9 @@ export class Exchange implements RecordConsumer, ConnectionUser {
 
   /** Begins. `expectsContinue`: the client waits for 100 Continue before it sends the body. */
   async run(expectsContinue: boolean): Promise<void> {
-    this.#res.on('close', () => {
-      this.#abort()
-    })
+    this.#res.on('close', this.#onClientGone)
+    // A response that waits behind another on its connection has no 'close' of its own on Node 20 and 22.
+    this.#req.socket.once('close', this.#onClientGone)
     this.#res.on('drain', () => this.#connection?.socket.resume())
     // What the client's connection fails with is told by 'close'.
     this.#req.on('error', () => undefined)
@@ -288,6 +291,7 @@ export class Exchange implements RecordConsumer, ConnectionUser {
     this.#over = true
     this.#connection = undefined
     if (connection !== undefined) connection.user = undefined
+    this.#req.socket.removeListener('close', this.#onClientGone)
     this.#req.removeAllListeners('data')
     this.#req.resume()
     return connection

@@ -11,6 +11,7 @@ export const ParamKind = {
   CONTENT_TYPE: 6,
   TRANSFER_ENCODING: 7,
   EXPECT: 8,
+  UPGRADE: 9,
 } as const
 
 /** What is known of one param's name, made once. */
@@ -41,6 +42,7 @@ const KINDS = new Map<string, number>([
   ['CONTENT_TYPE', ParamKind.CONTENT_TYPE],
   ['HTTP_TRANSFER_ENCODING', ParamKind.TRANSFER_ENCODING],
   ['HTTP_EXPECT', ParamKind.EXPECT],
+  ['HTTP_UPGRADE', ParamKind.UPGRADE],
   // The CGI variables without HTTP_ are the true ones.
   ['HTTP_CONTENT_LENGTH', ParamKind.OTHER],
   ['HTTP_CONTENT_TYPE', ParamKind.OTHER],

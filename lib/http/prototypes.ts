@@ -7,13 +7,7 @@
  */
 import { IncomingMessage, ServerResponse, type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
-import {
-  callIncomingMessage,
-  callServerResponse,
-  storeHeaderAsNode,
-  type InternalRequest,
-  type InternalResponse,
-} from './internals.js'
+import { callIncomingMessage, callServerResponse, type InternalRequest, type InternalResponse } from './internals.js'
 
 /** The constructors for `http.createServer()`. */
 export interface PreparedConstructors {
@@ -26,8 +20,6 @@ export interface ResponderConstructors {
   Request: new (socket: Socket) => InternalRequest
   Response: new (request: IncomingMessage) => InternalResponse
 }
-
-const TRAILER = 'trailer'
 
 /** An app that may be Express's: `request` and `response` are the prototypes that it gives to its objects. */
 type App = RequestListener & { request?: unknown; response?: unknown }
@@ -50,7 +42,7 @@ export function prepared(app: RequestListener): PreparedConstructors {
   }
 }
 
-/** The constructors for FastCGI: a response makes up neither Connection nor Transfer-Encoding. */
+/** The constructors for FastCGI: a response makes up no Connection header, and knows how to end whatever the version. */
 export function createResponderConstructors(app: RequestListener | undefined): ResponderConstructors {
   const { request, response } = prototypesOf(app)
   function Request(this: object, socket: Socket): void {
@@ -59,34 +51,12 @@ export function createResponderConstructors(app: RequestListener | undefined): R
   function Response(this: InternalResponse, incoming: IncomingMessage): void {
     callServerResponse.call(this, incoming)
     this._removedConnection = true
-    this._removedTE = true
     this.useChunkedEncodingByDefault = true
-    this._storeHeader = storeHeader
   }
   return {
     Request: bear(Request, IncomingMessage, request) as unknown as ResponderConstructors['Request'],
     Response: bear(Response, ServerResponse, response) as unknown as ResponderConstructors['Response'],
   }
-}
-
-/**
- * Node refuses a Trailer header on a response that is not chunked, so such a response is; the framing and the
- * trailers are taken off again with the other headers of one hop.
- */
-function storeHeader(this: InternalResponse, firstLine: string, headers: object | undefined): void {
-  if (headers !== undefined && namesTrailer(headers)) this._removedTE = false
-  storeHeaderAsNode.call(this, firstLine, headers)
-}
-
-/** Headers come as an object, as names and values in turn, or as pairs of them. */
-function namesTrailer(headers: object): boolean {
-  if (Array.isArray(headers)) return headers.flat().some((name) => typeof name === 'string' && isTrailer(name))
-  for (const name in headers) if (isTrailer(name)) return true
-  return false
-}
-
-function isTrailer(name: string): boolean {
-  return name.length === TRAILER.length && name.toLowerCase() === TRAILER
 }
 
 function prototypesOf(app: App | undefined): { request: object; response: object } {

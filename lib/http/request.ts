@@ -45,6 +45,8 @@ export class RequestHeadReader implements PairVisitor {
   contentLength = UNKNOWN_CONTENT_LENGTH
   /** The Expect header; empty where there is none. */
   expectation = ''
+  /** The Upgrade header; empty where there is none. */
+  upgrade = ''
   /** The PARAMS stream as latin1 text, for who asks for other params later. */
   text = ''
   /** What is wrong with the header that was refused. */
@@ -81,6 +83,7 @@ export class RequestHeadReader implements PairVisitor {
     this.httpVersion = '1.1'
     this.rawHeaders = []
     this.expectation = ''
+    this.upgrade = ''
     this.#base = start
     this.#serial++
     this.#count = 0
@@ -116,8 +119,11 @@ export class RequestHeadReader implements PairVisitor {
       case ParamKind.TRANSFER_ENCODING:
         this.#transferEncoding = value
         break
-      default:
+      case ParamKind.EXPECT:
         this.expectation = value
+        return this.#header(name, value)
+      default:
+        this.upgrade = value
         return this.#header(name, value)
     }
     return true
@@ -212,12 +218,11 @@ function isAt(expected: Uint8Array, bytes: Uint8Array, start: number, end: numbe
 
 /**
  * The url that the server's rewrites made: SCRIPT_NAME and PATH_INFO (RFC 3875, sections 4.1.13 and
- * 4.1.5) are decoded, so they are encoded again; nginx's DOCUMENT_URI stands for both.
+ * 4.1.5) are decoded, so they are encoded again; where both are empty, nginx's DOCUMENT_URI stands for them.
  */
 function rewrittenUrl(lookup: ParamLookup): string {
-  const pathInfo = lookup('PATH_INFO') ?? ''
-  const scriptName = lookup('SCRIPT_NAME') ?? ''
-  const path = lookup('DOCUMENT_URI') ?? scriptName + pathInfo
+  const scriptAndPath = (lookup('SCRIPT_NAME') ?? '') + (lookup('PATH_INFO') ?? '')
+  const path = scriptAndPath === '' ? (lookup('DOCUMENT_URI') ?? '') : scriptAndPath
   const query = lookup('QUERY_STRING') ?? ''
   if (path === '' && query === '') return ''
   return encodePath(path === '' ? '/' : path) + (query === '' ? '' : `?${query}`)

@@ -86,7 +86,10 @@ export function variableLines(variables: Readonly<Record<string, string>>): stri
     .join('')
 }
 
-/** Takes the framing of `Transfer-Encoding: chunked` off a body (RFC 9112, section 7.1) that arrives in any pieces. */
+/**
+ * Takes the framing of `Transfer-Encoding: chunked` off a body (RFC 9112, section 7.1) that arrives in any pieces:
+ * Node frames a body without Content-Length, and so it takes and drops trailers as over HTTP.
+ */
 export class ChunkedDecoder {
   #left = 0
   #line = ''

@@ -188,7 +188,7 @@ function expire(lock: string): void {
 function makePrivateDirectory(path: string): string {
   const directory = dirname(path)
   try {
-    return mkdtempSync(join(directory, '.'))
+    return mkdtempSync(join(directory, '.tmp-'))
   } catch (error) {
     throw unusableDirectory(directory, error)
   }

@@ -34,10 +34,7 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
   const connections = trackConnections(server)
   const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: timeout })
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
-  return async (unlist) => {
-    const limit = setTimeout(() => {
-      for (const socket of connections) socket.destroy()
-    }, timeout)
+  const stop: Stop = async (unlist) => {
     if (server.listening) {
       if (unlist !== undefined) {
         // First nobody new can come, then those who came are let in: closing would throw them out of the backlog.
@@ -56,7 +53,16 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
     await allFlushed(connections)
     await terminate(terminator)
     await closed
-    clearTimeout(limit)
+  }
+  return async (unlist) => {
+    const limit = setTimeout(() => {
+      for (const socket of connections) socket.destroy()
+    }, timeout)
+    try {
+      await stop(unlist)
+    } finally {
+      clearTimeout(limit)
+    }
   }
 }
 

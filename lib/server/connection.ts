@@ -75,6 +75,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #closeWhenDone = false
   #closing = false
   #closed = false
+  /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
+  #openStdins = 0
   #wantsDrain = false
   #ignored = 0
   /** The tick since which the connection has been as it is: idle, or waiting for PARAMS, or closing. */
@@ -222,7 +224,11 @@ export class Connection implements RecordConsumer, RequestCarrier {
       return
     }
     const refusal = this.#open >= requestsPerConnection ? tooManyRequests(requestsPerConnection) : undefined
-    if (this.#open++ === 0) this.#carried._httpMessage = IN_FLIGHT
+    if (this.#open++ === 0) {
+      this.#carried._httpMessage = IN_FLIGHT
+      this.#openStdins = 0
+    }
+    this.#openStdins++
     this.#incomplete++
     this.#ignored = 0
     this.#since = this.#host.ticks
@@ -312,12 +318,13 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const { bodyBytes } = this.configuration.limits
     if (head.contentLength > bodyBytes) return contentTooLarge(bodyBytes)
     if (head.method === 'CONNECT') return upgradeRefused('CONNECT')
-    // As over HTTP: where nobody listens for upgrades, a request for one is as any other.
-    if (this.server.listenerCount('upgrade') > 0 && head.rawHeaders.includes('Upgrade')) return upgradeRefused('upgrades')
+    // As in Node's HTTP server, a request to upgrade is a request where nobody listens for it.
+    if (head.upgrade !== '' && this.server.listenerCount('upgrade') > 0) return upgradeRefused(`an upgrade to ${head.upgrade}`)
     return undefined
   }
 
   #onStdin(requestId: number, chunk: Uint8Array, start: number, end: number): void {
+    if (start === end) this.#openStdins--
     const socket = this.#find(requestId)
     if (socket === undefined || socket.inputEnded || socket.openParams !== undefined) {
       this.#ignore(end - start)
@@ -536,8 +543,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
    * more comes, and is read until it closes.
    */
   closeNow(): void {
-    const isDone = this.#only === undefined && this.#others === undefined && this.#reader.atBoundary && this.output.length === 0
-    if (isDone) this.socket.destroy()
+    if (this.#openStdins <= 0 && this.#reader.atBoundary && this.output.length === 0) this.socket.destroy()
     else {
       this.socket.end()
       this.socket.resume()
@@ -620,7 +626,7 @@ function wrongBodyLength(socket: RequestSocket): Refusal {
 }
 
 /** The answer to what would need a connection of its own: there is none. */
-export function upgradeRefused(what: string): Refusal {
+function upgradeRefused(what: string): Refusal {
   const text = `This server is reached over FastCGI, which cannot carry ${what}.`
   return { status: 501, reason: 'Not Implemented', text, headers: '', error: new FastCgiError('ERR_FCGI_UPGRADE', text) }
 }

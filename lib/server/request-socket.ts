@@ -19,7 +19,6 @@ import {
 import { isEncrypted } from '../http/request.js'
 import {
   ChunkedDecoder,
-  STATUS_LINE_PREFIX,
   earlyHintLinks,
   largestHeader,
   needsRewriting,
@@ -77,8 +76,6 @@ export interface RequestCarrier {
 const InputState = { OPEN: 0, ENDED: 1, DELIVERED: 2 } as const
 
 type InputStateValue = (typeof InputState)[keyof typeof InputState]
-
-const DIGIT_ONE = 0x31
 
 /** A response without Content-Length may be as long as it likes. */
 const UNBOUNDED = Number.POSITIVE_INFINITY
@@ -202,6 +199,25 @@ export class RequestSocket extends LazyEventEmitter {
     this.#emitClose(false)
   }
 
+  /** The response has left, all of it. Node's HTTP server does the same as the first to hear of 'finish'. */
+  complete(response: InternalResponse): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.request !== undefined) detachAbortSignal(this.request)
+    this.writable = false
+    this.closed = true
+    response.socket = null
+    this._httpMessage = null
+    process.nextTick(settle, this, response)
+  }
+
+  /** The response has closed. A body that nobody has read is read into nothing; whoever began to listen hears of it. */
+  settle(): void {
+    const request = this.request
+    if (request !== undefined) this.#settleRequest(request)
+    this.emit('close', false)
+  }
+
   /** Bytes have left: a response that was told to wait may go on. */
   drain(): void {
     if (this._httpMessage !== null) emitDrain(this._httpMessage)
@@ -288,10 +304,9 @@ export class RequestSocket extends LazyEventEmitter {
     if (!ended) this.#carrier.breakOff(this)
     this.data?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
-    // As on a socket, whose handle is closed a turn of the loop later.
+    // As over HTTP, where the handle's close takes a turn of the loop, and then tells request and response.
     setImmediate(() => {
-      const { request } = this
-      if (request !== undefined && !request.destroyed && !ended) request.destroy(abortError())
+      if (!ended) this.request?.destroy(abortError())
       this.#emitClose(error !== undefined)
     })
     return this
@@ -441,7 +456,7 @@ export class RequestSocket extends LazyEventEmitter {
     const response = this._httpMessage
     if (response === null) return
     const original = response._header
-    if (original === null || (isInformational(text) && !isInformational(original))) {
+    if (original === null || !text.startsWith(original)) {
       if (this.#carrier.configuration.earlyHints === 'fold') this.#hints += earlyHintLinks(text)
       return
     }
@@ -542,28 +557,7 @@ export class RequestSocket extends LazyEventEmitter {
       this.destroy()
       return
     }
-    this.#carrier.output.onFlushed((error) => {
-      if (!error) this.#complete()
-    })
     this.#carrier.endRequest(this, 0)
-  }
-
-  /** Everything has left. Node's HTTP server does the same after 'finish'. */
-  #complete(): void {
-    const response = this._httpMessage
-    const request = this.request
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (request !== undefined) {
-      detachAbortSignal(request)
-      this.#settleRequest(request)
-    }
-    this.writable = false
-    this.closed = true
-    if (response === null) return
-    response.socket = null
-    this._httpMessage = null
-    process.nextTick(finishClose, this, response)
   }
 
   /** The response was cut off before it had finished. */
@@ -572,7 +566,6 @@ export class RequestSocket extends LazyEventEmitter {
     if (this._httpMessage !== null) closeResponse(this._httpMessage)
   }
 
-  /** A body that nobody has read is read into nothing. */
   #settleRequest(request: InternalRequest): void {
     if (request._consuming || request._readableState.resumeScheduled || request.destroyed) return
     if (this.#inputState === InputState.ENDED && request._eventsCount === 0) {
@@ -615,9 +608,9 @@ export class RequestSocket extends LazyEventEmitter {
 }
 
 /** After 'finish': the response closes, and with it the socket that it had for itself. */
-function finishClose(socket: RequestSocket, response: InternalResponse): void {
+function settle(socket: RequestSocket, response: InternalResponse): void {
   closeResponse(response)
-  socket.emit('close', false)
+  socket.settle()
 }
 
 /** It has what Node's request and response use of a socket, which is not all that a Socket has. */
@@ -628,11 +621,6 @@ export function asSocket(socket: RequestSocket): Socket {
 /** What Node's HTTP server gives to a request whose client has gone. */
 function abortError(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
-}
-
-/** Whether a head is of status 1xx. */
-function isInformational(head: string): boolean {
-  return head.charCodeAt(STATUS_LINE_PREFIX.length) === DIGIT_ONE
 }
 
 function portOf(text: string | undefined): number | undefined {

@@ -11,7 +11,7 @@ import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './a
 import { Connection, type ConnectionHost } from './connection.js'
 import { FastCgiError } from './errors.js'
 import { resolveServerOptions, type ServerConfiguration, type ServerOptions } from './options.js'
-import { asSocket, type RequestSocket } from './request-socket.js'
+import { RequestSocket, asSocket } from './request-socket.js'
 
 /** How often time limits are looked at: at least this often, in milliseconds. */
 const MAX_TICK = 1000
@@ -220,6 +220,8 @@ class ServerHost implements ConnectionHost {
     setVersion(request, head.httpVersion)
     socket._httpMessage = response
     response.socket = asSocket(socket)
+    // Before any listener of the app's, as in Node's HTTP server.
+    response.on('finish', completeRequest)
     if (this.server.timeout > 0) socket.setTimeout(this.server.timeout)
     if (requestStart.hasSubscribers) {
       requestStart.publish({ request, response, socket: asSocket(socket), server: this.server })
@@ -268,6 +270,11 @@ class ServerHost implements ConnectionHost {
       response.end()
     }
   }
+}
+
+function completeRequest(this: InternalResponse): void {
+  const socket: unknown = this.socket
+  if (socket instanceof RequestSocket) socket.complete(this)
 }
 
 const DEFAULT_VERSION = '1.1'

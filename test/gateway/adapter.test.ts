@@ -1,5 +1,6 @@
 /** The gateway in front of this package's own adapter: the whole road, as supertest drives it. */
 import { existsSync } from 'node:fs'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import express from 'express'
@@ -50,6 +51,31 @@ describe('supertest(gateway(createServer(app)))', () => {
     const response = await fetchFrom(front, { method: 'POST', path: '/echo', headers, body: ['{"a"', ':1}'] })
     expect(String(response.body)).toBe('{"a":1}')
     await close(front)
+  })
+
+  it('tells the app of a client that leaves, also for the requests it has pipelined', async () => {
+    const closed = new Set<string | undefined>()
+    let client: Socket | undefined
+    const allClosed = new Promise<void>((resolve) => {
+      const server = createServer((req, res) => {
+        req.resume()
+        res.on('close', () => {
+          if (closed.add(req.url).size === 2) resolve()
+        })
+        if (req.url === '/2') client?.destroy()
+      })
+      const front = gateway(server)
+      void listen(front).then(() => {
+        const { port } = front.address() as AddressInfo
+        client = connect(port, '127.0.0.1')
+        client.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n')
+        client.on('close', () => {
+          void close(front)
+        })
+      })
+    })
+    await allClosed
+    expect([...closed].sort()).toEqual(['/1', '/2'])
   })
 
   it('lets a FastCGI server listen on a private socket, and cleans up after it', async () => {

@@ -44,16 +44,9 @@ export class FastCgiClient {
     return new FastCgiClient(socket)
   }
 
-  /** A client whose socket may still be connecting. */
-  static on(socket: Socket): FastCgiClient {
-    return new FastCgiClient(socket)
-  }
-
   /** Sends GET `url` and resolves with all of STDOUT at END_REQUEST; rejects if the connection ends before. */
   get(url: string, requestId = 1, keepConnection = true): Promise<string> {
-    const answer = new Promise<string>((resolve, reject) => {
-      this.#waiting.set(requestId, { chunks: [], resolve, reject })
-    })
+    const answer = this.expect(requestId)
     this.socket.write(Buffer.concat([
       encodeBeginRequest(requestId, { role: Role.RESPONDER, keepConnection }),
       encodeRecord(RecordType.PARAMS, requestId, encodePairs([
@@ -63,6 +56,13 @@ export class FastCgiClient {
       encodeRecord(RecordType.STDIN, requestId),
     ]))
     return answer
+  }
+
+  /** As `get`, for a request that the caller sends. */
+  expect(requestId: number): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(requestId, { chunks: [], resolve, reject })
+    })
   }
 
   #onRecord(type: number, requestId: number, content: Buffer): void {

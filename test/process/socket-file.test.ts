@@ -227,7 +227,7 @@ describe('a socket file', () => {
   }))
 
   asRoot('tells a user without rights what is missing', () => inDirectory(async (directory) => {
-    const path = join(directory, 'app.sock')
+    let path = join(directory, 'app.sock')
     chmodSync(directory, 0o755)
     const asNobody = (): Child => startProgram('programs/contender.js', [path], { uid: 65534, gid: 65534, cwd: '/' })
     const attempt = async (): Promise<string> => {
@@ -244,8 +244,10 @@ describe('a socket file', () => {
     const held = await hold(path, { mode: 0o600 })
     expect(await attempt()).toBe('result EADDRINUSE')
     await release(held)
-    // A directory of his own is all he needs.
-    chownSync(directory, 65534, 65534)
+    // A directory of his own is all he needs, whatever stands above it.
+    mkdirSync(join(directory, 'own'))
+    chownSync(join(directory, 'own'), 65534, 65534)
+    path = join(directory, 'own', 'app.sock')
     expect(await attempt()).toBe('result listening')
   }))
 })

@@ -1,0 +1,27 @@
+/** HAProxy: the `global` and `defaults` sections that Debian's haproxy.cfg has, without user and chroot. */
+import { findProgram } from '../programs.js'
+import { webServer } from '../web-server.js'
+import type { WebServer } from '../web-server.js'
+
+const PROGRAM = findProgram('haproxy')
+
+const FRAME = `global
+  log stderr format raw local0
+defaults
+  log global
+  mode http
+  option httplog
+  option dontlognull
+  timeout connect 5000
+  timeout client 50000
+  timeout server 50000
+`
+
+/** HAProxy with the sections in examples/haproxy. */
+export function haproxy(name: string, example: string): WebServer {
+  return webServer({ name, example, package: 'haproxy', installed: PROGRAM !== undefined }, async (workspace, port) => {
+    const frame = await workspace.write('frame.cfg', FRAME)
+    const site = await workspace.install(example, port, 'site.cfg')
+    return { program: PROGRAM ?? 'haproxy', args: ['-db', '-f', frame, '-f', site] }
+  })
+}
