@@ -466,7 +466,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   pauseInput(socket: RequestSocket): void {
-    if (socket.inputEnded || socket.ended) return
+    if (!socket.expectsInput || socket.ended) return
     this.#pausedRequests.add(socket)
     this.socket.pause()
   }
