@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { fragments, links, page, root } from './support/markdown.js'
+import { fragments, links, page, root, tableBelow } from './support/markdown.js'
 
 const PAGES = [
   'README.md',
@@ -47,11 +47,14 @@ describe('ARCHITECTURE.md', () => {
     expect(listed.sort()).toEqual(files.map((file) => `lib/${file}`).sort())
   })
 
-  it('has every internal of Node', () => {
+  it('has every internal of Node, and no other', () => {
     const source = readFileSync(join(root, 'lib/http/internals.ts'), 'utf8')
     const bodies = [...source.matchAll(/^export interface (?:Response|Request)Internals \{\n([\s\S]*?)^\}/gm)].map(([, body = '']) => body)
     const names = bodies.flatMap((body) => [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map(([, name = '']) => name))
     expect(bodies).toHaveLength(2)
     expect(names.filter((name) => !architecture.includes(name))).toEqual([])
+    const listed = tableBelow(architecture, 'Node\'s internals').flatMap(([cell = '']) => cell.match(/\b_?\w+(?=\]?`)/g) ?? [])
+    expect(listed.length).toBeGreaterThan(10)
+    expect(listed.filter((name) => !source.includes(name))).toEqual([])
   })
 })
