@@ -38,12 +38,14 @@ export function needsRewriting(head: string): boolean {
 
 /**
  * A head of Node's as a responder sends it: without the headers that must not be sent on, with `lines`
- * (each ends with CRLF), and its status last, because HAProxy takes any Location after it for a 302.
+ * (each ends with CRLF), and its status `last`, because HAProxy takes any Location after it for a 302,
+ * or `first`, because lighttpd drops what an authorizer says before it.
  */
-export function rewriteHead(head: string, lines: string, status?: string): string {
+export function rewriteHead(head: string, lines: string, place: 'first' | 'last', status?: string): string {
   const statusLine = head.slice(0, head.indexOf('\r\n'))
-  const fields = head.slice(statusLine.length, -2).replace(HOP_HEADERS, '').slice(2)
-  return `${fields}${lines}${STATUS_PREFIX}${status ?? statusLine.slice(STATUS_LINE_PREFIX.length)}\r\n\r\n`
+  const fields = head.slice(statusLine.length, -2).replace(HOP_HEADERS, '').slice(2) + lines
+  const statusField = `${STATUS_PREFIX}${status ?? statusLine.slice(STATUS_LINE_PREFIX.length)}\r\n`
+  return place === 'first' ? `${statusField}${fields}\r\n` : `${fields}${statusField}\r\n`
 }
 
 /** The name of the longest header of a head, and the octets that it takes. */

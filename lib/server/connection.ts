@@ -6,6 +6,7 @@ import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { decodePairs, encodePairs, paramOf, readPairs } from '../fastcgi/params.js'
 import {
+  HEADER_LENGTH,
   MANAGEMENT_REQUEST_ID,
   ProtocolStatus,
   RecordReader,
@@ -446,7 +447,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /**
    * The client must be able to tell that the response is not whole: alone on its connection, the connection
-   * ends without END_REQUEST. Among others it must not, so END_REQUEST says with its status that it failed.
+   * ends without END_REQUEST and with octets that are no record. Among others it must not, so END_REQUEST says with its status that it failed.
    */
   breakOff(socket: RequestSocket): void {
     if (this.#closed || socket.ended) return
@@ -459,6 +460,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.flush()
       return
     }
+    this.output.record(NO_RECORD)
     this.output.flush()
     this.#destroy(new FastCgiError('ERR_FCGI_ABORTED', 'the app destroyed the response'))
   }
@@ -593,6 +595,11 @@ function closeNow(connection: Connection): void {
 
 /** END_REQUEST's application status where the web server gave the request up. */
 const ABORTED_STATUS = 1
+/**
+ * No record header has version 0. Without it nginx takes a connection that just closes for the end of a response
+ * of unknown length, unless it is kept and the response buffered.
+ */
+const NO_RECORD = new Uint8Array(HEADER_LENGTH)
 /** END_REQUEST's application status where the response is not whole. */
 const BROKEN_OFF_STATUS = 1
 

@@ -497,13 +497,13 @@ export class RequestSocket extends LazyEventEmitter {
     if (response.statusCode < 200) {
       const status = `${String(response.statusCode)} ${response.statusMessage}`
       this.#carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
-      return rewriteHead(original, '', '500 Internal Server Error')
+      return rewriteHead(original, '', 'last', '500 Internal Server Error')
     }
-    const allowed = this.role === Role.AUTHORIZER && response.statusCode === 200
-    const variables = allowed ? this.#variables(response) : ''
+    if (this.role !== Role.AUTHORIZER) return rewriteHead(original, this.#hints, 'last')
+    const variables = response.statusCode === 200 ? this.#variables(response) : ''
     // Nobody is let on without what the app says of him.
-    if (variables === undefined) return rewriteHead(original, '', '500 Internal Server Error')
-    return rewriteHead(original, this.#hints + variables)
+    if (variables === undefined) return rewriteHead(original, '', 'first', '500 Internal Server Error')
+    return rewriteHead(original, variables, 'first')
   }
 
   /** The variables of an authorizer that its app left in `res.locals.variables`; undefined where they cannot be sent. */

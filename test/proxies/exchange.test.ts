@@ -20,7 +20,7 @@ forEachServer('an exchange through', ({ trait, site }) => {
   it('carries the query as it was sent, however empty or odd', async () => {
     for (const query of ['?', '?a=1&a=2&b', '?q=%20+%2B&x=%E2%9C%93', '?a=b?c=d', '?a[b]=c&d=/../']) {
       const answer = await ask(site().origin, `/echo${query}`)
-      expect(echoOf(answer)['url']).toBe(`/echo${query}`)
+      expect(echoOf(answer).url).toBe(`/echo${query}`)
     }
   })
 
@@ -35,7 +35,7 @@ forEachServer('an exchange through', ({ trait, site }) => {
       ['X-Forwarded-For', '192.0.2.1'],
     ]
     const answer = await ask(site().origin, { path: '/echo', headers })
-    const received = echoOf(answer)['headers'] as Record<string, string>
+    const received = echoOf(answer).headers as Record<string, string>
     const expected = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]))
     expect(received).toMatchObject({ ...expected, 'x-forwarded-for': trait.forwardedFor('192.0.2.1') })
   })
@@ -158,7 +158,7 @@ forEachServer('an exchange through', ({ trait, site }) => {
     const answers = await Promise.all(
       numbers.map((number) => ask(site().origin, { method: 'POST', path: `/echo?n=${number}`, body: `body ${number}` })),
     )
-    expect(answers.map((answer) => echoOf(answer)['body'])).toEqual(numbers.map((number) => `body ${number}`))
-    expect(answers.map((answer) => echoOf(answer)['url'])).toEqual(numbers.map((number) => `/echo?n=${number}`))
+    expect(answers.map((answer) => echoOf(answer).body)).toEqual(numbers.map((number) => `body ${number}`))
+    expect(answers.map((answer) => echoOf(answer).url)).toEqual(numbers.map((number) => `/echo?n=${number}`))
   })
 })

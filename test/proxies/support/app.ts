@@ -9,6 +9,7 @@ import express from 'express'
 import type { Express, Request, Response, Router } from 'express'
 import { authorize, params } from 'express-responder'
 import type { AppEvents } from './events.js'
+import { AUTHORIZATION, USER } from './user.js'
 
 /** Mount points: the root, and those with settings of their own in examples/. */
 export const PREFIXES = ['/', '/events', '/uploads', '/admin', '/cgi'] as const
@@ -147,7 +148,7 @@ function once(req: Request): Promise<unknown[]> {
 
 function addHeads(routes: Router): void {
   routes.all('/status/:code', (req, res) => {
-    res.status(Number(req.params['code'])).type('text/plain').end('the body\n')
+    res.status(Number(req.params.code)).type('text/plain').end('the body\n')
   })
   routes.all('/not-modified', (_req, res) => {
     res.status(304).setHeader('etag', '"1"').end('a body that must not be sent\n')
@@ -271,10 +272,19 @@ function addWebServerFeatures(routes: Router, events: AppEvents): void {
     events.report({ id: idOf(req), event: 'called' })
     res.set('cache-control', 'public, max-age=60').type('text/plain').send('cacheable\n')
   })
+  routes.get('/truncate-cacheable', async (req, res) => {
+    events.report({ id: idOf(req), event: 'called' })
+    res.set('cache-control', 'public, max-age=60').type('text/plain').write(FIRST_PART)
+    await events.released(idOf(req))
+    res.destroy()
+  })
   // Asked as an authorizer: by the URL of the file that is wanted.
   routes.all('/private/*path', (req, res) => {
-    if (req.headers.authorization === undefined) {
+    // lighttpd passes the client's header on, Apache what it has read of it.
+    const { REMOTE_USER: user, REMOTE_PASSWD: password } = params(req) ?? {}
+    const isKnown = user === USER.name && password === USER.password
+    if (!isKnown && req.headers.authorization !== AUTHORIZATION) {
       res.status(401).set('www-authenticate', 'Basic realm="app"').type('text/plain').send('who is there?\n')
-    } else authorize(res, { REMOTE_USER: 'alice', GROUP: 'staff' })
+    } else authorize(res, { REMOTE_USER: USER.name })
   })
 }

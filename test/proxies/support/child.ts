@@ -36,7 +36,7 @@ export function startChild(command: string, args: readonly string[], options: Sp
     })
   })
   for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (text: string) => output.push(text))
+    stream.setEncoding('utf8').on('data', (text: string) => output.push(text))
   }
   return {
     pid: child.pid,

@@ -39,7 +39,7 @@ export const servers = {
 /** Those that ask an app in the role of Authorizer. */
 export const authorizers = {
   lighttpd: lighttpd('lighttpd', 'lighttpd/authorizer.conf'),
-  apache: apache({ name: 'Apache', example: 'apache/authorizer.conf', modules: ['authnz_fcgi'] }),
+  apache: apache({ name: 'Apache', example: 'apache/authorizer.conf', modules: ['authnz_fcgi'], appOn: 'port' }),
 } satisfies Record<string, WebServer>
 
 /** One of the servers' keys. */

@@ -35,10 +35,11 @@ export async function startSite(server: WebServer, options: ServerOptions = {}):
   } else {
     app = createServer(createApp(events), options)
     app.on('connection', () => connections++)
-    app.listen(workspace.socket)
+    if (server.appOn === 'port') app.listen(workspace.appPort, '127.0.0.1')
+    else app.listen(workspace.socket)
     await once(app, 'listening')
     // Whoever the web server runs as; in production the group does this.
-    await chmod(workspace.socket, 0o666)
+    if (server.appOn === 'socket') await chmod(workspace.socket, 0o666)
   }
   const stopApp = async (): Promise<void> => {
     app?.closeAllConnections()

@@ -18,7 +18,7 @@ export interface Subject {
   readonly server: WebServer
   readonly trait: Traits
   /** The running site; only inside tests. */
-  site(): Site
+  readonly site: () => Site
 }
 
 /** Which servers a suite runs for, and how the app is mounted. */

@@ -31,8 +31,10 @@ export interface Traits {
   url(sent: string): string | undefined
   /** The host that counts where the request line names app.example.com and Host another. */
   absoluteHost: string
-  /** Whether an app that writes nothing hears of an abort. */
-  noticesSilentAbort: boolean
+  /** When the app hears that a client has gone. */
+  aborts: 'at once' | 'when it writes' | 'never'
+  /** Whether the answer to an upload that the app does not read reaches the client. */
+  earlyAnswers: 'kept' | 'lost'
   /** Whether the server keeps connections to the app open. */
   keepsConnections: boolean
   /** Whether the server has several requests open on one connection. */
@@ -56,7 +58,8 @@ const COMMON: Traits = {
   underscores: 'dropped',
   url: (sent) => sent,
   absoluteHost: 'app.example.com',
-  noticesSilentAbort: true,
+  aborts: 'at once',
+  earlyAnswers: 'kept',
   keepsConnections: true,
   multiplexes: false,
   serverPort: 'listener',
@@ -85,7 +88,7 @@ const APACHE: Traits = {
   chunkedUploads: 'chunked',
   uploads: 'as they come',
   // It looks at the client only when it has something to write.
-  noticesSilentAbort: false,
+  aborts: 'when it writes',
   // Two headers of a name are one to Apache before it looks at what they are.
   cookieSeparator: ', ',
   // UseCanonicalPhysicalPort is off.
@@ -100,7 +103,7 @@ const LIGHTTPD: Traits = {
   reason: 'replaced',
   underscores: 'refused',
   // It looks at the client only when it has something to write.
-  noticesSilentAbort: false,
+  aborts: 'when it writes',
   // It asks the app to close after each response.
   keepsConnections: false,
 }
@@ -109,6 +112,8 @@ const HAPROXY: Traits = {
   ...COMMON,
   // tune.bufsize is 16384, and a part of it is kept free.
   headTooLarge: 20_000,
+  // Version 2.6 sends no ABORT_REQUEST; it closes the connection once the app writes more.
+  aborts: 'when it writes',
   // It waits until its buffer is full or the body is whole.
   uploads: 'after a large portion',
   // It needs the length of a body before it sends PARAMS, and knows it only where all is in its buffer.
@@ -125,7 +130,7 @@ export const traits: Readonly<Record<ServerKey, Traits>> = {
     // The conditions of one client would spoil the entry for others.
     conditions: 'dropped',
     // The response may be of use for the cache, so nginx waits for its head at least.
-    noticesSilentAbort: false,
+    aborts: 'when it writes',
   },
   apache: APACHE,
   // ap_trust_cgilike_cl and flushpackets are not set.
@@ -133,8 +138,16 @@ export const traits: Readonly<Record<ServerKey, Traits>> = {
   // Reads the whole body first, and one process serves one request at a time.
   modFcgid: { ...APACHE, chunkedUploads: 'counted', uploads: 'whole', truncated: 'hidden without length' },
   // Reads as much of its input as CONTENT_LENGTH says, which is nothing where there is none.
-  // CGI has no way to say that a response broke off.
-  cgiFcgi: { ...APACHE, chunkedUploads: 'lost', uploads: 'whole', keepsConnections: false, truncated: 'hidden without length' },
+  cgiFcgi: {
+    ...APACHE,
+    chunkedUploads: 'lost',
+    uploads: 'whole',
+    keepsConnections: false,
+    // CGI has no way to say that a response broke off.
+    truncated: 'hidden without length',
+    // The program ends with the response, and Apache gives up because it cannot hand it the rest of the body.
+    earlyAnswers: 'lost',
+  },
   lighttpd: LIGHTTPD,
   lighttpdSpawn: LIGHTTPD,
   caddy: {
@@ -149,13 +162,14 @@ export const traits: Readonly<Record<ServerKey, Traits>> = {
     // An error in reading is an end to Caddy; only a length shows what is missing.
     truncated: 'hidden without length',
     // It looks at the client only when it has something to write.
-    noticesSilentAbort: false,
+    aborts: 'when it writes',
     cookieSeparator: ', ',
     serverPort: 'host header',
     // Caddy opens a connection for each request.
     keepsConnections: false,
   },
   haproxy: HAPROXY,
-  haproxyMultiplexed: { ...HAPROXY, multiplexes: true, truncated: 'hidden without length' },
+  // It cannot close a connection that others share, neither to tell the app nor to be told by it.
+  haproxyMultiplexed: { ...HAPROXY, multiplexes: true, truncated: 'hidden without length', aborts: 'never' },
   spawnFcgi: NGINX_MINIMAL,
 }

@@ -27,8 +27,10 @@ export interface WebServer extends Requirement {
   readonly name: string
   /** The configuration below examples/. */
   readonly example: string
-  /** Who starts the app: the test, listening on the workspace's socket, or the server. */
+  /** Who starts the app: the test, or the server. */
   readonly startsApp: boolean
+  /** Where the app listens that the test starts: the workspace's socket, or its port. */
+  readonly appOn: 'socket' | 'port'
   /** Starts it in the foreground on a free port of 127.0.0.1 and waits until it accepts connections. */
   start(workspace: Workspace): Promise<RunningServer>
 }
@@ -44,11 +46,12 @@ export interface Command {
 
 /** A server that is described by its command; `prepare` writes its files for the port it is given. */
 export function webServer(
-  description: Omit<WebServer, 'start' | 'startsApp'> & { startsApp?: boolean },
+  description: Omit<WebServer, 'start' | 'startsApp' | 'appOn'> & Partial<Pick<WebServer, 'startsApp' | 'appOn'>>,
   prepare: (workspace: Workspace, port: number) => Promise<Command>,
 ): WebServer {
   return {
     startsApp: false,
+    appOn: 'socket',
     ...description,
     async start(workspace) {
       let logs = ''

@@ -16,12 +16,10 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './ports.js'
+import { USER } from './user.js'
 
 /** The root of the package: this file is compiled to dist/test/proxies/support. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
-
-/** Who may enter /admin/ in every example. */
-export const USER = { name: 'alice', password: 'secret' } as const
 
 const NAMES = /\/run\/app|\/srv\/app|\/var\/cache\/nginx\/app|\/usr\/bin\/node|127\.0\.0\.1:9000|8080/g
 
@@ -39,11 +37,11 @@ export interface Workspace {
   /** Text with the names above replaced, `port` being that of the web server. */
   adapt(text: string, port: number): string
   /**
-   * Installs a file of examples/ under its own name, or `name`.
+   * Installs a file of examples/ under its own name, or `name`, changed by `edit` where that is what is tested.
    *
    * @returns its path.
    */
-  install(example: string, port: number, name?: string): Promise<string>
+  install(example: string, port: number, name?: string, edit?: (text: string) => string): Promise<string>
   /** Writes a file of the test's own. @returns its path. */
   write(name: string, text: string): Promise<string>
   remove(): Promise<void>
@@ -78,9 +76,9 @@ export async function createWorkspace(): Promise<Workspace> {
     socket: join(run, 'app.sock'),
     appPort,
     adapt: (text, port) => text.replaceAll(NAMES, (name) => replacements.get(name) ?? String(port)),
-    async install(example, port, name = basename(example)) {
+    async install(example, port, name = basename(example), edit = (text) => text) {
       const source = join(PACKAGE_ROOT, 'examples', example)
-      const path = await workspace.write(name, workspace.adapt(await readFile(source, 'utf8'), port))
+      const path = await workspace.write(name, workspace.adapt(edit(await readFile(source, 'utf8')), port))
       await chmod(path, (await stat(source)).mode & 0o777)
       return path
     },

@@ -18,14 +18,17 @@ export function apache(options: {
   package?: string
   modules: readonly string[]
   startsApp?: boolean
+  appOn?: WebServer['appOn']
+  /** Changes the site file, to show what it is like without one of its lines. */
+  edit?: (text: string) => string
   /** Files that the site needs besides, as paths below examples/ and where they are to be. */
   files?: Readonly<Record<string, string>>
 }): WebServer {
-  const { name, example, modules, startsApp = false, files = {} } = options
+  const { name, example, modules, startsApp = false, appOn = 'socket', files = {}, edit } = options
   const installed = PROGRAM !== undefined && modules.every((module) => isReadable(modulePath(module)))
-  return webServer({ name, example, package: options.package ?? 'apache2', installed, startsApp }, async (workspace, port) => {
+  return webServer({ name, example, package: options.package ?? 'apache2', installed, startsApp, appOn }, async (workspace, port) => {
     for (const [source, target] of Object.entries(files)) await workspace.install(source, port, target)
-    const site = await workspace.install(example, port, 'site.conf')
+    const site = await workspace.install(example, port, 'site.conf', edit)
     const file = await workspace.write('apache.conf', frame(workspace.directory, site, modules))
     return { program: PROGRAM ?? 'apache2', args: ['-D', 'FOREGROUND', '-f', file], signal: 'SIGTERM' }
   })

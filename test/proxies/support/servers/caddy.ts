@@ -2,8 +2,8 @@
 import { findProgram } from '../programs.js'
 import { webServer } from '../web-server.js'
 import type { WebServer } from '../web-server.js'
-import { USER } from '../workspace.js'
 import { runToEnd } from '../child.js'
+import { USER } from '../user.js'
 
 const PROGRAM = findProgram('caddy')
 

@@ -7,6 +7,7 @@ const PROGRAM = findProgram('haproxy')
 
 const FRAME = `global
   log stderr format raw local0
+  nbthread 1
 defaults
   log global
   mode http
@@ -17,11 +18,11 @@ defaults
   timeout server 50000
 `
 
-/** HAProxy with the sections in examples/haproxy. */
-export function haproxy(name: string, example: string): WebServer {
+/** HAProxy with the sections in examples/haproxy; `edit` shows what they are like without one of their lines. */
+export function haproxy(name: string, example: string, edit?: (text: string) => string): WebServer {
   return webServer({ name, example, package: 'haproxy', installed: PROGRAM !== undefined }, async (workspace, port) => {
     const frame = await workspace.write('frame.cfg', FRAME)
-    const site = await workspace.install(example, port, 'site.cfg')
+    const site = await workspace.install(example, port, 'site.cfg', edit)
     return { program: PROGRAM ?? 'haproxy', args: ['-db', '-f', frame, '-f', site] }
   })
 }

@@ -16,6 +16,7 @@ export function spawnFcgi(name: string, example: string, front: WebServer): WebS
     package: installed ? front.package : 'spawn-fcgi',
     installed: installed && front.installed,
     startsApp: true,
+    appOn: 'socket',
     async start(workspace) {
       const script = await workspace.install(example, 0, 'start.sh')
       const program = startChild(script, [])
