@@ -64,9 +64,9 @@ export function earlyHintLinks(text: string): string {
   return lines.map((line) => `${line}\r\n`).join('')
 }
 
-/** A whole response of the server's own, with its body, still with a status line. */
+/** A whole response of the server's own, with its body if it has one, still with a status line. */
 export function plainResponse(status: number, reason: string, text: string, headers = ''): string {
-  const body = `${text}\n`
+  const body = text === '' ? '' : `${text}\n`
   return (
     `${STATUS_LINE_PREFIX}${String(status)} ${reason}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
     `Content-Length: ${String(Buffer.byteLength(body))}\r\nCache-Control: no-store\r\n${headers}\r\n${body}`

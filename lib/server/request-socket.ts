@@ -172,6 +172,12 @@ export class RequestSocket extends LazyEventEmitter {
     return request.readableFlowing !== true || request.listenerCount('data') > 0
   }
 
+  /** Whether somebody is going to read more of the body, now or when he is ready. */
+  get hasReader(): boolean {
+    const request = this.request
+    return request !== undefined && (request.listenerCount('data') > 0 || request.listenerCount('readable') > 0)
+  }
+
   /** Gives the app a piece of its body; false where it has enough for now. */
   pushBody(chunk: Buffer): boolean {
     this.#touch()

@@ -16,7 +16,7 @@ export interface Started {
   /** What the app and the server's events noted: 'clientError CODE', 'warning CODE'. */
   readonly journal: Journal
   /** A connection to it. */
-  connect(options?: { allowHalfOpen?: boolean }): Promise<FastCgiClient>
+  connect: (options?: { allowHalfOpen?: boolean }) => Promise<FastCgiClient>
 }
 
 const stops: (() => Promise<void>)[] = []
