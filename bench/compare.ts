@@ -149,7 +149,7 @@ function closes({ server, connections, behindNginx }: Comparison): string {
 }
 
 function cells(row: Comparison): string[] {
-  if (!row.cpuMicroseconds || !row.requestsPerSecond) return [`failed: ${row.failure ?? ''}`]
+  if (!row.cpuMicroseconds || !row.requestsPerSecond) return [`not all answered: ${row.failure ?? ''}`]
   const busy = row.generatorBusy ?? 0
   return [
     withSpread(row.cpuMicroseconds),

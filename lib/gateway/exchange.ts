@@ -298,10 +298,16 @@ export class Exchange implements RecordConsumer, ConnectionUser {
   }
 }
 
-/** A plain FIN would make a body look whole that ends with the connection, as those of HTTP/1.0 do. */
+/**
+ * Breaks the client's connection once it has what the application sent. A plain FIN would make a body look whole
+ * that ends with the connection, as those of HTTP/1.0 do.
+ */
 function breakOff({ httpVersionMinor, socket }: IncomingMessage, res: ServerResponse): void {
-  if (httpVersionMinor === 0 && socket instanceof Socket && socket.remoteAddress !== undefined) socket.resetAndDestroy()
-  else res.destroy()
+  const mustReset = httpVersionMinor === 0 && socket instanceof Socket && socket.remoteAddress !== undefined
+  socket.write('', () => {
+    if (mustReset) socket.resetAndDestroy()
+    else res.destroy()
+  })
 }
 
 function recordError(message: string): FastCgiError {

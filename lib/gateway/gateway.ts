@@ -45,6 +45,10 @@ export function gateway(target: GatewayTarget, options?: GatewayOptions): Server
   server.on('checkContinue', (req, res) => {
     onRequest(req, res, true)
   })
+  // Any other expectation is the application's to answer, as behind nginx.
+  server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
+    onRequest(req, res, false)
+  })
   server.on('connect', refuseConnect)
   server.on('close', () => {
     upstream.close()

@@ -38,12 +38,14 @@ export function needsRewriting(head: string): boolean {
 
 /**
  * A head of Node's as a responder sends it: without the headers that must not be sent on, with `lines`
- * (each ends with CRLF), and its status last, because HAProxy takes any Location after it for a 302.
+ * (each ends with CRLF), and its status `last`, because HAProxy takes any Location after it for a 302,
+ * or `first`, because lighttpd drops what an authorizer says before it.
  */
-export function rewriteHead(head: string, lines: string, status?: string): string {
+export function rewriteHead(head: string, lines: string, place: 'first' | 'last', status?: string): string {
   const statusLine = head.slice(0, head.indexOf('\r\n'))
-  const fields = head.slice(statusLine.length, -2).replace(HOP_HEADERS, '').slice(2)
-  return `${fields}${lines}${STATUS_PREFIX}${status ?? statusLine.slice(STATUS_LINE_PREFIX.length)}\r\n\r\n`
+  const fields = head.slice(statusLine.length, -2).replace(HOP_HEADERS, '').slice(2) + lines
+  const statusField = `${STATUS_PREFIX}${status ?? statusLine.slice(STATUS_LINE_PREFIX.length)}\r\n`
+  return place === 'first' ? `${statusField}${fields}\r\n` : `${fields}${statusField}\r\n`
 }
 
 /** The name of the longest header of a head, and the octets that it takes. */
@@ -62,9 +64,9 @@ export function earlyHintLinks(text: string): string {
   return lines.map((line) => `${line}\r\n`).join('')
 }
 
-/** A whole response of the server's own, with its body, still with a status line. */
+/** A whole response of the server's own, with its body if it has one, still with a status line. */
 export function plainResponse(status: number, reason: string, text: string, headers = ''): string {
-  const body = `${text}\n`
+  const body = text === '' ? '' : `${text}\n`
   return (
     `${STATUS_LINE_PREFIX}${String(status)} ${reason}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
     `Content-Length: ${String(Buffer.byteLength(body))}\r\nCache-Control: no-store\r\n${headers}\r\n${body}`

@@ -6,6 +6,7 @@ import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { decodePairs, encodePairs, paramOf, readPairs } from '../fastcgi/params.js'
 import {
+  HEADER_LENGTH,
   MANAGEMENT_REQUEST_ID,
   ProtocolStatus,
   RecordReader,
@@ -47,6 +48,11 @@ const IN_FLIGHT = { headersSent: true }
 /** More refused requests than this many times the allowed number, unanswered at one time, and the connection is closed. */
 const REFUSED_FACTOR = 2
 
+/** Octets of answers that wait for the web server to read them, until its next question waits too. */
+const MAX_UNREAD = 1024 * 1024
+
+const UNKNOWN_METHOD = ''
+
 const NO_PIECES: Buffer[] = []
 const MAX_PIECES = 64
 
@@ -78,6 +84,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
   #openStdins = 0
   #wantsDrain = false
+  #stalled = false
   #ignored = 0
   /** The tick since which the connection has been as it is: idle, or waiting for PARAMS, or closing. */
   #since: number
@@ -118,6 +125,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   read(chunk: Buffer, start: number, end: number): void {
     let returned = false
     this.#chunk = chunk
+    if (this.idle) this.#since = this.#host.ticks
     try {
       this.#reader.read(chunk, start, end)
       returned = true
@@ -171,6 +179,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /** Section 4: GET_VALUES is answered with what is known, any other type with UNKNOWN_TYPE. */
   #onManagement(type: number, chunk: Uint8Array, start: number, end: number): void {
+    this.#stallWhileUnread()
     if (type !== RecordType.GET_VALUES) {
       this.output.record(encodeUnknownType(type))
       this.flush()
@@ -194,6 +203,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #onBeginRequest(requestId: number, chunk: Uint8Array, start: number, end: number): void {
+    // It could not be answered any more, so the app must not run for it. The web server sees the end, and may ask elsewhere.
+    if (this.#closing) return
     const begin = decodeBeginRequest(chunk, start, end)
     if (begin === undefined) {
       this.#fail('ERR_FCGI_BAD_RECORD', 'a BEGIN_REQUEST that is too short')
@@ -207,6 +218,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       }
       this.#forget(known)
     }
+    this.#stallWhileUnread()
     if (!begin.keepConnection) this.#closeWhenDone = true
     if (begin.role < Role.RESPONDER || begin.role > Role.FILTER) {
       this.output.record(encodeEndRequest(requestId, { appStatus: 0, protocolStatus: ProtocolStatus.UNKNOWN_ROLE }))
@@ -282,7 +294,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #onParamsComplete(socket: RequestSocket, params: OpenParams): void {
     if (params.refusal !== undefined) {
-      this.#refuse(socket, params.refusal)
+      this.#refuse(socket, params.refusal, UNKNOWN_METHOD)
       return
     }
     if (params.borrowed !== undefined) this.#onHead(socket, params.borrowed, params.start, params.end)
@@ -303,7 +315,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     }
     const refusal = problem === undefined ? this.#refusalOf(reader) : refusalFor(problem, reader, this.configuration)
     if (refusal !== undefined) {
-      this.#refuse(socket, refusal)
+      this.#refuse(socket, refusal, reader.method)
       return
     }
     socket.paramsText = reader.text
@@ -336,7 +348,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #onStdinContent(socket: RequestSocket, chunk: Uint8Array, start: number, end: number): void {
     socket.received += end - start
-    if (socket.ended || !socket.dispatched) this.#ignore(end - start)
+    if (!socket.dispatched || (socket.ended && !socket.wantsBody)) this.#ignore(end - start)
     if (socket.destroyed || !socket.dispatched) return
     if (socket.announced >= 0 && socket.received > socket.announced) {
       this.#giveUp(socket, wrongBodyLength(socket))
@@ -346,7 +358,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#giveUp(socket, contentTooLarge(this.configuration.limits.bodyBytes))
       return
     }
-    if (socket.wantsBody) this.#pausedUnless(socket.pushBody(copyOf(chunk, start, end)), socket)
+    if (socket.wantsBody) {
+      const wantsMore = socket.pushBody(copyOf(chunk, start, end))
+      // After the answer a body that nobody reads must not hold up the connection.
+      if (wantsMore || !socket.ended || socket.hasReader) this.#pausedUnless(wantsMore, socket)
+      else socket.request?._dump()
+    }
     if (socket.received === socket.announced) this.#completeInput(socket)
   }
 
@@ -393,10 +410,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
   // ---- Answers of the server's own ----
 
   /** Answers a request that the app was not given. */
-  #refuse(socket: RequestSocket, refusal: Refusal): void {
+  #refuse(socket: RequestSocket, refusal: Refusal, method: string): void {
     this.#host.onConnectionError(refusal.error, this.socket)
     if (this.#closed) return
-    this.#answer(socket, refusal)
+    this.#answer(socket, refusal, method)
   }
 
   /** Answers a request that the app was given, if its response has not begun. */
@@ -408,12 +425,14 @@ export class Connection implements RecordConsumer, RequestCarrier {
       return
     }
     if (socket.ended) return
-    this.#answer(socket, refusal)
+    this.#answer(socket, refusal, socket.request?.method)
     socket.abort(refusal.error)
   }
 
-  #answer(socket: RequestSocket, refusal: Refusal): void {
-    const { status, reason, text, headers } = refusal
+  /** Only what is known to be no HEAD gets a body. */
+  #answer(socket: RequestSocket, refusal: Refusal, method = UNKNOWN_METHOD): void {
+    const { status, reason, headers } = refusal
+    const text = method === 'HEAD' || method === UNKNOWN_METHOD ? '' : refusal.text
     this.output.head(socket.requestId, plainResponse(status, reason, text, headers), 'utf8')
     this.endRequest(socket, 0)
     this.flush()
@@ -446,12 +465,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /**
    * The client must be able to tell that the response is not whole: alone on its connection, the connection
-   * ends without END_REQUEST. Among others it must not, so END_REQUEST says with its status that it failed.
+   * ends without END_REQUEST and with octets that are no record. Among others it must not, so END_REQUEST says with its status that it failed.
    */
   breakOff(socket: RequestSocket): void {
     if (this.#closed || socket.ended) return
     if (!socket.headSent) {
-      this.#answer(socket, { ...INTERNAL_ERROR })
+      this.#answer(socket, INTERNAL_ERROR, socket.request?.method)
       return
     }
     if (this.#open > 1) {
@@ -459,12 +478,13 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.flush()
       return
     }
+    this.output.record(NO_RECORD)
     this.output.flush()
     this.#destroy(new FastCgiError('ERR_FCGI_ABORTED', 'the app destroyed the response'))
   }
 
   pauseInput(socket: RequestSocket): void {
-    if (socket.inputEnded || socket.ended) return
+    if (!socket.expectsInput) return
     this.#pausedRequests.add(socket)
     this.socket.pause()
   }
@@ -491,7 +511,22 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #resumeUnlessPaused(): void {
-    if (this.#pausedRequests.size === 0) this.socket.resume()
+    if (this.#pausedRequests.size === 0 && !this.#stalled) this.socket.resume()
+  }
+
+  /**
+   * A peer that asks without reading the answers is not read from either. Called where it asks for something
+   * new, so that one which sends a whole body before it reads the answer is never kept waiting.
+   */
+  #stallWhileUnread(): void {
+    if (this.#stalled || this.output.length < MAX_UNREAD) return
+    this.#stalled = true
+    this.socket.pause()
+    this.output.onFlushed(() => {
+      this.#stalled = false
+      this.#resumeUnlessPaused()
+    })
+    this.output.flush()
   }
 
   #drained(): void {
@@ -593,6 +628,11 @@ function closeNow(connection: Connection): void {
 
 /** END_REQUEST's application status where the web server gave the request up. */
 const ABORTED_STATUS = 1
+/**
+ * No record header has version 0. Without it nginx takes a connection that just closes for the end of a response
+ * of unknown length, unless it is kept and the response buffered.
+ */
+const NO_RECORD = new Uint8Array(HEADER_LENGTH)
 /** END_REQUEST's application status where the response is not whole. */
 const BROKEN_OFF_STATUS = 1
 

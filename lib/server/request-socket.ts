@@ -125,6 +125,7 @@ export class RequestSocket extends LazyEventEmitter {
   #held: HeldWrite[] | undefined
   #heldLength = 0
   #inputState: InputStateValue = InputState.OPEN
+  #dataEnded = false
   #timer: NodeJS.Timeout | undefined
   #params: Readonly<Record<string, string>> | undefined
   #encrypted: boolean | undefined
@@ -154,6 +155,11 @@ export class RequestSocket extends LazyEventEmitter {
     return this.#inputState !== InputState.OPEN
   }
 
+  /** Whether the web server has more to send for this request. */
+  get expectsInput(): boolean {
+    return this.#inputState === InputState.OPEN || (this.data !== undefined && !this.#dataEnded)
+  }
+
   /** Octets of input that the app has not read. */
   get buffered(): number {
     return (this.request?.readableLength ?? 0) + (this.data?.readableLength ?? 0)
@@ -166,6 +172,12 @@ export class RequestSocket extends LazyEventEmitter {
     return request.readableFlowing !== true || request.listenerCount('data') > 0
   }
 
+  /** Whether somebody is going to read more of the body, now or when he is ready. */
+  get hasReader(): boolean {
+    const request = this.request
+    return request !== undefined && (request.listenerCount('data') > 0 || request.listenerCount('readable') > 0)
+  }
+
   /** Gives the app a piece of its body; false where it has enough for now. */
   pushBody(chunk: Buffer): boolean {
     this.#touch()
@@ -174,6 +186,7 @@ export class RequestSocket extends LazyEventEmitter {
 
   /** Gives the app a piece of FCGI_DATA, or its end. */
   pushData(chunk: Buffer | null): boolean {
+    this.#dataEnded ||= chunk === null
     if (this.data === undefined || this.data.destroyed) return true
     return this.data.push(chunk)
   }
@@ -195,7 +208,7 @@ export class RequestSocket extends LazyEventEmitter {
     this.#close(error)
     const request = this.request
     if (request !== undefined && !(this.ended && request.complete)) request.destroy(abortError())
-    this.data?.destroy(error)
+    this.#destroyData(error)
     this.#emitClose(false)
   }
 
@@ -302,7 +315,7 @@ export class RequestSocket extends LazyEventEmitter {
     const { ended } = this
     this.#close(error ?? null)
     if (!ended) this.#carrier.breakOff(this)
-    this.data?.destroy(error)
+    this.#destroyData(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
     // As over HTTP, where the handle's close takes a turn of the loop, and then tells request and response.
     setImmediate(() => {
@@ -417,7 +430,18 @@ export class RequestSocket extends LazyEventEmitter {
     return this
   }
 
+  /** Called whenever FCGI_DATA is read. */
+  resumeData(): void {
+    this.#carrier.resumeInput(this)
+  }
+
   // ---- Inside ----
+
+  /** With the error only for who listens: an app need not know that there is such a stream. */
+  #destroyData(error: Error | undefined): void {
+    if (this.data === undefined || this.data.listenerCount('error') === 0) this.data?.destroy()
+    else this.data.destroy(error)
+  }
 
   #mayWriteOn(): boolean {
     const mayWriteOn = this.#carrier.output.length < this.#carrier.writableHighWaterMark
@@ -479,14 +503,17 @@ export class RequestSocket extends LazyEventEmitter {
     if (response.statusCode < 200) {
       const status = `${String(response.statusCode)} ${response.statusMessage}`
       this.#carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
-      return rewriteHead(original, '', '500 Internal Server Error')
+      return rewriteHead(original, '', 'last', '500 Internal Server Error')
     }
-    const allowed = this.role === Role.AUTHORIZER && response.statusCode === 200
-    return rewriteHead(original, this.#hints + (allowed ? this.#variables(response) : ''))
+    if (this.role !== Role.AUTHORIZER) return rewriteHead(original, this.#hints, 'last')
+    const variables = response.statusCode === 200 ? this.#variables(response) : ''
+    // Nobody is let on without what the app says of him.
+    if (variables === undefined) return rewriteHead(original, '', 'first', '500 Internal Server Error')
+    return rewriteHead(original, variables, 'first')
   }
 
-  /** The variables of an authorizer that its app left in `res.locals.variables`. */
-  #variables(response: InternalResponse): string {
+  /** The variables of an authorizer that its app left in `res.locals.variables`; undefined where they cannot be sent. */
+  #variables(response: InternalResponse): string | undefined {
     const locals: unknown = Reflect.get(response, 'locals')
     const variables: unknown = typeof locals === 'object' && locals !== null ? Reflect.get(locals, 'variables') : undefined
     if (typeof variables !== 'object' || variables === null) return ''
@@ -495,7 +522,7 @@ export class RequestSocket extends LazyEventEmitter {
       return variableLines(Object.fromEntries(entries) as Record<string, string>)
     } catch (cause) {
       this.#carrier.warn(new FastCgiError('ERR_FCGI_BAD_VARIABLE', `res.locals.variables: ${String(cause)}`, { cause }))
-      return ''
+      return undefined
     }
   }
 

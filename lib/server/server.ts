@@ -247,7 +247,7 @@ class ServerHost implements ConnectionHost {
     if (socket.role === Role.FILTER) {
       socket.data = new Readable({
         read() {
-          socket.resume()
+          socket.resumeData()
         },
       })
     }

@@ -58,8 +58,6 @@ const overFastCgi: Transport = {
     server.listen(join(directory, 's'))
     await once(server, 'listening')
     const front = gateway(server, options.gateway)
-    // As web servers do: what a client expects is for the app to judge.
-    front.on('checkExpectation', (req, res) => front.emit('request', req, res))
     const port = await listenOnPort(front)
     return {
       server,
