@@ -233,6 +233,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_REQUESTS_LIMIT', `more than ${String(this.#open)} requests open`)
       return
     }
+    if (this.#others !== undefined && this.#others.size > requestsPerConnection * REFUSED_FACTOR) this.#forgetOneAnswered()
     const refusal = this.#open >= requestsPerConnection ? tooManyRequests(requestsPerConnection) : undefined
     if (this.#open++ === 0) {
       this.#carried._httpMessage = IN_FLIGHT
@@ -384,7 +385,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#ignore(end - start)
       return
     }
-    this.#pausedUnless(socket.pushData(start === end ? null : copyOf(chunk, start, end)), socket)
+    if (start === end) socket.pushData(null)
+    else this.#pausedUnless(socket.pushData(copyOf(chunk, start, end)), socket)
   }
 
   /** The request ends soon after (section 5.4). */
@@ -552,6 +554,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #all(): RequestSocket[] {
     const others = this.#others === undefined ? [] : [...this.#others.values()]
     return this.#only === undefined ? others : [this.#only, ...others]
+  }
+
+  /** Answered requests whose STDIN goes on are kept for it, but not without end: the oldest goes. */
+  #forgetOneAnswered(): void {
+    const answered = this.#all().find((socket) => socket.ended)
+    if (answered !== undefined) this.#forget(answered)
   }
 
   #forget(socket: RequestSocket): void {
