@@ -1,5 +1,6 @@
-/** Errors of listening and stopping that carry a system code, and how to read a code off anything thrown. */
+/** Errors that several files of this room throw, and how to read a code off anything thrown. */
 import { constants } from 'node:os'
+import { FastCgiError } from '../server/errors.js'
 
 /** The code of a thrown value, such as 'ENOENT'; undefined if it has none. */
 export function codeOf(error: unknown): string | undefined {
@@ -20,4 +21,11 @@ export class AddressInUseError extends Error {
     this.name = 'AddressInUseError'
     this.address = path
   }
+}
+
+/** The file system refuses to put a socket into the directory. */
+export function unusableDirectory(directory: string, cause: unknown): FastCgiError {
+  return new FastCgiError('ERR_FCGI_SOCKET_DIRECTORY',
+    `option socket: no file can be put into ${directory} (${codeOf(cause) ?? String(cause)}). Let the user that this ` +
+    'process runs as own the directory, or choose another one.', { cause })
 }

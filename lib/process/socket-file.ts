@@ -1,29 +1,24 @@
 /**
- * Listening on a Unix socket file: its mode, its owner, taking over a stale file, never stealing a live one.
+ * Listening on a Unix socket file: its path, its mode, its owner, and its removal.
  *
  * The socket is bound inside a private directory (mode 0700) next to where it is to stand, gets its mode and owner
  * there, and is then linked to its name. So there is no moment at which it is reachable with the umask's mode, and
  * the name appears only when the socket already listens. `link` refuses a name that is taken: of two processes that
  * start at once one wins and the other sees a live socket. (`ss -xl` therefore shows the directory's name, too.)
  */
-import { chmodSync, chownSync, closeSync, linkSync, mkdirSync, mkdtempSync, openSync, rmdirSync, rmSync, statSync, unlinkSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, type Server } from 'node:net'
+import { chmodSync, chownSync, closeSync, linkSync, mkdtempSync, openSync, rmSync, statSync, unlinkSync } from 'node:fs'
+import type { Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { FastCgiError } from '../server/errors.js'
 import { accountId } from './accounts.js'
-import { AddressInUseError, codeOf } from './errors.js'
+import { codeOf, unusableDirectory } from './errors.js'
 import { identify, removeIfSame, type Identity } from './identity.js'
+import { clearName } from './takeover.js'
 
 /** The longest path a Unix socket can have, in bytes: sun_path less its final NUL (unix(7)). */
 export const MAX_PATH_BYTES = 107
-
-/** A lock older than this, in ms, was left by a process that was killed while it held it. */
-const LOCK_EXPIRY = 5000
-/** How long to wait before looking again at a lock that another process holds, in ms. */
-const LOCK_RETRY = 5
 
 /** Where the socket stands and who may connect. */
 export interface SocketFileOptions {
@@ -102,86 +97,6 @@ function statDirectory(directory: string): ReturnType<typeof statSync> {
     // A file where the path wants a directory. statSync reports that in spite of throwIfNoEntry.
     if (codeOf(error) === 'ENOTDIR') return undefined
     throw unusableDirectory(directory, error)
-  }
-}
-
-function unusableDirectory(directory: string, cause: unknown): FastCgiError {
-  return new FastCgiError('ERR_FCGI_SOCKET_DIRECTORY',
-    `option socket: no file can be put into ${directory} (${codeOf(cause) ?? String(cause)}). Let the user that this ` +
-    'process runs as own the directory, or choose another one.', { cause })
-}
-
-/** Returns once nothing stands at `path`, having removed a socket on which nobody answers. */
-async function clearName(path: string): Promise<void> {
-  for (let found = identify(path); found !== undefined; found = identify(path)) {
-    if (!found.isSocket) {
-      throw new FastCgiError('ERR_FCGI_SOCKET_FILE',
-        `option socket: ${path} exists and is no socket. Move it away, or choose another path.`)
-    }
-    if (await isStale(path) && !removeStale(path, found)) await delay(LOCK_RETRY)
-  }
-}
-
-/**
- * True when there is a socket at `path` on which nobody listens, false when there is none any more.
- * @throws AddressInUseError when somebody listens, or when that cannot be found out
- */
-async function isStale(path: string): Promise<boolean> {
-  const probe = connect(path)
-  try {
-    await once(probe, 'connect')
-  } catch (error) {
-    switch (codeOf(error)) {
-      case 'ECONNREFUSED':
-        return true
-      case 'ENOENT':
-        return false
-      case 'EACCES':
-      case 'EPERM':
-        throw new AddressInUseError(path, 'this user may not ask whether anybody listens on')
-      default:
-        // EAGAIN is a full backlog, EPROTOTYPE a datagram socket: both are somebody's.
-        throw new AddressInUseError(path, `a process is using (${codeOf(error) ?? String(error)})`)
-    }
-  } finally {
-    probe.destroy()
-  }
-  throw new AddressInUseError(path, 'a process is already listening on')
-}
-
-/**
- * Removes the stale socket `found` under a lock, so that nobody takes away what another has just put in its place.
- * False when another process holds the lock: look again.
- */
-function removeStale(path: string, found: Identity): boolean {
-  const lock = join(dirname(path), `.${basename(path)}.lock`)
-  try {
-    mkdirSync(lock)
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw unusableDirectory(dirname(path), error)
-    expire(lock)
-    return false
-  }
-  try {
-    removeIfSame(path, found)
-    return true
-  } catch (error) {
-    throw unusableDirectory(dirname(path), error)
-  } finally {
-    rmdirSync(lock)
-  }
-}
-
-/** The lock is only held within one turn, so an old one is nobody's. */
-function expire(lock: string): void {
-  const stats = statSync(lock, { throwIfNoEntry: false })
-  if (stats === undefined || Date.now() - stats.mtimeMs < LOCK_EXPIRY) return
-  try {
-    rmdirSync(lock)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
-    throw new FastCgiError('ERR_FCGI_SOCKET_DIRECTORY',
-      `option socket: ${lock} is in the way (${codeOf(error) ?? String(error)}). Remove it.`, { cause: error })
   }
 }
 

@@ -68,9 +68,13 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
 
 function trackConnections(server: Server): Set<Socket> {
   const connections = new Set<Socket>()
+  // One function for all connections: there may be thousands.
+  function forget(this: Socket): void {
+    connections.delete(this)
+  }
   server.on('connection', (socket: Socket) => {
     connections.add(socket)
-    socket.once('close', () => connections.delete(socket))
+    socket.on('close', forget)
   })
   return connections
 }

@@ -18,12 +18,24 @@ import {
   encodeUnknownType,
   type RecordConsumer,
 } from '../fastcgi/record.js'
-import type { HeadProblem, RequestHeadReader } from '../http/request.js'
+import type { RequestHeadReader } from '../http/request.js'
 import { plainResponse } from '../http/response.js'
 import { FastCgiError, type ErrorCode } from './errors.js'
 import type { ServerConfiguration } from './options.js'
+import { OpenParams } from './open-params.js'
 import { RecordOutput } from './output.js'
-import { RequestSocket, type OpenParams, type Refusal, type RequestCarrier } from './request-socket.js'
+import {
+  INTERNAL_ERROR,
+  contentTooLarge,
+  headerFieldsTooLarge,
+  refusalFor,
+  tooManyRequests,
+  upgradeRefused,
+  wrongBodyLength,
+  type Refusal,
+} from './refusals.js'
+import { RequestSocket, type RequestCarrier } from './request-socket.js'
+import { RequestTable } from './request-table.js'
 
 /** What a connection needs of the server it belongs to. */
 export interface ConnectionHost {
@@ -53,9 +65,6 @@ const MAX_UNREAD = 1024 * 1024
 
 const UNKNOWN_METHOD = ''
 
-const NO_PIECES: Buffer[] = []
-const MAX_PIECES = 64
-
 interface CarriedSocket {
   _httpMessage: typeof IN_FLIGHT | null
 }
@@ -67,14 +76,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
   readonly output: RecordOutput
   readonly #host: ConnectionHost
   readonly #reader: RecordReader
-  /** Nearly every connection carries one request at a time; a table is only made for more. */
-  #only: RequestSocket | undefined
-  #others: Map<number, RequestSocket> | undefined
+  readonly #requests = new RequestTable<RequestSocket>()
   readonly #pausedRequests = new Set<RequestSocket>()
   readonly #carried: CarriedSocket
-  /** The chunk that is being read, and the request whose PARAMS are still in it. */
+  /** The chunk that is being read, and the PARAMS that are still in it. */
   #chunk: Buffer | undefined
-  #borrower: RequestSocket | undefined
+  #borrower: OpenParams | undefined
   #open = 0
   /** Open requests whose PARAMS are not complete. */
   #incomplete = 0
@@ -131,7 +138,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
       returned = true
     } finally {
       this.#chunk = undefined
-      if (this.#borrower !== undefined) this.#keepBorrowed()
+      this.#borrower?.keep()
+      this.#borrower = undefined
       // An exception of the app's: the rest is read when whoever catches it has had it.
       if (!returned && this.#reader.position < end) {
         const rest = Buffer.from(chunk.subarray(this.#reader.position, end))
@@ -203,12 +211,14 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #onBeginRequest(requestId: number, chunk: Uint8Array, start: number, end: number): void {
+    // It could not be answered any more, so the app must not run for it. The web server sees the end, and may ask elsewhere.
+    if (this.#closing) return
     const begin = decodeBeginRequest(chunk, start, end)
     if (begin === undefined) {
       this.#fail('ERR_FCGI_BAD_RECORD', 'a BEGIN_REQUEST that is too short')
       return
     }
-    const known = this.#find(requestId)
+    const known = this.#requests.get(requestId)
     if (known !== undefined) {
       if (!known.ended) {
         this.#fail('ERR_FCGI_BAD_RECORD', `BEGIN_REQUEST for the request ${String(requestId)}, which is active`)
@@ -244,12 +254,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#ignored = 0
     this.#since = this.#host.ticks
     const socket = new RequestSocket(this, requestId, role, keepConnection)
-    socket.openParams = { pieces: NO_PIECES, borrowed: undefined, start: 0, end: 0, length: 0, refusal }
-    this.#add(socket)
+    socket.openParams = new OpenParams(refusal)
+    this.#requests.add(socket)
   }
 
   #onParams(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const socket = this.#find(requestId)
+    const socket = this.#requests.get(requestId)
     const params = socket?.openParams
     if (socket === undefined || params === undefined) return
     if (start === end) {
@@ -261,34 +271,22 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (params.refusal !== undefined) return
     const { paramsBytes } = this.configuration.limits
     if (params.length > paramsBytes) {
-      params.pieces = NO_PIECES
-      params.refusal = headerFieldsTooLarge(`more than ${String(paramsBytes)} octets of params`)
-    } else if (chunk === this.#chunk && this.#borrower === undefined && params.pieces === NO_PIECES) {
+      params.refuse(headerFieldsTooLarge(`more than ${String(paramsBytes)} octets of params`))
+    } else if (chunk === this.#chunk && this.#borrower === undefined && params.isEmpty) {
       // Most often all PARAMS are in one record, and its end is in the same chunk: nothing is copied.
-      this.#borrower = socket
-      params.borrowed = this.#chunk
-      params.start = start
-      params.end = end
+      this.#borrower = params
+      params.borrow(this.#chunk, start, end)
     } else {
-      if (params.borrowed !== undefined) this.#keepBorrowed()
-      addPiece(params, copyOf(chunk, start, end))
+      params.keep()
+      params.add(copyOf(chunk, start, end))
     }
-  }
-
-  /** PARAMS that are not complete outlive the chunk that they came in. */
-  #keepBorrowed(): void {
-    const params = this.#borrower?.openParams
-    this.#borrower = undefined
-    if (params?.borrowed === undefined) return
-    params.pieces = [copyOf(params.borrowed, params.start, params.end)]
-    params.borrowed = undefined
   }
 
   #completeParams(socket: RequestSocket): void {
     if (socket.openParams === undefined) return
+    if (this.#borrower === socket.openParams) this.#borrower = undefined
     socket.openParams = undefined
     this.#incomplete--
-    if (this.#borrower === socket) this.#borrower = undefined
   }
 
   #onParamsComplete(socket: RequestSocket, params: OpenParams): void {
@@ -296,11 +294,9 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#refuse(socket, params.refusal, UNKNOWN_METHOD)
       return
     }
-    if (params.borrowed !== undefined) this.#onHead(socket, params.borrowed, params.start, params.end)
-    else {
-      const bytes = Buffer.concat(params.pieces)
-      this.#onHead(socket, bytes, 0, bytes.length)
-    }
+    params.read((bytes, start, end) => {
+      this.#onHead(socket, bytes, start, end)
+    })
   }
 
   #onHead(socket: RequestSocket, bytes: Buffer, start: number, end: number): void {
@@ -312,7 +308,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_BAD_PARAMS', 'PARAMS with name-value pairs that cannot be read')
       return
     }
-    const refusal = problem === undefined ? this.#refusalOf(reader) : refusalFor(problem, reader, this.configuration)
+    const refusal = problem === undefined ? this.#refusalOf(reader) : refusalFor(problem, reader, this.configuration.limits.paramsCount)
     if (refusal !== undefined) {
       this.#refuse(socket, refusal, reader.method)
       return
@@ -336,7 +332,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #onStdin(requestId: number, chunk: Uint8Array, start: number, end: number): void {
     if (start === end) this.#openStdins--
-    const socket = this.#find(requestId)
+    const socket = this.#requests.get(requestId)
     if (socket === undefined || socket.inputEnded || socket.openParams !== undefined) {
       this.#ignore(end - start)
       return
@@ -350,7 +346,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (!socket.dispatched || (socket.ended && !socket.wantsBody)) this.#ignore(end - start)
     if (socket.destroyed || !socket.dispatched) return
     if (socket.announced >= 0 && socket.received > socket.announced) {
-      this.#giveUp(socket, wrongBodyLength(socket))
+      this.#giveUp(socket, wrongBodyLength(socket.received, socket.announced))
       return
     }
     if (socket.received > this.configuration.limits.bodyBytes) {
@@ -368,7 +364,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #onStdinEnd(socket: RequestSocket): void {
     if (socket.dispatched && !socket.destroyed && socket.announced >= 0 && socket.received !== socket.announced) {
-      this.#giveUp(socket, wrongBodyLength(socket))
+      this.#giveUp(socket, wrongBodyLength(socket.received, socket.announced))
       return
     }
     this.#completeInput(socket)
@@ -376,11 +372,11 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #completeInput(socket: RequestSocket): void {
     socket.endInput()
-    if (socket.ended) this.#remove(socket)
+    if (socket.ended) this.#requests.remove(socket)
   }
 
   #onData(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const socket = this.#find(requestId)
+    const socket = this.#requests.get(requestId)
     if (socket?.data === undefined) {
       this.#ignore(end - start)
       return
@@ -391,7 +387,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /** The request ends soon after (section 5.4). */
   #onAbortRequest(requestId: number): void {
-    const socket = this.#find(requestId)
+    const socket = this.#requests.get(requestId)
     if (socket === undefined || socket.ended) return
     this.#completeParams(socket)
     socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
@@ -448,19 +444,16 @@ export class Connection implements RecordConsumer, RequestCarrier {
       })
     }
     this.output.flush()
-    if (this.#open === 0) this.#closeIfDone()
+    if (this.#open === 0) this.#onDone()
   }
 
   endRequest(socket: RequestSocket, appStatus: number): void {
     if (socket.ended) return
     socket.ended = true
     this.output.end(socket.requestId, appStatus, ProtocolStatus.REQUEST_COMPLETE)
-    if (--this.#open === 0) {
-      this.#since = this.#host.ticks
-      this.#carried._httpMessage = null
-    }
+    if (--this.#open === 0) this.#since = this.#host.ticks
     if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
-    if (socket.inputEnded) this.#remove(socket)
+    if (socket.inputEnded) this.#requests.remove(socket)
   }
 
   /**
@@ -532,28 +525,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #drained(): void {
     if (this.output.length > 0) return
     this.#wantsDrain = false
-    for (const socket of this.#all()) socket.drain()
-  }
-
-  #find(requestId: number): RequestSocket | undefined {
-    const only = this.#only
-    return only?.requestId === requestId ? only : this.#others?.get(requestId)
-  }
-
-  #add(socket: RequestSocket): void {
-    if (this.#only === undefined) this.#only = socket
-    else (this.#others ??= new Map()).set(socket.requestId, socket)
-  }
-
-  #remove(socket: RequestSocket): void {
-    if (this.#only === socket) this.#only = undefined
-    else this.#others?.delete(socket.requestId)
-    if (this.#others?.size === 0) this.#others = undefined
-  }
-
-  #all(): RequestSocket[] {
-    const others = this.#others === undefined ? [] : [...this.#others.values()]
-    return this.#only === undefined ? others : [this.#only, ...others]
+    for (const socket of this.#requests.list()) socket.drain()
   }
 
   /** Answered requests whose STDIN goes on are kept for it, but not without end: the oldest goes. */
@@ -563,8 +535,20 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #forget(socket: RequestSocket): void {
-    this.#remove(socket)
+    this.#requests.remove(socket)
     if (!socket.inputEnded) socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
+  }
+
+  /** No request is open. http-terminator must not take the connection for idle before the last response has left. */
+  #onDone(): void {
+    if (this.output.length === 0) this.#carried._httpMessage = null
+    else {
+      this.output.onFlushed(() => {
+        if (this.#open === 0) this.#carried._httpMessage = null
+      })
+      this.output.flush()
+    }
+    this.#closeIfDone()
   }
 
   #closeIfDone(): void {
@@ -599,7 +583,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #onClose(): void {
-    if (this.#only !== undefined || this.#others !== undefined) this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
+    if (!this.#requests.isEmpty) this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
     this.#closed = true
     this.#host.onConnectionClosed(this)
   }
@@ -619,9 +603,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (this.#closed) return
     this.#closed = true
     this.output.discard(error)
-    for (const socket of this.#all()) socket.abort(error)
-    this.#only = undefined
-    this.#others = undefined
+    for (const socket of this.#requests.list()) socket.abort(error)
+    this.#requests.clear()
     this.#incomplete = 0
     this.#borrower = undefined
     this.#pausedRequests.clear()
@@ -641,59 +624,6 @@ const ABORTED_STATUS = 1
 const NO_RECORD = new Uint8Array(HEADER_LENGTH)
 /** END_REQUEST's application status where the response is not whole. */
 const BROKEN_OFF_STATUS = 1
-
-const INTERNAL_ERROR: Refusal = {
-  status: 500,
-  reason: 'Internal Server Error',
-  text: 'The application gave up this request.',
-  headers: '',
-  error: new FastCgiError('ERR_FCGI_ABORTED'),
-}
-
-function tooManyRequests(limit: number): Refusal {
-  const text = `More than ${String(limit)} requests are open on one connection.`
-  const error = new FastCgiError('ERR_FCGI_REQUESTS_LIMIT', text)
-  return { status: 503, reason: 'Service Unavailable', text, headers: 'Retry-After: 1\r\n', error }
-}
-
-function headerFieldsTooLarge(detail: string): Refusal {
-  const error = new FastCgiError('ERR_FCGI_PARAMS_LIMIT', detail)
-  return { status: 431, reason: 'Request Header Fields Too Large', text: 'The request has too many headers.', headers: '', error }
-}
-
-function contentTooLarge(limit: number): Refusal {
-  const text = `The request body is larger than ${String(limit)} octets.`
-  return { status: 413, reason: 'Payload Too Large', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LIMIT', text) }
-}
-
-function wrongBodyLength(socket: RequestSocket): Refusal {
-  const text = `The request body has ${String(socket.received)} octets, not the ${String(socket.announced)} of its Content-Length.`
-  return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LENGTH', text) }
-}
-
-/** The answer to what would need a connection of its own: there is none. */
-function upgradeRefused(what: string): Refusal {
-  const text = `This server is reached over FastCGI, which cannot carry ${what}.`
-  return { status: 501, reason: 'Not Implemented', text, headers: '', error: new FastCgiError('ERR_FCGI_UPGRADE', text) }
-}
-
-function refusalFor(problem: HeadProblem, head: RequestHeadReader, configuration: ServerConfiguration): Refusal {
-  if (problem === 'too-many') return headerFieldsTooLarge(`more than ${String(configuration.limits.paramsCount)} params`)
-  const text = {
-    method: 'The request has no valid method.',
-    url: 'The request has no valid url.',
-    'header-value': `The value of the header ${head.culprit} has a control character.`,
-    'ambiguous-header': `The header ${head.culprit} came twice.`,
-  }[problem]
-  return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BAD_REQUEST', text) }
-}
-
-/** Many small pieces are joined now and then: each has a cost of its own. */
-function addPiece(params: OpenParams, piece: Buffer): void {
-  if (params.pieces === NO_PIECES) params.pieces = [piece]
-  else if (params.pieces.length < MAX_PIECES) params.pieces.push(piece)
-  else params.pieces = [Buffer.concat([...params.pieces, piece])]
-}
 
 /** Content outlives the call that it came with, the bytes that were read do not. */
 function copyOf(chunk: Uint8Array, start: number, end: number): Buffer {

@@ -20,6 +20,8 @@ export type WriteCallback = (error?: Error | null) => void
 const BUFFER_LENGTH = 64 * 1024
 /** Content longer than this is not copied but written from where it is. */
 const COPY_LIMIT = 16 * 1024
+/** Text longer than this, in octets that it could take, is encoded apart. */
+const TEXT_LIMIT = 48 * 1024
 /** Room for what closes a record and a request: padding, an empty STDOUT, END_REQUEST. */
 const TRAILER_LENGTH = 64
 /** Octets that one UTF-16 code unit can take in any encoding. */
@@ -68,7 +70,7 @@ export class RecordOutput {
   /** The head of a response, as Node made it: `HTTP/1.1 200 OK…` becomes `Status: 200 OK…`. */
   head(requestId: number, text: string, encoding: BufferEncoding): void {
     this.#closeRecord()
-    if (text.length * MAX_OCTETS_PER_UNIT > COPY_LIMIT) {
+    if (text.length * MAX_OCTETS_PER_UNIT > TEXT_LIMIT) {
       const bytes = Buffer.from(text, encoding)
       bytes.set(STATUS_BYTES, STATUS_SHIFT)
       this.#reference(requestId, bytes.subarray(STATUS_SHIFT))
@@ -82,7 +84,7 @@ export class RecordOutput {
 
   /** Content of a response's body. */
   stdoutText(requestId: number, text: string, encoding: BufferEncoding): void {
-    if (text.length * MAX_OCTETS_PER_UNIT > COPY_LIMIT) {
+    if (text.length * MAX_OCTETS_PER_UNIT > TEXT_LIMIT) {
       this.stdout(requestId, Buffer.from(text, encoding))
       return
     }
@@ -141,7 +143,7 @@ export class RecordOutput {
     this.#start = 0
     this.#used = 0
     if (this.#segments.length === 0) this.#write(tail, buffer, callbacks)
-    else this.#writeSegments(tail, callbacks)
+    else this.#writeSegments(tail, buffer, callbacks)
   }
 
   /** Forgets what has not left; its callbacks are told why. */
@@ -165,14 +167,16 @@ export class RecordOutput {
     if (this.#reusesBuffers && socket.writableLength === 0) returnBuffer(buffer)
   }
 
-  #writeSegments(tail: Uint8Array, callbacks: WriteCallback[] | undefined): void {
+  #writeSegments(tail: Uint8Array, buffer: Buffer, callbacks: WriteCallback[] | undefined): void {
     const segments = this.#segments
     this.#segments = []
     this.#segmentsLength = 0
     this.#socket.cork()
     for (const segment of segments) this.#socket.write(segment)
-    if (callbacks === undefined) this.#socket.write(tail)
-    else this.#socket.write(tail, callAll.bind(undefined, callbacks))
+    this.#socket.write(tail, (error) => {
+      if (this.#reusesBuffers && !error) returnBuffer(buffer)
+      if (callbacks !== undefined) callAll(callbacks, error)
+    })
     this.#socket.uncork()
   }
 

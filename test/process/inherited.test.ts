@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect } from '../../lib/process/inherited.js'
-import { FastCgiClient } from './fastcgi-client.js'
-import { itNeeds } from './installed.js'
-import { connected, start, startProgram, type Child } from './support.js'
+import { describeIfInstalled } from '../proxies/support/installed.js'
+import { findProgram } from '../proxies/support/programs.js'
+import { FastCgiClient, type ClientTarget } from '../support/fastcgi-client.js'
+import { ask, connected, start, startProgram, type Child } from './support.js'
 
 const PROGRAM = fileURLToPath(new URL('programs/app.js', import.meta.url))
 
@@ -77,9 +78,9 @@ describe('a process with an inherited socket', () => {
     return child
   }
 
-  async function answersAndStops(child: Child, connection: { path: string } | { port: number, host: string }): Promise<void> {
-    const client = await FastCgiClient.connect(connection)
-    expect(await client.get('/')).toMatch(/^Status: 200/)
+  async function answersAndStops(child: Child, target: ClientTarget): Promise<void> {
+    const client = await FastCgiClient.connect(target)
+    expect(await ask(client, '/')).toMatch(/^200 /)
     child.process.kill('SIGTERM')
     expect(await child.ended).toMatchObject({ code: 0, stderr: '' })
   }
@@ -88,7 +89,7 @@ describe('a process with an inherited socket', () => {
     const made = await parent()
     const child = handedOver(made, startProgram('programs/app.js', ['{}'], { stdio: [made.fd, 'pipe', 'pipe'] }))
     expect(await child.line('listening')).toBe(`listening ${bound}`)
-    await answersAndStops(child, { path })
+    await answersAndStops(child, path)
     expect(existsSync(path)).toBe(true)
   })
 
@@ -97,14 +98,14 @@ describe('a process with an inherited socket', () => {
     const { port } = made.server.address() as AddressInfo
     const child = handedOver(made, startProgram('programs/app.js', ['{}'], { stdio: [made.fd, 'pipe', 'pipe'] }))
     expect(await child.line('listening')).toBe(`listening port ${String(port)}`)
-    await answersAndStops(child, { port, host: '127.0.0.1' })
+    await answersAndStops(child, port)
   })
 
   it('serves on the descriptor that systemd passes', async () => {
     const made = await parent()
     const child = handedOver(made, startByShell('exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', made.fd))
     expect(await child.line('listening')).toBe(`listening ${bound}`)
-    await answersAndStops(child, { path })
+    await answersAndStops(child, path)
     expect(existsSync(path)).toBe(true)
   })
 
@@ -113,14 +114,14 @@ describe('a process with an inherited socket', () => {
     const environment = 'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=metrics:app'
     const child = handedOver(made, startByShell(`exec 4<&0 3</dev/null 0</dev/null; ${environment} exec "$@"`, made.fd, { fd: 'app' }))
     expect(await child.line('listening')).toBe(`listening ${bound}`)
-    await answersAndStops(child, { path })
+    await answersAndStops(child, path)
   })
 
   it('serves on a descriptor given by its number', async () => {
     const made = await parent()
     const child = handedOver(made, startByShell('exec 5<&0 0</dev/null; exec "$@"', made.fd, { fd: 5 }))
     expect(await child.line('listening')).toBe(`listening ${bound}`)
-    await answersAndStops(child, { path })
+    await answersAndStops(child, path)
   })
 
   it.each([
@@ -157,11 +158,14 @@ describe('a process with an inherited socket', () => {
     expect(inspect(tcpFd)).toEqual({ state: 'yes', address: `port ${String((tcp.address() as AddressInfo).port)}` })
   })
 
-  itNeeds('spawn-fcgi', 'spawn-fcgi', 'serves on the socket that spawn-fcgi made', async (spawnFcgi) => {
-    const child = start(spawnFcgi, ['-n', '-s', path, '--', process.execPath, PROGRAM, '{}'])
-    children.push(child)
-    expect(await child.line('listening')).toBe(`listening ${path}`)
-    await answersAndStops(child, { path })
-    expect(existsSync(path)).toBe(true)
+  const spawnFcgi = findProgram('spawn-fcgi')
+  describeIfInstalled({ package: 'spawn-fcgi', installed: spawnFcgi !== undefined }, 'started by spawn-fcgi', () => {
+    it('serves on the socket that was made for it', async () => {
+      const child = start(spawnFcgi ?? '', ['-n', '-s', path, '--', process.execPath, PROGRAM, '{}'])
+      children.push(child)
+      expect(await child.line('listening')).toBe(`listening ${path}`)
+      await answersAndStops(child, path)
+      expect(existsSync(path)).toBe(true)
+    })
   })
 })

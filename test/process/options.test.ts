@@ -36,7 +36,6 @@ describe('the options of serve()', () => {
     ['socket', { socket: '' }],
     ['socket', { socket: 7 }],
     ['socket', { socket: '/run/app/' }],
-    ['socket', { socket: '/run/\0.sock' }],
     ['mode', { socket: '/run/app.sock', mode: 660 }],
     ['mode', { socket: '/run/app.sock', mode: 'rw-rw----' }],
     ['mode', { socket: '/run/app.sock', mode: -1 }],
@@ -63,6 +62,10 @@ describe('the options of serve()', () => {
       message: expect.stringMatching(/^option \w+ is .*: \S.*\.$/),
     }))
     expect(() => resolveOptions(options)).toThrow(`option ${name} is ${shown}: `)
+  })
+
+  it('refuse a path with NUL, which would end it', () => {
+    expect(() => resolveOptions({ socket: '/run/\0.sock' })).toThrow(/^option socket is .*NUL/)
   })
 
   it('allow one place only', () => {

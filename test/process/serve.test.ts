@@ -7,10 +7,8 @@ import type { RequestListener, ServerResponse } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
-import { RecordType, Role, encodeBeginRequest, encodeRecord } from '../../lib/fastcgi/record.js'
-import { encodePairs } from '../../lib/fastcgi/params.js'
-import { FastCgiClient } from './fastcgi-client.js'
-import { inDirectory } from './support.js'
+import { FastCgiClient } from '../support/fastcgi-client.js'
+import { ask, inDirectory, paramsOf } from './support.js'
 
 /** An app that holds the answers to /hold… until it is told to give them. */
 function holdingApp(): { app: RequestListener, ran: string[], release: () => void } {
@@ -49,11 +47,11 @@ describe('serve()', () => {
     expect(serving.server.listening).toBe(true)
     expect(serving.address).toBe(path)
     expect(statSync(path).mode & 0o777).toBe(0o660)
-    const client = await FastCgiClient.connect({ path })
-    expect(await client.get('/')).toMatch(/^Status: 200 OK\r\n[^]*answer to \/$/)
+    const client = await FastCgiClient.connect(path)
+    expect(await ask(client, '/')).toBe('200 answer to /')
     await serving.stop()
     await serving.closed
-    await client.closed
+    await client.whenClosed()
     expect(readdirSync(directory)).toEqual([])
   }))
 
@@ -81,19 +79,19 @@ describe('serve()', () => {
   it.each(['socket', 'tcp'])('answers at its stop what is in flight, closes what is idle, and lets nobody in (%s)', (kind) => inDirectory(async (directory) => {
     const { app, ran, release } = holdingApp()
     const serving = await start(app, kind === 'tcp' ? { port: 0 } : { socket: join(directory, 'app.sock') })
-    const where = kind === 'tcp' ? { port: (serving.server.address() as AddressInfo).port, host: '127.0.0.1' } : { path: serving.address }
+    const where = kind === 'tcp' ? (serving.server.address() as AddressInfo).port : serving.address
     const idle = await FastCgiClient.connect(where)
-    await idle.get('/')
+    await ask(idle, '/')
     const busy = await FastCgiClient.connect(where)
-    const answers = [busy.get('/hold/1', 1), busy.get('/hold/2', 2)]
+    const answers = [ask(busy, '/hold/1'), ask(busy, '/hold/2')]
     while (ran.length < 3) await once(serving.server, 'request')
 
     const stopped = serving.stop()
-    await idle.closed
+    await idle.whenClosed()
     await expect(FastCgiClient.connect(where)).rejects.toMatchObject({ code: kind === 'tcp' ? 'ECONNREFUSED' : 'ENOENT' })
     release()
-    for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^Status: 200[^]*at last$/)
-    await busy.closed
+    for (const answer of await Promise.all(answers)) expect(answer).toBe('200 at last')
+    await busy.whenClosed()
     await stopped
   }))
 
@@ -101,18 +99,14 @@ describe('serve()', () => {
     const { app } = holdingApp()
     const serving = await start(app, { socket: join(directory, 'app.sock') })
     const accepted = once(serving.server, 'connection')
-    const client = await FastCgiClient.connect({ path: serving.address })
-    const answer = client.expect(1)
-    client.socket.write(encodeBeginRequest(1, { role: Role.RESPONDER, keepConnection: true }))
+    const client = await FastCgiClient.connect(serving.address)
+    await client.begin(1)
     await accepted
     const stopped = serving.stop()
     for (let turns = 0; turns < 20; turns++) await turn()
-    client.socket.write(Buffer.concat([
-      encodeRecord(RecordType.PARAMS, 1, encodePairs([['REQUEST_METHOD', 'GET'], ['REQUEST_URI', '/late'], ['SERVER_PROTOCOL', 'HTTP/1.1']])),
-      encodeRecord(RecordType.PARAMS, 1),
-      encodeRecord(RecordType.STDIN, 1),
-    ]))
-    expect(await answer).toMatch(/answer to \/late$/)
+    await client.params(1, paramsOf('/late'))
+    await client.stdin(1)
+    expect((await client.response(1)).body.toString()).toBe('answer to /late')
     await stopped
   }))
 
@@ -121,15 +115,36 @@ describe('serve()', () => {
     const serving = await start((_, response) => {
       response.end('x'.repeat(length))
     }, { socket: join(directory, 'app.sock') })
-    const client = await FastCgiClient.connect({ path: serving.address })
-    client.socket.pause()
-    const answer = client.get('/')
+    const client = await FastCgiClient.connect(serving.address)
+    client.pause()
+    const answer = ask(client, '/')
     await once(serving.server, 'request')
     const stopped = serving.stop()
     for (let turns = 0; turns < 20; turns++) await turn()
-    client.socket.resume()
+    client.resume()
     const whole = await answer
-    expect(whole.length - whole.indexOf('\r\n\r\n') - 4).toBe(length)
+    expect(whole.length).toBe('200 '.length + length)
     await stopped
   }))
+
+  it('does not run the app for a request that could not be answered any more', async () => {
+    const { app, ran, release } = holdingApp()
+    const serving = await start(app, { port: 0 })
+    const { port } = serving.server.address() as AddressInfo
+    const client = await FastCgiClient.connect(port, { allowHalfOpen: true })
+    const answer = ask(client, '/hold')
+    await once(serving.server, 'request')
+    const stopped = serving.stop()
+    // The drain is on once nobody new is let in; the connection then closes after this answer.
+    while (serving.server.listening) await turn()
+    for (let turns = 0; turns < 10; turns++) await turn()
+    release()
+    expect(await answer).toBe('200 at last')
+    await client.whenEnded()
+    const late = ask(client, '/late')
+    client.end()
+    await expect(late).rejects.toThrow('closed')
+    await stopped
+    expect(ran).toEqual(['/hold'])
+  })
 })

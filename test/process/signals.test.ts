@@ -2,8 +2,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { existsSync, readdirSync, watch } from 'node:fs'
 import { join } from 'node:path'
-import { FastCgiClient } from './fastcgi-client.js'
-import { inDirectory, startProgram, type Child } from './support.js'
+import { FastCgiClient } from '../support/fastcgi-client.js'
+import { ask, inDirectory, startProgram, type Child } from './support.js'
 
 async function startApp(options: object): Promise<Child> {
   const child = startProgram('programs/app.js', [JSON.stringify(options)])
@@ -25,17 +25,17 @@ describe('a process under serve()', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('drains at %s and ends with status 0', (signal) => inDirectory(async (directory) => {
     const path = join(directory, 'app.sock')
     const child = await startApp({ socket: path })
-    const idle = await FastCgiClient.connect({ path })
-    expect(await idle.get('/')).toMatch(/^Status: 200/)
-    const busy = await FastCgiClient.connect({ path })
-    const answer = busy.get('/hold')
+    const idle = await FastCgiClient.connect(path)
+    expect(await ask(idle, '/')).toMatch(/^200 x+y+$/)
+    const busy = await FastCgiClient.connect(path)
+    const answer = ask(busy, '/hold')
     await child.line('ran /hold')
 
     child.process.kill(signal)
     await gone(path)
-    await idle.closed
+    await idle.whenClosed()
     child.process.kill('SIGUSR2')
-    expect(await answer).toMatch(/^Status: 200[^]*xy+$/)
+    expect(await answer).toMatch(/^200 x+y+$/)
     expect(await child.ended).toEqual({ code: 0, signal: null, stderr: '' })
     expect(child.lines).toContain('closed')
     expect(child.lines.includes('another listener heard SIGTERM')).toBe(signal === 'SIGTERM')
@@ -45,7 +45,7 @@ describe('a process under serve()', () => {
   it.each([['SIGTERM', 143], ['SIGINT', 130]] as const)('ends at once at a second signal, %s', (signal, code) => inDirectory(async (directory) => {
     const path = join(directory, 'app.sock')
     const child = await startApp({ socket: path })
-    const answer = (await FastCgiClient.connect({ path })).get('/hang')
+    const answer = ask(await FastCgiClient.connect(path), '/hang')
     await child.line('ran /hang')
     child.process.kill('SIGTERM')
     await gone(path)
@@ -58,7 +58,7 @@ describe('a process under serve()', () => {
   it('ends with status 0 even if a request had to be cut off', () => inDirectory(async (directory) => {
     const path = join(directory, 'app.sock')
     const child = await startApp({ socket: path, stopTimeout: 100 })
-    const answer = (await FastCgiClient.connect({ path })).get('/hang')
+    const answer = ask(await FastCgiClient.connect(path), '/hang')
     await child.line('ran /hang')
     child.process.kill('SIGTERM')
     await expect(answer).rejects.toThrow('closed')

@@ -244,6 +244,9 @@ describe('a socket file', () => {
     const held = await hold(path, { mode: 0o600 })
     expect(await attempt()).toBe('result EADDRINUSE')
     await release(held)
+    chmodSync(directory, 0o700)
+    expect(await attempt()).toBe('result ERR_FCGI_SOCKET_DIRECTORY')
+    chmodSync(directory, 0o755)
     // A directory of his own is all he needs, whatever stands above it.
     mkdirSync(join(directory, 'own'))
     chownSync(join(directory, 'own'), 65534, 65534)

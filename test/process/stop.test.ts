@@ -110,11 +110,11 @@ describe('a graceful stop', () => {
     await stopped
   }))
 
-  it('ends what is still open when its time is over', () => inDirectory(async (directory) => {
+  it.each([100, 0])('ends what is still open when its time, %p ms, is over', (stopTimeout) => inDirectory(async (directory) => {
     const path = join(directory, 'app.sock')
     const serving = await run((_, response) => {
       response.write('never ')
-    }, { socket: path, stopTimeout: 100 })
+    }, { socket: path, stopTimeout })
     const client = await connected(path)
     client.write(GET)
     await once(serving.server, 'request')

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import type { FastCgiClient } from '../support/fastcgi-client.js'
 
 /** Runs `work` with a fresh directory of a short path, and removes that. */
 export async function inDirectory(work: (directory: string) => Promise<void> | void): Promise<void> {
@@ -57,6 +58,17 @@ export async function connected(path: string): Promise<Socket> {
   const socket = connect(path)
   await once(socket, 'connect')
   return socket
+}
+
+/** Params of GET `url`. */
+export function paramsOf(url: string): Record<string, string> {
+  return { REQUEST_METHOD: 'GET', REQUEST_URI: url, SERVER_PROTOCOL: 'HTTP/1.1', HTTP_HOST: 'test' }
+}
+
+/** Asks for `url`; resolves with status and body when the answer is whole, rejects if the connection ends before. */
+export async function ask(client: FastCgiClient, url: string, keepConnection = true): Promise<string> {
+  const { status, body } = await client.request({ params: paramsOf(url), keepConnection })
+  return `${String(status)} ${body.toString('latin1')}`
 }
 
 /** Everything that comes over a socket until its end. */

@@ -1,0 +1,154 @@
+/** Every block of JavaScript in the README is run, every block of TypeScript is compiled. */
+import { execFile } from 'node:child_process'
+import http from 'node:http'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { gateway } from 'express-responder'
+import request from 'supertest'
+import { Role } from '../../lib/fastcgi/record.js'
+import { FastCgiClient } from '../support/fastcgi-client.js'
+import { readResponse, type HttpResponse } from '../support/http.js'
+import { nginxParams } from '../support/nginx-params.js'
+import { codeBlocks, codeIn, page, root, tableBelow } from './support/markdown.js'
+import { Project } from './support/project.js'
+
+const COMPILER_TIMEOUT = 120_000
+
+const readme = page('README.md')
+const blocks = codeBlocks(readme)
+const projects: Project[] = []
+const used = new Set<string>()
+
+afterEach(async () => {
+  for (const project of projects.splice(0)) await project.remove()
+})
+
+async function createProject(): Promise<Project> {
+  const project = await Project.create()
+  projects.push(project)
+  return project
+}
+
+function block(name: string): string {
+  const found = blocks.find((candidate) => candidate.name === name)
+  if (found === undefined) throw new Error(`the README has no block of code with name=${name}`)
+  used.add(name)
+  return found.text
+}
+
+/** One request to a program that speaks FastCGI. */
+async function ask(socket: string, role: number, extra: Record<string, string>, data?: string): Promise<[number, Record<string, string>, string]> {
+  const client = await FastCgiClient.connect(socket)
+  const asked = { role, params: nginxParams({ extra }) }
+  const { status, headers, body } = await client.request(data === undefined ? asked : { ...asked, data })
+  await client.destroy()
+  return [status, headers, body.toString()]
+}
+
+function getOver(socketPath: string): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    http
+      .get({ socketPath, path: '/', agent: false }, (response) => {
+        resolve(readResponse(response))
+      })
+      .on('error', reject)
+  })
+}
+
+describe('the JavaScript in the README runs', () => {
+  it.each([
+    ['esm', 'program.js', 'ready'],
+    ['commonjs', 'program.cjs', 'listening on'],
+  ])('%s: serves an app until SIGTERM', async (name, file, sign) => {
+    const project = await createProject()
+    const program = await project.run(file, block(name), sign)
+    const answer = await request(gateway(project.socket)).get('/')
+    expect(answer.text).toMatch(/^Hello \S*127\.0\.0\.1, by http$/)
+    expect(await program.stop()).toBe(0)
+  })
+
+  it('create-server: a server of one’s own, below a prefix', async () => {
+    const project = await createProject()
+    await project.run('program.js', block('create-server'))
+    const front = gateway(project.socket, { params: { REMOTE_USER: 'alice' } })
+    expect((await request(front).get('/shop/whoami')).body).toEqual({ user: 'alice' })
+  })
+
+  it('authorizer: lets on who is known, asks others for a password', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('authorizer'))
+    const [allowed, variables] = await ask(project.socket, Role.AUTHORIZER, { REMOTE_USER: 'alice', REMOTE_PASSWD: 'secret' })
+    expect([allowed, variables['variable-user_group']]).toEqual([200, 'staff'])
+    const [refused, headers] = await ask(project.socket, Role.AUTHORIZER, { REMOTE_USER: 'alice', REMOTE_PASSWD: 'wrong' })
+    expect([refused, headers['www-authenticate']]).toEqual([401, 'Basic realm="app"'])
+    expect(await program.stop()).toBe(0)
+  })
+
+  it('filter: filters a file', async () => {
+    const project = await createProject()
+    await project.run('program.js', block('filter'))
+    expect(await ask(project.socket, Role.FILTER, {}, 'the file')).toEqual([200, expect.anything(), 'THE FILE'])
+    expect(await ask(project.socket, Role.RESPONDER, {})).toEqual([500, expect.anything(), 'not asked as a filter'])
+  })
+
+  it('stop: the app hears when every request was answered', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('stop'))
+    expect((await request(gateway(project.socket)).get('/')).text).toBe('Hello World!')
+    expect(await program.stop()).toBe(0)
+    expect(program.output).toContain('every request was answered')
+  })
+
+  it('prepared: serves an app over plain HTTP', async () => {
+    const project = await createProject()
+    await project.run('program.js', block('prepared'))
+    const answer = await getOver(project.socket)
+    expect([answer.status, answer.body.toString()]).toEqual([200, 'Hello World!'])
+  })
+
+  it('supertest: tests an app and leaves nothing behind', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('supertest'))
+    expect(await program.exited).toBe(0)
+  })
+})
+
+describe('the TypeScript in the README compiles', () => {
+  /** Names of options in a table of the README, as a value of the type that has them. */
+  const table = (heading: string, type: string): string => {
+    const names = tableBelow(readme, heading).map(([name]) => codeIn(name))
+    return `export const ${heading.toLowerCase().replaceAll(' ', '')}: Record<${type}, true> = { ${names.map((name) => `'${name}': true`).join(', ')} }\n`
+  }
+
+  it(
+    'in ESM and CommonJS, and the tables name every option and no other',
+    async () => {
+      const project = await createProject()
+      await project.write('esm.mts', block('typescript'))
+      await project.write('commonjs.cts', block('typescript'))
+      await project.write(
+        'tables.mts',
+        'import type { GatewayOptions, Limits, ServeOptions, ServerOptions, Timeouts } from \'express-responder\'\n' +
+          table('Server options', 'keyof ServerOptions') +
+          table('Serve options', 'Exclude<keyof ServeOptions, keyof ServerOptions>') +
+          table('Testing an app', 'keyof GatewayOptions') +
+          table('Limits', '`limits.${keyof Limits}` | `timeouts.${keyof Timeouts}`'),
+      )
+      const compilerOptions = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, skipLibCheck: true, types: ['node'] }
+      await project.write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.mts', '*.cts'] }))
+      const tsc = join(root, 'node_modules/typescript/bin/tsc')
+      const complaints = await promisify(execFile)(process.execPath, [tsc, '--project', project.directory]).then(
+        () => '',
+        (error: unknown) => (typeof error === 'object' && error !== null && 'stdout' in error ? String(error.stdout) : String(error)),
+      )
+      expect(complaints).toBe('')
+    },
+    COMPILER_TIMEOUT,
+  )
+})
+
+it('no block of JavaScript or TypeScript is left out', () => {
+  const named = blocks.filter(({ language }) => language === 'js' || language === 'ts')
+  expect(named.map(({ name }) => name).filter((name) => !used.has(name))).toEqual([])
+})

@@ -1,0 +1,60 @@
+/** The pages lead to what is there: links, headings, npm scripts, files of lib/, internals of Node. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { describe, expect, it } from '@jest/globals'
+import { fragments, links, page, root, tableBelow } from './support/markdown.js'
+
+const PAGES = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'bench/README.md',
+  'test/express-suites/README.md',
+]
+/** npm's own commands, which are no scripts. */
+const COMMANDS = new Set(['install'])
+
+const { scripts } = JSON.parse(page('package.json')) as { scripts: Record<string, string> }
+
+describe.each(PAGES)('%s', (path) => {
+  const text = page(path)
+
+  it('links to files and headings that there are', () => {
+    const local = links(text).filter((target) => !/^[a-z]+:/.test(target))
+    const broken = local.filter((target) => {
+      const [file = '', fragment] = target.split('#')
+      const found = file === '' ? path : relative(root, join(root, dirname(path), file))
+      if (!existsSync(join(root, found))) return true
+      return fragment !== undefined && !fragments(page(found)).includes(fragment)
+    })
+    expect(broken).toEqual([])
+  })
+
+  it('names npm scripts that there are', () => {
+    const named = [...text.matchAll(/(?<=`|&& |^)npm (?:run )?([a-z][a-z:]*)/gm)].map(([, script = '']) => script)
+    expect(named.filter((script) => !COMMANDS.has(script) && scripts[script] === undefined)).toEqual([])
+  })
+})
+
+describe('ARCHITECTURE.md', () => {
+  const architecture = page('ARCHITECTURE.md')
+
+  it('has every file of lib, and no other', () => {
+    const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+    const listed = [...architecture.matchAll(/^\|[^|]*\| `(lib\/[^`]+)` \|/gm)].map(([, file]) => file)
+    expect(listed.sort()).toEqual(files.map((file) => `lib/${file}`).sort())
+  })
+
+  it('has every internal of Node, and no other', () => {
+    const source = readFileSync(join(root, 'lib/http/internals.ts'), 'utf8')
+    const bodies = [...source.matchAll(/^export interface (?:Response|Request)Internals \{\n([\s\S]*?)^\}/gm)].map(([, body = '']) => body)
+    const names = bodies.flatMap((body) => [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map(([, name = '']) => name))
+    expect(bodies).toHaveLength(2)
+    expect(names.filter((name) => !architecture.includes(name))).toEqual([])
+    const listed = tableBelow(architecture, 'Node\'s internals').flatMap(([cell = '']) => cell.match(/\b_?\w+(?=\]?`)/g) ?? [])
+    expect(listed.length).toBeGreaterThan(10)
+    expect(listed.filter((name) => !source.includes(name))).toEqual([])
+  })
+})
