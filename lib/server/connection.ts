@@ -243,7 +243,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_REQUESTS_LIMIT', `more than ${String(this.#open)} requests open`)
       return
     }
-    if (this.#others !== undefined && this.#others.size > requestsPerConnection * REFUSED_FACTOR) this.#forgetOneAnswered()
+    if (this.#requests.size > requestsPerConnection * REFUSED_FACTOR) this.#forgetOneAnswered()
     const refusal = this.#open >= requestsPerConnection ? tooManyRequests(requestsPerConnection) : undefined
     if (this.#open++ === 0) {
       this.#carried._httpMessage = IN_FLIGHT
@@ -530,7 +530,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /** Answered requests whose STDIN goes on are kept for it, but not without end: the oldest goes. */
   #forgetOneAnswered(): void {
-    const answered = this.#all().find((socket) => socket.ended)
+    const answered = this.#requests.list().find((socket) => socket.ended)
     if (answered !== undefined) this.#forget(answered)
   }
 
