@@ -243,6 +243,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_REQUESTS_LIMIT', `more than ${String(this.#open)} requests open`)
       return
     }
+    if (this.#requests.size > requestsPerConnection * REFUSED_FACTOR) this.#forgetOneAnswered()
     const refusal = this.#open >= requestsPerConnection ? tooManyRequests(requestsPerConnection) : undefined
     if (this.#open++ === 0) {
       this.#carried._httpMessage = IN_FLIGHT
@@ -380,7 +381,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#ignore(end - start)
       return
     }
-    this.#pausedUnless(socket.pushData(start === end ? null : copyOf(chunk, start, end)), socket)
+    if (start === end) socket.pushData(null)
+    else this.#pausedUnless(socket.pushData(copyOf(chunk, start, end)), socket)
   }
 
   /** The request ends soon after (section 5.4). */
@@ -524,6 +526,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (this.output.length > 0) return
     this.#wantsDrain = false
     for (const socket of this.#requests.list()) socket.drain()
+  }
+
+  /** Answered requests whose STDIN goes on are kept for it, but not without end: the oldest goes. */
+  #forgetOneAnswered(): void {
+    const answered = this.#requests.list().find((socket) => socket.ended)
+    if (answered !== undefined) this.#forget(answered)
   }
 
   #forget(socket: RequestSocket): void {

@@ -8,6 +8,10 @@ export class RequestTable<Request extends { readonly requestId: number }> {
     return this.#only === undefined && this.#others === undefined
   }
 
+  get size(): number {
+    return (this.#only === undefined ? 0 : 1) + (this.#others?.size ?? 0)
+  }
+
   get(requestId: number): Request | undefined {
     const only = this.#only
     return only?.requestId === requestId ? only : this.#others?.get(requestId)
