@@ -91,7 +91,9 @@ export class Connection implements RecordConsumer, RequestCarrier {
   /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
   #openStdins = 0
   #wantsDrain = false
+  /** The peer does not read its answers, so it is not read from; what had been read already. */
   #stalled = false
+  #rest: Buffer | undefined
   #ignored = 0
   /** The tick since which the connection has been as it is: idle, or waiting for PARAMS, or closing. */
   #since: number
@@ -140,12 +142,11 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#chunk = undefined
       this.#borrower?.keep()
       this.#borrower = undefined
-      // An exception of the app's: the rest is read when whoever catches it has had it.
-      if (!returned && this.#reader.position < end) {
-        const rest = Buffer.from(chunk.subarray(this.#reader.position, end))
-        process.nextTick(() => {
-          this.read(rest, 0, rest.length)
-        })
+      if (this.#reader.position < end && !this.#closed) {
+        const rest = copyOf(chunk, this.#reader.position, end)
+        if (returned) this.#rest = rest
+        // An exception of the app's: the rest is read when whoever catches it has had it.
+        else process.nextTick(readRest, this, rest)
       }
     }
   }
@@ -515,12 +516,21 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #stallWhileUnread(): void {
     if (this.#stalled || this.output.length < MAX_UNREAD) return
     this.#stalled = true
+    this.#reader.pause()
     this.socket.pause()
-    this.output.onFlushed(() => {
-      this.#stalled = false
-      this.#resumeUnlessPaused()
+    this.output.onFlushed((error) => {
+      if (!error) this.#unstall()
     })
     this.output.flush()
+  }
+
+  #unstall(): void {
+    const rest = this.#rest
+    this.#stalled = false
+    this.#rest = undefined
+    this.#reader.resume()
+    if (rest !== undefined) this.read(rest, 0, rest.length)
+    this.#resumeUnlessPaused()
   }
 
   #drained(): void {
@@ -610,6 +620,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#borrower = undefined
     this.#pausedRequests.clear()
   }
+}
+
+function readRest(connection: Connection, rest: Buffer): void {
+  connection.read(rest, 0, rest.length)
 }
 
 function closeNow(connection: Connection): void {
