@@ -458,7 +458,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /**
    * The client must be able to tell that the response is not whole: alone on its connection, the connection
-   * ends without END_REQUEST and with octets that are no record. Among others it must not, so END_REQUEST says with its status that it failed.
+   * ends without END_REQUEST and with octets that are no record. Among others it must not end, so the status
+   * in END_REQUEST says that the response failed.
    */
   breakOff(socket: RequestSocket): void {
     if (this.#closed || socket.ended) return

@@ -18,7 +18,7 @@ export interface Traits {
   /** Whether the app's reason phrase reaches the client. */
   reason: 'kept' | 'replaced'
   /** Whether a client can see that a response broke off. */
-  truncated: 'shown' | 'hidden without length'
+  truncated: 'shown' | 'hidden without length' | 'hidden'
   /** A header of so many octets passes. */
   headLimit: number
   /** A header of so many octets does not; undefined where there is no such limit in reach. */
@@ -143,8 +143,8 @@ export const traits: Readonly<Record<ServerKey, Traits>> = {
     chunkedUploads: 'lost',
     uploads: 'whole',
     keepsConnections: false,
-    // CGI has no way to say that a response broke off.
-    truncated: 'hidden without length',
+    // CGI has no way to say that a response broke off, and Apache counts what came where it came at once.
+    truncated: 'hidden',
     // The program ends with the response, and Apache gives up because it cannot hand it the rest of the body.
     earlyAnswers: 'lost',
   },
