@@ -92,6 +92,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #openStdins = 0
   #wantsDrain = false
   #stalled = false
+  #hasAnswers = false
   #ignored = 0
   /** The tick since which the connection has been as it is: idle, or waiting for PARAMS, or closing. */
   #since: number
@@ -140,6 +141,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#chunk = undefined
       this.#borrower?.keep()
       this.#borrower = undefined
+      if (this.#hasAnswers) this.#flushAnswers()
       // An exception of the app's: the rest is read when whoever catches it has had it.
       if (!returned && this.#reader.position < end) {
         const rest = Buffer.from(chunk.subarray(this.#reader.position, end))
@@ -190,7 +192,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#stallWhileUnread()
     if (type !== RecordType.GET_VALUES) {
       this.output.record(encodeUnknownType(type))
-      this.flush()
+      this.#flushAnswers()
       return
     }
     const wanted = decodePairs(chunk, start, end)
@@ -207,7 +209,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const names = new Set(wanted.map(([name]) => name))
     const answer = encodePairs([...names].map((name) => [name, values.get(name)] as const))
     this.output.record(encodeRecord(RecordType.GET_VALUES_RESULT, MANAGEMENT_REQUEST_ID, answer))
-    this.flush()
+    this.#flushAnswers()
   }
 
   #onBeginRequest(requestId: number, chunk: Uint8Array, start: number, end: number): void {
@@ -230,7 +232,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (!begin.keepConnection) this.#closeWhenDone = true
     if (begin.role < Role.RESPONDER || begin.role > Role.FILTER) {
       this.output.record(encodeEndRequest(requestId, { appStatus: 0, protocolStatus: ProtocolStatus.UNKNOWN_ROLE }))
-      this.flush()
+      this.#flushAnswers()
       this.#closeIfDone()
       return
     }
@@ -431,10 +433,16 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const text = method === 'HEAD' || method === UNKNOWN_METHOD ? '' : refusal.text
     this.output.head(socket.requestId, plainResponse(status, reason, text, headers), 'utf8')
     this.endRequest(socket, 0)
-    this.flush()
+    this.#flushAnswers()
   }
 
   // ---- What request sockets ask ----
+
+  /** Answers of the connection's own leave together when the chunk that asked for them has been read. */
+  #flushAnswers(): void {
+    this.#hasAnswers = this.#chunk !== undefined
+    if (!this.#hasAnswers) this.flush()
+  }
 
   flush(): void {
     if (this.#closed) return
