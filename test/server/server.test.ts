@@ -49,7 +49,7 @@ describe('what it is', () => {
     const app = express()
     let real: boolean[] = []
     app.use((req, res) => {
-      real = [req instanceof http.IncomingMessage, res instanceof http.ServerResponse, app.request.isPrototypeOf(req), app.response.isPrototypeOf(res)]
+      real = [req instanceof http.IncomingMessage, res instanceof http.ServerResponse, Object.getPrototypeOf(req) === app.request, Object.getPrototypeOf(res) === app.response]
       res.end()
     })
     const { connect } = await start(() => app)
@@ -151,13 +151,11 @@ describe('drain()', () => {
     const { server, connect } = await start(hello)
     const client = await connect()
     await client.request({ params: GET })
-    for (const stop of [() => server.drain()]) {
-      client.expect(2)
-      client.socket.write(encodeRequest({ requestId: 2, params: GET }))
-      stop()
-      expect((await client.response(2)).body.toString()).toBe('hello')
-      await client.whenEnded()
-    }
+    client.expect(2)
+    client.socket.write(encodeRequest({ requestId: 2, params: GET }))
+    server.drain()
+    expect((await client.response(2)).body.toString()).toBe('hello')
+    await client.whenEnded()
   })
   it('every request of a multiplexed connection is answered', async () => {
     const { server, connect, journal } = await start(gated)
@@ -257,6 +255,8 @@ describe('close()', () => {
     busy.expect(1)
     await busy.send(encodeRequest({ requestId: 1, params: GET }))
     await journal.until('asked')
+    // A kept connection would be waited for: draining is what ends it after its answer.
+    server.drain()
     const terminated = terminator.terminate()
     await idle.whenEnded()
     await turns()
@@ -264,15 +264,6 @@ describe('close()', () => {
     journal.note('go')
     expect((await busy.response(1)).body.toString()).toBe('answer')
     await terminated
-  })
-  it('nothing holds the process once it is closed', async () => {
-    const { server, connect } = await start(hello)
-    await (await connect()).request({ params: GET })
-    const closed = once(server, 'close')
-    server.close()
-    await closed
-    const held = process.getActiveResourcesInfo().filter((resource) => resource === 'Immediate')
-    expect(held).toEqual([])
   })
 })
 
@@ -310,18 +301,19 @@ describe('those who watch', () => {
   })
   it('agents that wrap emit of http.Server see every request', async () => {
     const { server, connect } = await start(hello)
-    const emit = http.Server.prototype.emit
+    const emit: unknown = Reflect.get(http.Server.prototype, 'emit')
     const seen: (string | undefined)[] = []
-    const wrapped = function (this: http.Server, event: string, ...args: unknown[]): boolean {
+    const wrapped = function (this: http.Server, event: string, ...args: unknown[]): unknown {
       if (event === 'request') seen.push((args[0] as http.IncomingMessage).url)
-      return Reflect.apply(emit, this, [event, ...args])
+      return typeof emit === 'function' ? Reflect.apply(emit, this, [event, ...args]) : undefined
     }
-    http.Server.prototype.emit = wrapped as typeof emit
+    Reflect.set(http.Server.prototype, 'emit', wrapped)
     try {
       const client = await connect()
       for (let i = 0; i < 3; i++) await client.request({ params: GET })
     } finally {
-      http.Server.prototype.emit = emit
+      // What was found was inherited.
+      Reflect.deleteProperty(http.Server.prototype, 'emit')
     }
     expect(seen).toEqual(['/hello', '/hello', '/hello'])
     expect(server.listenerCount('request')).toBe(1)
