@@ -94,6 +94,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   /** The peer does not read its answers, so it is not read from; what had been read already. */
   #stalled = false
   #rest: Buffer | undefined
+  #hasAnswers = false
   #ignored = 0
   /** The tick since which no request has been open, or the connection has been closing. */
   #since: number
@@ -145,6 +146,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#chunk = undefined
       this.#borrower?.keep()
       this.#borrower = undefined
+      if (this.#hasAnswers) this.#flushAnswers()
       if (this.#reader.position < end && !this.#closed) {
         const rest = copyOf(chunk, this.#reader.position, end)
         if (returned) this.#rest = rest
@@ -202,7 +204,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#stallWhileUnread()
     if (type !== RecordType.GET_VALUES) {
       this.output.record(encodeUnknownType(type))
-      this.flush()
+      this.#flushAnswers()
       return
     }
     const wanted = decodePairs(chunk, start, end)
@@ -219,7 +221,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const names = new Set(wanted.map(([name]) => name))
     const answer = encodePairs([...names].map((name) => [name, values.get(name)] as const))
     this.output.record(encodeRecord(RecordType.GET_VALUES_RESULT, MANAGEMENT_REQUEST_ID, answer))
-    this.flush()
+    this.#flushAnswers()
   }
 
   #onBeginRequest(requestId: number, chunk: Uint8Array, start: number, end: number): void {
@@ -242,7 +244,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (!begin.keepConnection) this.#closeWhenDone = true
     if (begin.role < Role.RESPONDER || begin.role > Role.FILTER) {
       this.output.record(encodeEndRequest(requestId, { appStatus: 0, protocolStatus: ProtocolStatus.UNKNOWN_ROLE }))
-      this.flush()
+      this.#flushAnswers()
       this.#closeIfDone()
       return
     }
@@ -442,10 +444,16 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const text = method === 'HEAD' || method === UNKNOWN_METHOD ? '' : refusal.text
     this.output.head(socket.requestId, plainResponse(status, reason, text, headers), 'utf8')
     this.endRequest(socket, 0)
-    this.flush()
+    this.#flushAnswers()
   }
 
   // ---- What request sockets ask ----
+
+  /** Answers of the connection's own leave together when the chunk that asked for them has been read. */
+  #flushAnswers(): void {
+    this.#hasAnswers = this.#chunk !== undefined
+    if (!this.#hasAnswers) this.flush()
+  }
 
   flush(): void {
     if (this.#closed) return
