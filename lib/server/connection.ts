@@ -18,12 +18,24 @@ import {
   encodeUnknownType,
   type RecordConsumer,
 } from '../fastcgi/record.js'
-import type { HeadProblem, RequestHeadReader } from '../http/request.js'
+import type { RequestHeadReader } from '../http/request.js'
 import { plainResponse } from '../http/response.js'
 import { FastCgiError, type ErrorCode } from './errors.js'
 import type { ServerConfiguration } from './options.js'
+import { OpenParams } from './open-params.js'
 import { RecordOutput } from './output.js'
-import { RequestSocket, type OpenParams, type Refusal, type RequestCarrier } from './request-socket.js'
+import {
+  INTERNAL_ERROR,
+  contentTooLarge,
+  headerFieldsTooLarge,
+  refusalFor,
+  tooManyRequests,
+  upgradeRefused,
+  wrongBodyLength,
+  type Refusal,
+} from './refusals.js'
+import { RequestSocket, type RequestCarrier } from './request-socket.js'
+import { RequestTable } from './request-table.js'
 
 /** What a connection needs of the server it belongs to. */
 export interface ConnectionHost {
@@ -53,9 +65,6 @@ const MAX_UNREAD = 1024 * 1024
 
 const UNKNOWN_METHOD = ''
 
-const NO_PIECES: Buffer[] = []
-const MAX_PIECES = 64
-
 interface CarriedSocket {
   _httpMessage: typeof IN_FLIGHT | null
 }
@@ -67,14 +76,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
   readonly output: RecordOutput
   readonly #host: ConnectionHost
   readonly #reader: RecordReader
-  /** Nearly every connection carries one request at a time; a table is only made for more. */
-  #only: RequestSocket | undefined
-  #others: Map<number, RequestSocket> | undefined
+  readonly #requests = new RequestTable<RequestSocket>()
   readonly #pausedRequests = new Set<RequestSocket>()
   readonly #carried: CarriedSocket
-  /** The chunk that is being read, and the request whose PARAMS are still in it. */
+  /** The chunk that is being read, and the PARAMS that are still in it. */
   #chunk: Buffer | undefined
-  #borrower: RequestSocket | undefined
+  #borrower: OpenParams | undefined
   #open = 0
   /** Open requests whose PARAMS are not complete. */
   #incomplete = 0
@@ -84,7 +91,9 @@ export class Connection implements RecordConsumer, RequestCarrier {
   /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
   #openStdins = 0
   #wantsDrain = false
+  /** The peer does not read its answers, so it is not read from; what had been read already. */
   #stalled = false
+  #rest: Buffer | undefined
   #ignored = 0
   /** The tick since which the connection has been as it is: idle, or waiting for PARAMS, or closing. */
   #since: number
@@ -131,13 +140,13 @@ export class Connection implements RecordConsumer, RequestCarrier {
       returned = true
     } finally {
       this.#chunk = undefined
-      if (this.#borrower !== undefined) this.#keepBorrowed()
-      // An exception of the app's: the rest is read when whoever catches it has had it.
-      if (!returned && this.#reader.position < end) {
-        const rest = Buffer.from(chunk.subarray(this.#reader.position, end))
-        process.nextTick(() => {
-          this.read(rest, 0, rest.length)
-        })
+      this.#borrower?.keep()
+      this.#borrower = undefined
+      if (this.#reader.position < end && !this.#closed) {
+        const rest = copyOf(chunk, this.#reader.position, end)
+        if (returned) this.#rest = rest
+        // An exception of the app's: the rest is read when whoever catches it has had it.
+        else process.nextTick(readRest, this, rest)
       }
     }
   }
@@ -210,7 +219,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_BAD_RECORD', 'a BEGIN_REQUEST that is too short')
       return
     }
-    const known = this.#find(requestId)
+    const known = this.#requests.get(requestId)
     if (known !== undefined) {
       if (!known.ended) {
         this.#fail('ERR_FCGI_BAD_RECORD', `BEGIN_REQUEST for the request ${String(requestId)}, which is active`)
@@ -235,6 +244,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_REQUESTS_LIMIT', `more than ${String(this.#open)} requests open`)
       return
     }
+    if (this.#requests.size > requestsPerConnection * REFUSED_FACTOR) this.#forgetOneAnswered()
     const refusal = this.#open >= requestsPerConnection ? tooManyRequests(requestsPerConnection) : undefined
     if (this.#open++ === 0) {
       this.#carried._httpMessage = IN_FLIGHT
@@ -245,12 +255,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#ignored = 0
     this.#since = this.#host.ticks
     const socket = new RequestSocket(this, requestId, role, keepConnection)
-    socket.openParams = { pieces: NO_PIECES, borrowed: undefined, start: 0, end: 0, length: 0, refusal }
-    this.#add(socket)
+    socket.openParams = new OpenParams(refusal)
+    this.#requests.add(socket)
   }
 
   #onParams(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const socket = this.#find(requestId)
+    const socket = this.#requests.get(requestId)
     const params = socket?.openParams
     if (socket === undefined || params === undefined) return
     if (start === end) {
@@ -262,34 +272,22 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (params.refusal !== undefined) return
     const { paramsBytes } = this.configuration.limits
     if (params.length > paramsBytes) {
-      params.pieces = NO_PIECES
-      params.refusal = headerFieldsTooLarge(`more than ${String(paramsBytes)} octets of params`)
-    } else if (chunk === this.#chunk && this.#borrower === undefined && params.pieces === NO_PIECES) {
+      params.refuse(headerFieldsTooLarge(`more than ${String(paramsBytes)} octets of params`))
+    } else if (chunk === this.#chunk && this.#borrower === undefined && params.isEmpty) {
       // Most often all PARAMS are in one record, and its end is in the same chunk: nothing is copied.
-      this.#borrower = socket
-      params.borrowed = this.#chunk
-      params.start = start
-      params.end = end
+      this.#borrower = params
+      params.borrow(this.#chunk, start, end)
     } else {
-      if (params.borrowed !== undefined) this.#keepBorrowed()
-      addPiece(params, copyOf(chunk, start, end))
+      params.keep()
+      params.add(copyOf(chunk, start, end))
     }
-  }
-
-  /** PARAMS that are not complete outlive the chunk that they came in. */
-  #keepBorrowed(): void {
-    const params = this.#borrower?.openParams
-    this.#borrower = undefined
-    if (params?.borrowed === undefined) return
-    params.pieces = [copyOf(params.borrowed, params.start, params.end)]
-    params.borrowed = undefined
   }
 
   #completeParams(socket: RequestSocket): void {
     if (socket.openParams === undefined) return
+    if (this.#borrower === socket.openParams) this.#borrower = undefined
     socket.openParams = undefined
     this.#incomplete--
-    if (this.#borrower === socket) this.#borrower = undefined
   }
 
   #onParamsComplete(socket: RequestSocket, params: OpenParams): void {
@@ -297,11 +295,9 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#refuse(socket, params.refusal, UNKNOWN_METHOD)
       return
     }
-    if (params.borrowed !== undefined) this.#onHead(socket, params.borrowed, params.start, params.end)
-    else {
-      const bytes = Buffer.concat(params.pieces)
-      this.#onHead(socket, bytes, 0, bytes.length)
-    }
+    params.read((bytes, start, end) => {
+      this.#onHead(socket, bytes, start, end)
+    })
   }
 
   #onHead(socket: RequestSocket, bytes: Buffer, start: number, end: number): void {
@@ -313,7 +309,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_BAD_PARAMS', 'PARAMS with name-value pairs that cannot be read')
       return
     }
-    const refusal = problem === undefined ? this.#refusalOf(reader) : refusalFor(problem, reader, this.configuration)
+    const refusal = problem === undefined ? this.#refusalOf(reader) : refusalFor(problem, reader, this.configuration.limits.paramsCount)
     if (refusal !== undefined) {
       this.#refuse(socket, refusal, reader.method)
       return
@@ -337,7 +333,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #onStdin(requestId: number, chunk: Uint8Array, start: number, end: number): void {
     if (start === end) this.#openStdins--
-    const socket = this.#find(requestId)
+    const socket = this.#requests.get(requestId)
     if (socket === undefined || socket.inputEnded || socket.openParams !== undefined) {
       this.#ignore(end - start)
       return
@@ -351,7 +347,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (!socket.dispatched || (socket.ended && !socket.wantsBody)) this.#ignore(end - start)
     if (socket.destroyed || !socket.dispatched) return
     if (socket.announced >= 0 && socket.received > socket.announced) {
-      this.#giveUp(socket, wrongBodyLength(socket))
+      this.#giveUp(socket, wrongBodyLength(socket.received, socket.announced))
       return
     }
     if (socket.received > this.configuration.limits.bodyBytes) {
@@ -369,7 +365,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #onStdinEnd(socket: RequestSocket): void {
     if (socket.dispatched && !socket.destroyed && socket.announced >= 0 && socket.received !== socket.announced) {
-      this.#giveUp(socket, wrongBodyLength(socket))
+      this.#giveUp(socket, wrongBodyLength(socket.received, socket.announced))
       return
     }
     this.#completeInput(socket)
@@ -377,21 +373,22 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #completeInput(socket: RequestSocket): void {
     socket.endInput()
-    if (socket.ended) this.#remove(socket)
+    if (socket.ended) this.#requests.remove(socket)
   }
 
   #onData(requestId: number, chunk: Uint8Array, start: number, end: number): void {
-    const socket = this.#find(requestId)
+    const socket = this.#requests.get(requestId)
     if (socket?.data === undefined) {
       this.#ignore(end - start)
       return
     }
-    this.#pausedUnless(socket.pushData(start === end ? null : copyOf(chunk, start, end)), socket)
+    if (start === end) socket.pushData(null)
+    else this.#pausedUnless(socket.pushData(copyOf(chunk, start, end)), socket)
   }
 
   /** The request ends soon after (section 5.4). */
   #onAbortRequest(requestId: number): void {
-    const socket = this.#find(requestId)
+    const socket = this.#requests.get(requestId)
     if (socket === undefined || socket.ended) return
     this.#completeParams(socket)
     socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
@@ -448,24 +445,22 @@ export class Connection implements RecordConsumer, RequestCarrier {
       })
     }
     this.output.flush()
-    if (this.#open === 0) this.#closeIfDone()
+    if (this.#open === 0) this.#onDone()
   }
 
   endRequest(socket: RequestSocket, appStatus: number): void {
     if (socket.ended) return
     socket.ended = true
     this.output.end(socket.requestId, appStatus, ProtocolStatus.REQUEST_COMPLETE)
-    if (--this.#open === 0) {
-      this.#since = this.#host.ticks
-      this.#carried._httpMessage = null
-    }
+    if (--this.#open === 0) this.#since = this.#host.ticks
     if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
-    if (socket.inputEnded) this.#remove(socket)
+    if (socket.inputEnded) this.#requests.remove(socket)
   }
 
   /**
    * The client must be able to tell that the response is not whole: alone on its connection, the connection
-   * ends without END_REQUEST and with octets that are no record. Among others it must not, so END_REQUEST says with its status that it failed.
+   * ends without END_REQUEST and with octets that are no record. Among others it must not end, so the status
+   * in END_REQUEST says that the response failed.
    */
   breakOff(socket: RequestSocket): void {
     if (this.#closed || socket.ended) return
@@ -521,44 +516,50 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #stallWhileUnread(): void {
     if (this.#stalled || this.output.length < MAX_UNREAD) return
     this.#stalled = true
+    this.#reader.pause()
     this.socket.pause()
-    this.output.onFlushed(() => {
-      this.#stalled = false
-      this.#resumeUnlessPaused()
+    this.output.onFlushed((error) => {
+      if (!error) this.#unstall()
     })
     this.output.flush()
+  }
+
+  #unstall(): void {
+    const rest = this.#rest
+    this.#stalled = false
+    this.#rest = undefined
+    this.#reader.resume()
+    if (rest !== undefined) this.read(rest, 0, rest.length)
+    this.#resumeUnlessPaused()
   }
 
   #drained(): void {
     if (this.output.length > 0) return
     this.#wantsDrain = false
-    for (const socket of this.#all()) socket.drain()
+    for (const socket of this.#requests.list()) socket.drain()
   }
 
-  #find(requestId: number): RequestSocket | undefined {
-    const only = this.#only
-    return only?.requestId === requestId ? only : this.#others?.get(requestId)
-  }
-
-  #add(socket: RequestSocket): void {
-    if (this.#only === undefined) this.#only = socket
-    else (this.#others ??= new Map()).set(socket.requestId, socket)
-  }
-
-  #remove(socket: RequestSocket): void {
-    if (this.#only === socket) this.#only = undefined
-    else this.#others?.delete(socket.requestId)
-    if (this.#others?.size === 0) this.#others = undefined
-  }
-
-  #all(): RequestSocket[] {
-    const others = this.#others === undefined ? [] : [...this.#others.values()]
-    return this.#only === undefined ? others : [this.#only, ...others]
+  /** Answered requests whose STDIN goes on are kept for it, but not without end: the oldest goes. */
+  #forgetOneAnswered(): void {
+    const answered = this.#requests.list().find((socket) => socket.ended)
+    if (answered !== undefined) this.#forget(answered)
   }
 
   #forget(socket: RequestSocket): void {
-    this.#remove(socket)
+    this.#requests.remove(socket)
     if (!socket.inputEnded) socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
+  }
+
+  /** No request is open. http-terminator must not take the connection for idle before the last response has left. */
+  #onDone(): void {
+    if (this.output.length === 0) this.#carried._httpMessage = null
+    else {
+      this.output.onFlushed(() => {
+        if (this.#open === 0) this.#carried._httpMessage = null
+      })
+      this.output.flush()
+    }
+    this.#closeIfDone()
   }
 
   #closeIfDone(): void {
@@ -593,7 +594,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #onClose(): void {
-    if (this.#only !== undefined || this.#others !== undefined) this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
+    if (!this.#requests.isEmpty) this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
     this.#closed = true
     this.#host.onConnectionClosed(this)
   }
@@ -613,13 +614,16 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (this.#closed) return
     this.#closed = true
     this.output.discard(error)
-    for (const socket of this.#all()) socket.abort(error)
-    this.#only = undefined
-    this.#others = undefined
+    for (const socket of this.#requests.list()) socket.abort(error)
+    this.#requests.clear()
     this.#incomplete = 0
     this.#borrower = undefined
     this.#pausedRequests.clear()
   }
+}
+
+function readRest(connection: Connection, rest: Buffer): void {
+  connection.read(rest, 0, rest.length)
 }
 
 function closeNow(connection: Connection): void {
@@ -635,59 +639,6 @@ const ABORTED_STATUS = 1
 const NO_RECORD = new Uint8Array(HEADER_LENGTH)
 /** END_REQUEST's application status where the response is not whole. */
 const BROKEN_OFF_STATUS = 1
-
-const INTERNAL_ERROR: Refusal = {
-  status: 500,
-  reason: 'Internal Server Error',
-  text: 'The application gave up this request.',
-  headers: '',
-  error: new FastCgiError('ERR_FCGI_ABORTED'),
-}
-
-function tooManyRequests(limit: number): Refusal {
-  const text = `More than ${String(limit)} requests are open on one connection.`
-  const error = new FastCgiError('ERR_FCGI_REQUESTS_LIMIT', text)
-  return { status: 503, reason: 'Service Unavailable', text, headers: 'Retry-After: 1\r\n', error }
-}
-
-function headerFieldsTooLarge(detail: string): Refusal {
-  const error = new FastCgiError('ERR_FCGI_PARAMS_LIMIT', detail)
-  return { status: 431, reason: 'Request Header Fields Too Large', text: 'The request has too many headers.', headers: '', error }
-}
-
-function contentTooLarge(limit: number): Refusal {
-  const text = `The request body is larger than ${String(limit)} octets.`
-  return { status: 413, reason: 'Payload Too Large', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LIMIT', text) }
-}
-
-function wrongBodyLength(socket: RequestSocket): Refusal {
-  const text = `The request body has ${String(socket.received)} octets, not the ${String(socket.announced)} of its Content-Length.`
-  return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LENGTH', text) }
-}
-
-/** The answer to what would need a connection of its own: there is none. */
-function upgradeRefused(what: string): Refusal {
-  const text = `This server is reached over FastCGI, which cannot carry ${what}.`
-  return { status: 501, reason: 'Not Implemented', text, headers: '', error: new FastCgiError('ERR_FCGI_UPGRADE', text) }
-}
-
-function refusalFor(problem: HeadProblem, head: RequestHeadReader, configuration: ServerConfiguration): Refusal {
-  if (problem === 'too-many') return headerFieldsTooLarge(`more than ${String(configuration.limits.paramsCount)} params`)
-  const text = {
-    method: 'The request has no valid method.',
-    url: 'The request has no valid url.',
-    'header-value': `The value of the header ${head.culprit} has a control character.`,
-    'ambiguous-header': `The header ${head.culprit} came twice.`,
-  }[problem]
-  return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BAD_REQUEST', text) }
-}
-
-/** Many small pieces are joined now and then: each has a cost of its own. */
-function addPiece(params: OpenParams, piece: Buffer): void {
-  if (params.pieces === NO_PIECES) params.pieces = [piece]
-  else if (params.pieces.length < MAX_PIECES) params.pieces.push(piece)
-  else params.pieces = [Buffer.concat([...params.pieces, piece])]
-}
 
 /** Content outlives the call that it came with, the bytes that were read do not. */
 function copyOf(chunk: Uint8Array, start: number, end: number): Buffer {

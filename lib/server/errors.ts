@@ -10,7 +10,6 @@ export const ERROR_CODES = {
   ERR_FCGI_PARAMS_TIMEOUT: 'params that were not complete in time',
   ERR_FCGI_BODY_LIMIT: 'a larger request body than allowed',
   ERR_FCGI_BODY_LENGTH: 'a request body of another length than was announced',
-  ERR_FCGI_BUFFER_LIMIT: 'more input held for one request than allowed',
   ERR_FCGI_REQUESTS_LIMIT: 'more requests open on one connection than allowed',
   ERR_FCGI_CONNECTIONS_LIMIT: 'more connections than allowed',
   ERR_FCGI_PEER_REFUSED: 'a peer that FCGI_WEB_SERVER_ADDRS does not list',

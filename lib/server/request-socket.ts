@@ -8,7 +8,6 @@ import type { Readable } from 'node:stream'
 import { paramOf, paramsOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import {
-  LazyEventEmitter,
   closeResponse,
   closeUnread,
   detachAbortSignal,
@@ -17,44 +16,13 @@ import {
   type InternalResponse,
 } from '../http/internals.js'
 import { isEncrypted } from '../http/request.js'
-import {
-  ChunkedDecoder,
-  earlyHintLinks,
-  largestHeader,
-  needsRewriting,
-  rewriteHead,
-  variableLines,
-} from '../http/response.js'
-import { FastCgiError } from './errors.js'
-import type { ServerConfiguration } from './options.js'
-import type { RecordOutput, WriteCallback } from './output.js'
-
-/** A request that is not given to the app, but answered when its PARAMS are complete. */
-export interface Refusal {
-  readonly status: number
-  readonly reason: string
-  readonly text: string
-  readonly headers: string
-  readonly error: FastCgiError
-}
-
-/** A request's PARAMS while they come in. */
-export interface OpenParams {
-  /** Content that was copied. */
-  pieces: Buffer[]
-  /** Content that is still in the chunk that is being read: from `start` up to `end`. */
-  borrowed: Buffer | undefined
-  start: number
-  end: number
-  length: number
-  refusal: Refusal | undefined
-}
+import type { OpenParams } from './open-params.js'
+import type { WriteCallback } from './output.js'
+import { ResponseWriter, type ResponseCarrier } from './response-writer.js'
 
 /** What a request's socket needs of the connection that carries it. */
-export interface RequestCarrier {
+export interface RequestCarrier extends ResponseCarrier {
   readonly server: Server
-  readonly configuration: ServerConfiguration
-  readonly output: RecordOutput
   readonly writableHighWaterMark: number
   readonly readableHighWaterMark: number
   /** Writes what was gathered. */
@@ -68,8 +36,6 @@ export interface RequestCarrier {
   resumeInput(socket: RequestSocket): void
   /** Some response waits for 'drain'. */
   wantDrain(): void
-  /** Tells whoever operates the server about a mistake of the app's. */
-  warn(error: FastCgiError): void
 }
 
 /** How much a request has been read. */
@@ -77,22 +43,16 @@ const InputState = { OPEN: 0, ENDED: 1, DELIVERED: 2 } as const
 
 type InputStateValue = (typeof InputState)[keyof typeof InputState]
 
-/** A response without Content-Length may be as long as it likes. */
-const UNBOUNDED = Number.POSITIVE_INFINITY
-
 /** A write that waits: a Filter sends nothing before its STDIN is complete. */
 type HeldWrite = [data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined]
 
-export class RequestSocket extends LazyEventEmitter {
+export class RequestSocket extends ResponseWriter<RequestCarrier> {
   readonly server: Server
-  readonly requestId: number
-  readonly role: number
   readonly keepConnection: boolean
   /** The PARAMS stream as latin1 text; params are read from it when they are asked for. */
   paramsText = ''
   /** What came of PARAMS before it is complete; undefined then. */
   openParams: OpenParams | undefined
-  request: InternalRequest | undefined
   /** The Filter role's second stream, FCGI_DATA. */
   data: Readable | undefined
   /** Octets of STDIN so far. */
@@ -102,8 +62,6 @@ export class RequestSocket extends LazyEventEmitter {
   /** END_REQUEST was given to the connection. */
   ended = false
 
-  /** Node's response finds itself here. */
-  _httpMessage: InternalResponse | null = null
   readonly _paused = false
   destroyed = false
   errored: Error | null = null
@@ -114,14 +72,8 @@ export class RequestSocket extends LazyEventEmitter {
   readonly pending = false
   timeout = 0
 
-  readonly #carrier: RequestCarrier
   #corks = 0
   #ending = false
-  #headSent = false
-  #bodyLeft = UNBOUNDED
-  #bodyWritten = 0
-  #chunked: ChunkedDecoder | undefined
-  #hints = ''
   #held: HeldWrite[] | undefined
   #heldLength = 0
   #inputState: InputStateValue = InputState.OPEN
@@ -131,11 +83,8 @@ export class RequestSocket extends LazyEventEmitter {
   #encrypted: boolean | undefined
 
   constructor(carrier: RequestCarrier, requestId: number, role: number, keepConnection: boolean) {
-    super()
-    this.#carrier = carrier
+    super(carrier, requestId, role)
     this.server = carrier.server
-    this.requestId = requestId
-    this.role = role
     this.keepConnection = keepConnection
     if (role === Role.FILTER) this.#held = []
   }
@@ -145,10 +94,6 @@ export class RequestSocket extends LazyEventEmitter {
   /** Whether the app was given the request. */
   get dispatched(): boolean {
     return this.request !== undefined
-  }
-
-  get headSent(): boolean {
-    return this.#headSent
   }
 
   get inputEnded(): boolean {
@@ -239,15 +184,15 @@ export class RequestSocket extends LazyEventEmitter {
   // ---- What Node's response does with its socket ----
 
   get writableLength(): number {
-    return this.destroyed ? 0 : this.#carrier.output.length + this.#heldLength
+    return this.destroyed ? 0 : this.carrier.output.length + this.#heldLength
   }
 
   get writableHighWaterMark(): number {
-    return this.#carrier.writableHighWaterMark
+    return this.carrier.writableHighWaterMark
   }
 
   get readableHighWaterMark(): number {
-    return this.#carrier.readableHighWaterMark
+    return this.carrier.readableHighWaterMark
   }
 
   get writableCorked(): number {
@@ -283,7 +228,7 @@ export class RequestSocket extends LazyEventEmitter {
   uncork(): void {
     if (this.#corks === 0 || --this.#corks > 0) return
     if (this.#ending && !this.ended && !this.destroyed) this.#finish()
-    this.#carrier.flush()
+    this.carrier.flush()
   }
 
   write(data: string | Uint8Array, encoding?: BufferEncoding | WriteCallback | null, callback?: WriteCallback | null): boolean {
@@ -294,8 +239,8 @@ export class RequestSocket extends LazyEventEmitter {
     }
     this.#touch()
     if (this.#held !== undefined) return this.#hold(this.#held, data, encoding ?? 'utf8', callback ?? undefined)
-    this.#pass(data, encoding ?? 'utf8', callback ?? undefined)
-    if (this.#corks === 0) this.#carrier.flush()
+    this.pass(data, encoding ?? 'utf8', callback ?? undefined)
+    if (this.#corks === 0) this.carrier.flush()
     return this.#mayWriteOn()
   }
 
@@ -314,7 +259,7 @@ export class RequestSocket extends LazyEventEmitter {
     if (this.destroyed) return this
     const { ended } = this
     this.#close(error ?? null)
-    if (!ended) this.#carrier.breakOff(this)
+    if (!ended) this.carrier.breakOff(this)
     this.#destroyData(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
     // As over HTTP, where the handle's close takes a turn of the loop, and then tells request and response.
@@ -328,14 +273,14 @@ export class RequestSocket extends LazyEventEmitter {
   // ---- What Node's request does with its socket ----
 
   pause(): this {
-    this.#carrier.pauseInput(this)
+    this.carrier.pauseInput(this)
     return this
   }
 
   /** Called whenever the request is read. */
   resume(): this {
     if (this.#inputState === InputState.ENDED) this.#deliverEnd()
-    else if (this.#inputState === InputState.OPEN) this.#carrier.resumeInput(this)
+    else if (this.#inputState === InputState.OPEN) this.carrier.resumeInput(this)
     return this
   }
 
@@ -383,10 +328,6 @@ export class RequestSocket extends LazyEventEmitter {
     return this.received
   }
 
-  get bytesWritten(): number {
-    return this.#bodyWritten
-  }
-
   get readyState(): string {
     if (this.destroyed) return 'closed'
     return 'open'
@@ -432,7 +373,7 @@ export class RequestSocket extends LazyEventEmitter {
 
   /** Called whenever FCGI_DATA is read. */
   resumeData(): void {
-    this.#carrier.resumeInput(this)
+    this.carrier.resumeInput(this)
   }
 
   // ---- Inside ----
@@ -444,15 +385,15 @@ export class RequestSocket extends LazyEventEmitter {
   }
 
   #mayWriteOn(): boolean {
-    const mayWriteOn = this.#carrier.output.length < this.#carrier.writableHighWaterMark
-    if (!mayWriteOn) this.#carrier.wantDrain()
+    const mayWriteOn = this.carrier.output.length < this.carrier.writableHighWaterMark
+    if (!mayWriteOn) this.carrier.wantDrain()
     return mayWriteOn
   }
 
   #hold(held: HeldWrite[], data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): boolean {
     held.push([data, encoding, callback])
     this.#heldLength += data.length
-    return this.#heldLength < this.#carrier.writableHighWaterMark
+    return this.#heldLength < this.carrier.writableHighWaterMark
   }
 
   /** A Filter may answer now. */
@@ -461,130 +402,22 @@ export class RequestSocket extends LazyEventEmitter {
     if (held === undefined) return
     this.#held = undefined
     this.#heldLength = 0
-    for (const [data, encoding, callback] of held) this.#pass(data, encoding, callback)
+    for (const [data, encoding, callback] of held) this.pass(data, encoding, callback)
     if (this.#ending && !this.ended && !this.destroyed) this.#finish()
     if (held.length > 0) {
-      this.#carrier.wantDrain()
-      this.#carrier.flush()
+      this.carrier.wantDrain()
+      this.carrier.flush()
     }
-  }
-
-  #pass(data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): void {
-    if (this.#headSent) this.#body(data, encoding)
-    else this.#head(typeof data === 'string' ? data : Buffer.from(data).toString('latin1'), encoding)
-    if (callback !== undefined) this.#carrier.output.onFlushed(callback)
-  }
-
-  /** The first write is the response's head, with or without some of its body; before it may come 1xx texts. */
-  #head(text: string, encoding: BufferEncoding): void {
-    const response = this._httpMessage
-    if (response === null) return
-    const original = response._header
-    if (original === null || !text.startsWith(original)) {
-      if (this.#carrier.configuration.earlyHints === 'fold') this.#hints += earlyHintLinks(text)
-      return
-    }
-    this.#headSent = true
-    if (response.chunkedEncoding) this.#chunked = new ChunkedDecoder()
-    else if (response._contentLength !== null && response._hasBody) this.#bodyLeft = response._contentLength
-    this.#writeHead(original, response, encoding)
-    if (text.length > original.length) this.#body(text.slice(original.length), encoding)
-  }
-
-  #writeHead(original: string, response: InternalResponse, encoding: BufferEncoding): void {
-    const { output, configuration } = this.#carrier
-    if (original.length > configuration.limits.headBytes) this.#warnOfSize(original)
-    const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER
-    if (isPlain && !needsRewriting(original)) output.head(this.requestId, original, encoding)
-    else output.stdoutText(this.requestId, this.#rewrittenHead(original, response), encoding)
-  }
-
-  #rewrittenHead(original: string, response: InternalResponse): string {
-    if (response.statusCode < 200) {
-      const status = `${String(response.statusCode)} ${response.statusMessage}`
-      this.#carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
-      return rewriteHead(original, '', 'last', '500 Internal Server Error')
-    }
-    if (this.role !== Role.AUTHORIZER) return rewriteHead(original, this.#hints, 'last')
-    const variables = response.statusCode === 200 ? this.#variables(response) : ''
-    // Nobody is let on without what the app says of him.
-    if (variables === undefined) return rewriteHead(original, '', 'first', '500 Internal Server Error')
-    return rewriteHead(original, variables, 'first')
-  }
-
-  /** The variables of an authorizer that its app left in `res.locals.variables`; undefined where they cannot be sent. */
-  #variables(response: InternalResponse): string | undefined {
-    const locals: unknown = Reflect.get(response, 'locals')
-    const variables: unknown = typeof locals === 'object' && locals !== null ? Reflect.get(locals, 'variables') : undefined
-    if (typeof variables !== 'object' || variables === null) return ''
-    try {
-      const entries = Object.entries(variables).map(([name, value]) => [name, String(value)])
-      return variableLines(Object.fromEntries(entries) as Record<string, string>)
-    } catch (cause) {
-      this.#carrier.warn(new FastCgiError('ERR_FCGI_BAD_VARIABLE', `res.locals.variables: ${String(cause)}`, { cause }))
-      return undefined
-    }
-  }
-
-  #warnOfSize(head: string): void {
-    const { name, length } = largestHeader(head)
-    this.#carrier.warn(
-      new FastCgiError(
-        'ERR_FCGI_HEADER_SIZE',
-        `the head of a response to ${this.request?.url ?? '?'} takes ${String(head.length)} octets, ${String(length)} of them ` +
-          `the header ${name}; nginx refuses more than fastcgi_buffer_size (4 or 8 kB by default), HAProxy more than 16 kB`,
-      ),
-    )
-  }
-
-  #body(data: string | Uint8Array, encoding: BufferEncoding): void {
-    if (data.length === 0) return
-    if (this.#chunked !== undefined) {
-      const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data
-      for (const piece of this.#chunked.decode(bytes)) this.#content(piece, encoding, piece.length)
-    } else if (this.#bodyLeft === UNBOUNDED) this.#content(data, encoding, data.length)
-    else this.#boundedContent(data, encoding)
-  }
-
-  /** The app said how long its body is: no octet more. */
-  #boundedContent(data: string | Uint8Array, encoding: BufferEncoding): void {
-    const length = typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length
-    if (length <= this.#bodyLeft) {
-      this.#bodyLeft -= length
-      this.#content(data, encoding, length)
-      return
-    }
-    const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data
-    const allowed = bytes.subarray(0, this.#bodyLeft)
-    this.#bodyLeft = 0
-    if (allowed.length > 0) this.#content(allowed, encoding, allowed.length)
-    this.#warnOfLength('longer', 'the rest was cut off')
-  }
-
-  #content(data: string | Uint8Array, encoding: BufferEncoding, length: number): void {
-    this.#bodyWritten += length
-    if (typeof data === 'string') this.#carrier.output.stdoutText(this.requestId, data, encoding)
-    else this.#carrier.output.stdout(this.requestId, data)
-  }
-
-  #warnOfLength(relation: string, outcome: string): void {
-    this.#carrier.warn(
-      new FastCgiError(
-        'ERR_FCGI_CONTENT_LENGTH',
-        `the body of the response to ${this.request?.url ?? '?'} is ${relation} than its Content-Length; ${outcome}`,
-      ),
-    )
   }
 
   /** The response has ended: END_REQUEST goes out with what is left of it. */
   #finish(): void {
     if (this.#held !== undefined) return
-    if (this.#bodyLeft > 0 && this.#bodyLeft !== UNBOUNDED) {
-      this.#warnOfLength('shorter', 'the response was broken off, so that the client can tell')
+    if (this.endsShort()) {
       this.destroy()
       return
     }
-    this.#carrier.endRequest(this, 0)
+    this.carrier.endRequest(this, 0)
   }
 
   /** The response was cut off before it had finished. */

@@ -1,0 +1,167 @@
+/**
+ * The outgoing half of a request's socket: what Node's response writes to it leaves as STDOUT, with a
+ * `Status:` head, without 1xx, without framing, and with as much body as its Content-Length says.
+ */
+import { Role } from '../fastcgi/record.js'
+import { LazyEventEmitter, type InternalRequest, type InternalResponse } from '../http/internals.js'
+import {
+  ChunkedDecoder,
+  earlyHintLinks,
+  largestHeader,
+  needsRewriting,
+  rewriteHead,
+  variableLines,
+} from '../http/response.js'
+import { FastCgiError } from './errors.js'
+import type { ServerConfiguration } from './options.js'
+import type { RecordOutput, WriteCallback } from './output.js'
+
+/** What writing a response needs of the connection that carries it. */
+export interface ResponseCarrier {
+  readonly configuration: ServerConfiguration
+  readonly output: RecordOutput
+  /** Tells whoever operates the server about a mistake of the app's. */
+  warn(error: FastCgiError): void
+}
+
+/** A response without Content-Length may be as long as it likes. */
+const UNBOUNDED = Number.POSITIVE_INFINITY
+
+export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends LazyEventEmitter {
+  readonly requestId: number
+  readonly role: number
+  request: InternalRequest | undefined
+  /** Node's response finds itself here. */
+  _httpMessage: InternalResponse | null = null
+  /** The head has left, so no other can. */
+  headSent = false
+  /** Of the response's body, in units of what was written: octets, or characters of a text. */
+  bytesWritten = 0
+
+  protected readonly carrier: Carrier
+  #bodyLeft = UNBOUNDED
+  #chunked: ChunkedDecoder | undefined
+  #hints = ''
+
+  constructor(carrier: Carrier, requestId: number, role: number) {
+    super()
+    this.carrier = carrier
+    this.requestId = requestId
+    this.role = role
+  }
+
+  /** Whether the body has ended before its Content-Length; then somebody was told of it. */
+  protected endsShort(): boolean {
+    if (this.#bodyLeft === 0 || this.#bodyLeft === UNBOUNDED) return false
+    this.#warnOfLength('shorter', 'the response was broken off, so that the client can tell')
+    return true
+  }
+
+  /** Passes on what Node's response writes. */
+  protected pass(data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): void {
+    if (this.headSent) this.#body(data, encoding)
+    else this.#head(typeof data === 'string' ? data : Buffer.from(data).toString('latin1'), encoding)
+    if (callback !== undefined) this.carrier.output.onFlushed(callback)
+  }
+
+  /** The first write is the response's head, with or without some of its body; before it may come 1xx texts. */
+  #head(text: string, encoding: BufferEncoding): void {
+    const response = this._httpMessage
+    if (response === null) return
+    const original = response._header
+    if (original === null || !text.startsWith(original)) {
+      if (this.carrier.configuration.earlyHints === 'fold') this.#hints += earlyHintLinks(text)
+      return
+    }
+    this.headSent = true
+    if (response.chunkedEncoding) this.#chunked = new ChunkedDecoder()
+    else if (response._contentLength !== null && response._hasBody) this.#bodyLeft = response._contentLength
+    this.#writeHead(original, response, encoding)
+    if (text.length > original.length) this.#body(text.slice(original.length), encoding)
+  }
+
+  #writeHead(original: string, response: InternalResponse, encoding: BufferEncoding): void {
+    const { output, configuration } = this.carrier
+    if (original.length > configuration.limits.headBytes) this.#warnOfSize(original)
+    const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER
+    if (isPlain && !needsRewriting(original)) output.head(this.requestId, original, encoding)
+    else output.stdoutText(this.requestId, this.#rewrittenHead(original, response), encoding)
+  }
+
+  #rewrittenHead(original: string, response: InternalResponse): string {
+    if (response.statusCode < 200) {
+      const status = `${String(response.statusCode)} ${response.statusMessage}`
+      this.carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
+      return rewriteHead(original, '', 'last', '500 Internal Server Error')
+    }
+    if (this.role !== Role.AUTHORIZER) return rewriteHead(original, this.#hints, 'last')
+    const variables = response.statusCode === 200 ? this.#variables(response) : ''
+    // Nobody is let on without what the app says of him.
+    if (variables === undefined) return rewriteHead(original, '', 'first', '500 Internal Server Error')
+    return rewriteHead(original, variables, 'first')
+  }
+
+  /** The variables of an authorizer that its app left in `res.locals.variables`; undefined where they cannot be sent. */
+  #variables(response: InternalResponse): string | undefined {
+    const locals: unknown = Reflect.get(response, 'locals')
+    const variables: unknown = typeof locals === 'object' && locals !== null ? Reflect.get(locals, 'variables') : undefined
+    if (typeof variables !== 'object' || variables === null) return ''
+    try {
+      const entries = Object.entries(variables).map(([name, value]) => [name, String(value)])
+      return variableLines(Object.fromEntries(entries) as Record<string, string>)
+    } catch (cause) {
+      this.carrier.warn(new FastCgiError('ERR_FCGI_BAD_VARIABLE', `res.locals.variables: ${String(cause)}`, { cause }))
+      return undefined
+    }
+  }
+
+  #warnOfSize(head: string): void {
+    const { name, length } = largestHeader(head)
+    this.carrier.warn(
+      new FastCgiError(
+        'ERR_FCGI_HEADER_SIZE',
+        `the head of a response to ${this.request?.url ?? '?'} takes ${String(head.length)} octets, ${String(length)} of them ` +
+          `the header ${name}; nginx refuses more than fastcgi_buffer_size (4 or 8 kB by default), HAProxy more than 16 kB`,
+      ),
+    )
+  }
+
+  #body(data: string | Uint8Array, encoding: BufferEncoding): void {
+    if (data.length === 0) return
+    if (this.#chunked !== undefined) {
+      const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data
+      for (const piece of this.#chunked.decode(bytes)) this.#content(piece, encoding, piece.length)
+    } else if (this.#bodyLeft === UNBOUNDED) this.#content(data, encoding, data.length)
+    else this.#boundedContent(data, encoding)
+  }
+
+  /** The app said how long its body is: no octet more. */
+  #boundedContent(data: string | Uint8Array, encoding: BufferEncoding): void {
+    const length = typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length
+    if (length <= this.#bodyLeft) {
+      this.#bodyLeft -= length
+      this.#content(data, encoding, length)
+      return
+    }
+    const bytes = typeof data === 'string' ? Buffer.from(data, encoding) : data
+    const allowed = bytes.subarray(0, this.#bodyLeft)
+    this.#bodyLeft = 0
+    if (allowed.length > 0) this.#content(allowed, encoding, allowed.length)
+    this.#warnOfLength('longer', 'the rest was cut off')
+  }
+
+  #content(data: string | Uint8Array, encoding: BufferEncoding, length: number): void {
+    this.bytesWritten += length
+    if (typeof data === 'string') this.carrier.output.stdoutText(this.requestId, data, encoding)
+    else this.carrier.output.stdout(this.requestId, data)
+  }
+
+  #warnOfLength(relation: string, outcome: string): void {
+    this.carrier.warn(
+      new FastCgiError(
+        'ERR_FCGI_CONTENT_LENGTH',
+        `the body of the response to ${this.request?.url ?? '?'} is ${relation} than its Content-Length; ${outcome}`,
+      ),
+    )
+  }
+}
