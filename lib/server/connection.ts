@@ -94,9 +94,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
   /** The peer does not read its answers, so it is not read from; what had been read already. */
   #stalled = false
   #rest: Buffer | undefined
+  #hasAnswers = false
   #ignored = 0
-  /** The tick since which the connection has been as it is: idle, or waiting for PARAMS, or closing. */
+  /** The tick since which no request has been open, or the connection has been closing. */
   #since: number
+  /** The tick at which a record began while no request was open. */
+  #recordSince: number
 
   constructor(host: ConnectionHost, socket: Duplex) {
     this.#host = host
@@ -106,6 +109,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.output = new RecordOutput(socket)
     this.#reader = new RecordReader(this)
     this.#since = host.ticks
+    this.#recordSince = host.ticks
     this.#carried = Object.assign(socket, { _httpMessage: null })
     socket.on('end', () => {
       this.#onPeerEnd()
@@ -134,7 +138,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   read(chunk: Buffer, start: number, end: number): void {
     let returned = false
     this.#chunk = chunk
-    if (this.idle) this.#since = this.#host.ticks
+    if (this.idle) this.#recordSince = this.#host.ticks
     try {
       this.#reader.read(chunk, start, end)
       returned = true
@@ -142,6 +146,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#chunk = undefined
       this.#borrower?.keep()
       this.#borrower = undefined
+      if (this.#hasAnswers) this.#flushAnswers()
       if (this.#reader.position < end && !this.#closed) {
         const rest = copyOf(chunk, this.#reader.position, end)
         if (returned) this.#rest = rest
@@ -159,13 +164,21 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /** Checks the time limits; called at every tick. */
   checkTime(millisecondsPerTick: number): void {
-    const elapsed = (this.#host.ticks - this.#since - 1) * millisecondsPerTick
+    const isOver = (since: number, limit: number): boolean =>
+      limit > 0 && (this.#host.ticks - since - 1) * millisecondsPerTick >= limit
     const { params, idle, linger } = this.configuration.timeouts
     if (this.#closing) {
-      if (elapsed >= linger) this.socket.destroy()
-    } else if (this.#incomplete > 0 || (this.#open === 0 && !this.#reader.atBoundary)) {
-      if (params > 0 && elapsed >= params) this.#fail('ERR_FCGI_PARAMS_TIMEOUT', `PARAMS were not complete within ${String(params)} ms`)
-    } else if (this.#open === 0 && idle > 0 && elapsed >= idle) this.#close()
+      if (isOver(this.#since, linger)) this.socket.destroy()
+    } else if (isOver(this.#incompleteSince(), params)) {
+      this.#fail('ERR_FCGI_PARAMS_TIMEOUT', `PARAMS were not complete within ${String(params)} ms`)
+    } else if (this.#open === 0 && isOver(this.#since, idle)) this.#close()
+  }
+
+  /** The tick since which a request, or the first record of one, has been incomplete; never where none is. */
+  #incompleteSince(): number {
+    if (this.#open === 0) return this.#reader.atBoundary ? Infinity : this.#recordSince
+    if (this.#incomplete === 0) return Infinity
+    return Math.min(...this.#requests.list().map(({ openParams }) => openParams?.since ?? Infinity))
   }
 
   // ---- Records ----
@@ -191,7 +204,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#stallWhileUnread()
     if (type !== RecordType.GET_VALUES) {
       this.output.record(encodeUnknownType(type))
-      this.flush()
+      this.#flushAnswers()
       return
     }
     const wanted = decodePairs(chunk, start, end)
@@ -208,7 +221,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const names = new Set(wanted.map(([name]) => name))
     const answer = encodePairs([...names].map((name) => [name, values.get(name)] as const))
     this.output.record(encodeRecord(RecordType.GET_VALUES_RESULT, MANAGEMENT_REQUEST_ID, answer))
-    this.flush()
+    this.#flushAnswers()
   }
 
   #onBeginRequest(requestId: number, chunk: Uint8Array, start: number, end: number): void {
@@ -231,7 +244,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (!begin.keepConnection) this.#closeWhenDone = true
     if (begin.role < Role.RESPONDER || begin.role > Role.FILTER) {
       this.output.record(encodeEndRequest(requestId, { appStatus: 0, protocolStatus: ProtocolStatus.UNKNOWN_ROLE }))
-      this.flush()
+      this.#flushAnswers()
       this.#closeIfDone()
       return
     }
@@ -253,9 +266,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#openStdins++
     this.#incomplete++
     this.#ignored = 0
-    this.#since = this.#host.ticks
     const socket = new RequestSocket(this, requestId, role, keepConnection)
-    socket.openParams = new OpenParams(refusal)
+    socket.openParams = new OpenParams(this.#host.ticks, refusal)
     this.#requests.add(socket)
   }
 
@@ -432,10 +444,16 @@ export class Connection implements RecordConsumer, RequestCarrier {
     const text = method === 'HEAD' || method === UNKNOWN_METHOD ? '' : refusal.text
     this.output.head(socket.requestId, plainResponse(status, reason, text, headers), 'utf8')
     this.endRequest(socket, 0)
-    this.flush()
+    this.#flushAnswers()
   }
 
   // ---- What request sockets ask ----
+
+  /** Answers of the connection's own leave together when the chunk that asked for them has been read. */
+  #flushAnswers(): void {
+    this.#hasAnswers = this.#chunk !== undefined
+    if (!this.#hasAnswers) this.flush()
+  }
 
   flush(): void {
     if (this.#closed) return

@@ -87,6 +87,7 @@ const OPTION_NAMES = new Set([
  * @throws FastCgiError ERR_FCGI_OPTION naming the option, its value and the remedy.
  */
 export function resolveServerOptions(options: ServerOptions, environment: NodeJS.ProcessEnv): ServerConfiguration {
+  if (!isGroup(options)) throw wrongOption('options', options, 'give an object')
   for (const name of Object.keys(options)) {
     if (!OPTION_NAMES.has(name)) throw wrongOption(name, undefined, `no such option; there are ${[...OPTION_NAMES].join(', ')}`)
   }
@@ -106,8 +107,13 @@ function wrongOption(name: string, value: unknown, remedy: string): FastCgiError
   return new FastCgiError('ERR_FCGI_OPTION', `option ${name}${shown}: ${remedy}`)
 }
 
+function isGroup(given: unknown): given is object {
+  return typeof given === 'object' && given !== null
+}
+
 function numbers<T extends object>(group: string, given: Partial<T> | undefined, defaults: T, least: number): T {
   const resolved = { ...defaults }
+  if (given !== undefined && !isGroup(given)) throw wrongOption(group, given, 'give an object')
   for (const [name, value] of Object.entries(given ?? {})) {
     if (!Object.hasOwn(defaults, name)) {
       throw wrongOption(`${group}.${name}`, value, `no such option; there are ${Object.keys(defaults).join(', ')}`)
@@ -129,7 +135,7 @@ function oneOf<T extends string>(name: string, given: T | undefined, choices: re
 
 function mountPrefix(given: string | undefined): string {
   if (given === undefined || given === '' || given === '/') return ''
-  if (typeof given !== 'string' || !given.startsWith('/') || given.endsWith('/')) {
+  if (typeof given !== 'string' || !/^\/[^?#]*[^/?#]$/.test(given)) {
     throw wrongOption('mount', given, 'give a path that begins with a slash and ends without one, such as /shop')
   }
   return given

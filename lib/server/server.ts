@@ -43,6 +43,7 @@ export class FastCgiServer extends http.Server {
   readonly #constructors: ResponderConstructors
   readonly #configuration: ServerConfiguration
   readonly #host: ServerHost
+  #closing = false
 
   constructor(app?: RequestListener, options: ServerOptions = {}) {
     const configuration = resolveServerOptions(options, process.env)
@@ -81,10 +82,17 @@ export class FastCgiServer extends http.Server {
   /** Stops listening, and keeps no connection any more; 'close' comes when the last is gone. */
   override close(callback?: (error?: Error) => void): this {
     this.drain()
-    return super.close(callback)
+    this.#closing = true
+    try {
+      return super.close(callback)
+    } finally {
+      this.#closing = false
+    }
   }
 
   override closeIdleConnections(): void {
+    // Node closes them within close(); draining does it too, and reads first what was sent already.
+    if (this.#closing) return
     this.#host.forEach((connection) => {
       if (connection.idle) connection.closeWhenDone()
     })
@@ -176,11 +184,13 @@ class ServerHost implements ConnectionHost {
 
   drain(): void {
     this.draining = true
-    // What a web server has sent already is read first: it would be lost.
+    // What a web server has sent already is read first: it would be lost. The second turn has read it for sure.
     setImmediate(() => {
-      if (!this.draining) return
-      this.forEach((connection) => {
-        connection.closeWhenDone()
+      setImmediate(() => {
+        if (!this.draining) return
+        this.forEach((connection) => {
+          connection.closeWhenDone()
+        })
       })
     })
   }

@@ -457,6 +457,22 @@ describe('13: KEEP_CONN', () => {
       expect(client.error).toBeUndefined()
     }
   })
+  it('nor is one that follows while an upload goes on', async () => {
+    const { connect, journal } = await start((noted) => (req, res) => {
+      noted.note(`asked ${req.url ?? ''}`)
+      res.end('x')
+    })
+    const client = await connect({ allowHalfOpen: true })
+    await client.begin(1, { keepConnection: false })
+    await client.params(1, nginxParams({ url: '/first', method: 'POST' }))
+    await client.response(1)
+    await client.whenEnded()
+    client.expect(2)
+    await client.send(encodeRequest({ requestId: 2, params: nginxParams({ url: '/second' }) }))
+    client.end()
+    await client.whenClosed()
+    expect(journal.entries).toEqual(['asked /first'])
+  })
   it('a request that follows on a connection that was to be closed is not begun', async () => {
     const { connect, journal } = await start((noted) => (req, res) => {
       noted.note(`asked ${req.url ?? ''}`)
