@@ -176,7 +176,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /** The tick since which a request, or the first record of one, has been incomplete; never where none is. */
   #incompleteSince(): number {
-    if (this.#open === 0) return this.#reader.atBoundary ? Infinity : this.#recordSince
+    // What is left of a body that was answered early is no request.
+    if (this.#open === 0) return this.#reader.atBoundary || this.#openStdins > 0 ? Infinity : this.#recordSince
     if (this.#incomplete === 0) return Infinity
     return Math.min(...this.#requests.list().map(({ openParams }) => openParams?.since ?? Infinity))
   }

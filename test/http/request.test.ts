@@ -67,12 +67,14 @@ describe('the length of a body', () => {
     ['HEAD', [['CONTENT_LENGTH', '0']], 0, []],
     ['POST', [['CONTENT_LENGTH', '0']], 0, ['Content-Length', '0']],
     ['POST', [['CONTENT_LENGTH', '5'], ['CONTENT_TYPE', 'text/plain']], 5, ['Content-Type', 'text/plain', 'Content-Length', '5']],
-    ['POST', [], -1, ['Transfer-Encoding', 'chunked']],
+    ['POST', [], -1, []],
+    ['POST', [['SERVER_PROTOCOL', 'HTTP/2.0']], -1, ['Transfer-Encoding', 'chunked']],
+    ['DELETE', [['SERVER_PROTOCOL', 'HTTP/2.0']], -1, []],
     ['PUT', [['CONTENT_LENGTH', '-1']], -1, ['Transfer-Encoding', 'chunked']],
     ['DELETE', [], -1, []],
     ['DELETE', [['HTTP_TRANSFER_ENCODING', 'chunked']], -1, ['Transfer-Encoding', 'chunked']],
     ['POST', [['CONTENT_LENGTH', '3'], ['HTTP_TRANSFER_ENCODING', 'chunked']], 3, ['Content-Length', '3']],
-    ['POST', [['CONTENT_LENGTH', '12abc']], -1, ['Transfer-Encoding', 'chunked']],
+    ['POST', [['CONTENT_LENGTH', '12abc']], -1, []],
   ])('%s with %j', (method, pairs, length, headers) => {
     expect(bodyOf(method, ...pairs)).toEqual([length, headers])
   })
