@@ -146,7 +146,9 @@ const WITHOUT_ITS_LINE = [
     modules: ['proxy', 'proxy_fcgi'],
     edit: (text) => text.replace(/^ *CGIPassAuth On$/m, ''),
   }),
-  haproxy('HAProxy without pass-header', 'haproxy/haproxy.cfg', (text) => text.replace(/^ *pass-header Authorization$/m, '')),
+  haproxy('HAProxy without pass-header', 'haproxy/haproxy.cfg', {
+    edit: (text) => text.replace(/^ *pass-header Authorization$/m, ''),
+  }),
 ]
 
 for (const server of WITHOUT_ITS_LINE) {

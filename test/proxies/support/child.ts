@@ -15,8 +15,9 @@ export interface Child {
   readonly exited: Promise<number | null>
   /** What it has written to its standard output and error. */
   logs(): string
-  /** Sends the signal (SIGTERM) and waits for the end; SIGKILL after five seconds. */
-  stop(signal?: NodeJS.Signals): Promise<void>
+  signal(name: NodeJS.Signals): void
+  /** Sends SIGTERM and waits for the end; SIGKILL after five seconds. */
+  stop(): Promise<void>
 }
 
 /** Starts a program without a shell and without input. */
@@ -45,10 +46,11 @@ export function startChild(command: string, args: readonly string[], options: Sp
     },
     exited,
     logs: () => output.join(''),
-    async stop(signal = 'SIGTERM') {
+    signal: (name) => child.kill(name),
+    async stop() {
       if (!running) return
       const limit = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
-      child.kill(signal)
+      child.kill('SIGTERM')
       await exited
       clearTimeout(limit)
     },

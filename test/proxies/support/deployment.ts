@@ -1,6 +1,6 @@
 /**
- * The app under test installed below a workspace's srv, with its dependencies, as an operator would
- * deploy it: a web server that starts it may run as a user who cannot read the repository.
+ * A program installed below a workspace's srv, with its dependencies, as an operator would deploy it: a web
+ * server that starts it may run as a user who cannot read the repository.
  */
 import { cp, mkdir, readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
@@ -18,8 +18,19 @@ export function eventsPath(workspace: Workspace): string {
   return join(workspace.run, 'events.sock')
 }
 
-/** Writes srv/app.js and all that it imports. */
-export async function deploy(workspace: Workspace): Promise<void> {
+/** Installs the app under test as srv/app.js. */
+export async function deployApp(workspace: Workspace): Promise<void> {
+  const support = 'test/proxies/support'
+  await deploy(workspace, [support], `import { run } from './${support}/program.js'\nawait run(${JSON.stringify(eventsPath(workspace))})\n`)
+}
+
+/**
+ * Installs a program.
+ *
+ * @param directories what it imports, as directories below dist/; they keep their places below srv
+ * @param program the text of srv/app.js
+ */
+export async function deploy(workspace: Workspace, directories: readonly string[], program: string): Promise<void> {
   const modules = join(workspace.srv, 'node_modules')
   const own = await manifest(PACKAGE_ROOT)
   const target = join(modules, own.name)
@@ -31,9 +42,10 @@ export async function deploy(workspace: Workspace): Promise<void> {
   for (const name of await dependencies([...Object.keys(own.dependencies ?? {}), 'express'])) {
     await cp(join(PACKAGE_ROOT, 'node_modules', name), join(modules, name), { recursive: true, dereference: true })
   }
-  await cp(join(PACKAGE_ROOT, 'dist/test/proxies/support'), join(workspace.srv, 'support'), { recursive: true })
+  for (const directory of directories) {
+    await cp(join(PACKAGE_ROOT, 'dist', directory), join(workspace.srv, directory), { recursive: true })
+  }
   await workspace.write('srv/package.json', '{ "type": "module" }\n')
-  const program = `import { run } from './support/program.js'\nrun(${JSON.stringify(eventsPath(workspace))})\n`
   await workspace.write('srv/app.js', program)
 }
 

@@ -8,10 +8,10 @@ import { connect, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 
-/** Something that happened to the request with this id (the query parameter `id`). */
+/** Something that happened to the request with this id (the query parameter `id`), or to the `program`. */
 export interface AppEvent {
   id: string
-  event: 'called' | 'closed' | 'body' | 'release'
+  event: 'called' | 'closed' | 'body' | 'release' | 'started'
   detail?: Readonly<Record<string, unknown>>
 }
 
@@ -62,6 +62,17 @@ export class EventHub implements AppEvents {
     }
   }
 
+  /** How many programs are connected, that is, how many run. */
+  get programs(): number {
+    return this.#programs.size
+  }
+
+  /** Resolves once no more than so many programs run; rejects after ten seconds. */
+  async programsLeft(most: number): Promise<void> {
+    const signal = AbortSignal.timeout(WAIT_LIMIT_MS)
+    while (this.#programs.size > most) await once(this.#emitter, 'program', { signal })
+  }
+
   /** How many such events there were so far. */
   count(id: string, event: AppEvent['event']): number {
     return this.#history.filter((candidate) => candidate.id === id && candidate.event === event).length
@@ -71,7 +82,10 @@ export class EventHub implements AppEvents {
   async listen(path: string): Promise<void> {
     const server = createServer((socket) => {
       this.#programs.add(socket)
-      socket.on('error', () => undefined).on('close', () => this.#programs.delete(socket))
+      socket.on('error', () => undefined).on('close', () => {
+        this.#programs.delete(socket)
+        this.#emitter.emit('program')
+      })
       createInterface({ input: socket }).on('line', (line) => {
         this.report(JSON.parse(line) as AppEvent)
       })

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { connect as connectEncrypted } from 'node:tls'
 
 /** Below the ports that the system gives to outgoing connections, so that none of those takes it meanwhile. */
 const FIRST_PORT = 10_000
@@ -72,6 +73,22 @@ export async function answers(port: number, mayContinue: () => boolean): Promise
     try {
       socket.end(NONSENSE)
       await once(socket, 'data', { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) })
+      return true
+    } catch {
+      await delay(POLL_INTERVAL_MS)
+    } finally {
+      socket.destroy()
+    }
+  }
+  return false
+}
+
+/** As {@link answers}, of a web server that speaks HTTPS: until it has agreed on a key. */
+export async function encrypts(port: number, mayContinue: () => boolean): Promise<boolean> {
+  while (mayContinue()) {
+    const socket = connectEncrypted({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    try {
+      await once(socket, 'secureConnect', { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) })
       return true
     } catch {
       await delay(POLL_INTERVAL_MS)

@@ -1,16 +1,11 @@
 /** The app under test as a program that a web server or spawn-fcgi starts, with its listening socket as descriptor 0. */
-import { createServer } from 'express-responder'
+import { serve } from 'express-responder'
 import { createApp } from './app.js'
 import { connectEvents } from './events.js'
 
-/** Listens on descriptor 0, and leaves with status 0 on SIGTERM once open requests are answered. */
-export function run(eventsPath: string): void {
-  const server = createServer(createApp(connectEvents(eventsPath)))
-  server.listen({ fd: 0 })
-  process.once('SIGTERM', () => {
-    server.drain()
-    server.close(() => {
-      process.exit(0)
-    })
-  })
+/** Serves on descriptor 0, telling whoever listens at `eventsPath` what happens. */
+export async function run(eventsPath: string): Promise<void> {
+  const events = connectEvents(eventsPath)
+  events.report({ id: 'program', event: 'started', detail: { pid: process.pid } })
+  await serve(createApp(events))
 }

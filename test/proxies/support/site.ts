@@ -4,7 +4,7 @@ import { chmod } from 'node:fs/promises'
 import { createServer } from 'express-responder'
 import type { FastCgiServer, ServerOptions } from 'express-responder'
 import { createApp } from './app.js'
-import { deploy, eventsPath } from './deployment.js'
+import { deployApp, eventsPath } from './deployment.js'
 import { EventHub } from './events.js'
 import type { RunningServer, WebServer } from './web-server.js'
 import { createWorkspace } from './workspace.js'
@@ -23,15 +23,20 @@ export interface Site {
   stop(): Promise<void>
 }
 
-/** Starts the app (unless the web server does), then the web server. */
-export async function startSite(server: WebServer, options: ServerOptions = {}): Promise<Site> {
+/** Starts the app (unless the web server does), then the web server. `prepare` adds to the workspace before. */
+export async function startSite(
+  server: WebServer,
+  options: ServerOptions = {},
+  prepare?: (workspace: Workspace) => Promise<void>,
+): Promise<Site> {
   const workspace = await createWorkspace()
+  await prepare?.(workspace)
   const events = new EventHub()
   let connections = 0
   let app: FastCgiServer | undefined
   if (server.startsApp) {
     await events.listen(eventsPath(workspace))
-    await deploy(workspace)
+    await deployApp(workspace)
   } else {
     app = createServer(createApp(events), options)
     app.on('connection', () => connections++)

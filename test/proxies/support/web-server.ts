@@ -2,7 +2,7 @@
 import { startChild } from './child.js'
 import type { Child } from './child.js'
 import type { Requirement } from './programs.js'
-import { answers, freePort } from './ports.js'
+import { answers, encrypts, freePort } from './ports.js'
 import type { Workspace } from './workspace.js'
 
 /** How long a web server may take until it accepts connections, and how often another port is tried. */
@@ -18,6 +18,8 @@ export interface RunningServer {
   readonly running: boolean
   /** All that it wrote to its standard output and error. */
   logs(): string
+  /** Sends a signal to its main process. */
+  signal(name: NodeJS.Signals): void
   stop(): Promise<void>
 }
 
@@ -29,10 +31,20 @@ export interface WebServer extends Requirement {
   readonly example: string
   /** Who starts the app: the test, or the server. */
   readonly startsApp: boolean
+  /** Whether clients must speak HTTPS. */
+  readonly encrypted: boolean
   /** Where the app listens that the test starts: the workspace's socket, or its port. */
   readonly appOn: 'socket' | 'port'
   /** Starts it in the foreground on a free port of 127.0.0.1 and waits until it accepts connections. */
   start(workspace: Workspace): Promise<RunningServer>
+}
+
+/** How a test may want an example to be otherwise than it is. */
+export interface Variation {
+  /** Changes the example's text before it is used. */
+  edit?: (text: string) => string
+  /** Whether the server then speaks HTTPS. */
+  encrypted?: boolean
 }
 
 /** The command that runs a server in the foreground. */
@@ -40,18 +52,21 @@ export interface Command {
   program: string
   args: readonly string[]
   env?: NodeJS.ProcessEnv
-  /** The signal that ends it, SIGTERM where left out. */
-  signal?: NodeJS.Signals
 }
+
+/** What most servers have in common. */
+type Optional = 'startsApp' | 'appOn' | 'encrypted'
 
 /** A server that is described by its command; `prepare` writes its files for the port it is given. */
 export function webServer(
-  description: Omit<WebServer, 'start' | 'startsApp' | 'appOn'> & Partial<Pick<WebServer, 'startsApp' | 'appOn'>>,
+  description: Omit<WebServer, 'start' | Optional> & Partial<Pick<WebServer, Optional>>,
   prepare: (workspace: Workspace, port: number) => Promise<Command>,
 ): WebServer {
+  const { encrypted = false } = description
   return {
     startsApp: false,
     appOn: 'socket',
+    encrypted,
     ...description,
     async start(workspace) {
       let logs = ''
@@ -59,7 +74,7 @@ export function webServer(
         const port = await freePort()
         const command = await prepare(workspace, port)
         const child = startChild(command.program, command.args, { env: command.env ?? process.env })
-        if (await isReady(child, port)) return runningServer(child, port, command.signal)
+        if (await isReady(child, port, encrypted)) return runningServer(child, port, encrypted)
         await child.stop()
         logs = child.logs()
       }
@@ -68,20 +83,24 @@ export function webServer(
   }
 }
 
-async function isReady(child: Child, port: number): Promise<boolean> {
+async function isReady(child: Child, port: number, encrypted: boolean): Promise<boolean> {
   const deadline = Date.now() + READY_LIMIT_MS
-  const ready = await answers(port, () => child.running && Date.now() < deadline)
+  const mayContinue = (): boolean => child.running && Date.now() < deadline
+  const ready = encrypted ? await encrypts(port, mayContinue) : await answers(port, mayContinue)
   return ready && child.running
 }
 
-function runningServer(child: Child, port: number, signal: NodeJS.Signals | undefined): RunningServer {
+function runningServer(child: Child, port: number, encrypted: boolean): RunningServer {
   return {
-    origin: `http://127.0.0.1:${String(port)}`,
+    origin: `${encrypted ? 'https' : 'http'}://127.0.0.1:${String(port)}`,
     port,
     get running() {
       return child.running
     },
     logs: () => child.logs(),
-    stop: () => child.stop(signal),
+    signal: (name) => {
+      child.signal(name)
+    },
+    stop: () => child.stop(),
   }
 }

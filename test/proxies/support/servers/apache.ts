@@ -1,7 +1,7 @@
 /** Apache: the frame that Debian's apache2.conf is around a site, with everything below the workspace. */
 import { findProgram, isReadable } from '../programs.js'
 import { webServer } from '../web-server.js'
-import type { WebServer } from '../web-server.js'
+import type { Variation, WebServer } from '../web-server.js'
 
 const PROGRAM = findProgram('apache2')
 const MODULES = '/usr/lib/apache2/modules'
@@ -11,26 +11,26 @@ const BASE_MODULES = [
   'mpm_event', 'authn_core', 'authn_file', 'authz_core', 'authz_user', 'auth_basic', 'alias', 'dir', 'env', 'headers',
 ]
 
-/** Apache with a site file, and the modules that its first lines tell the operator to enable. */
-export function apache(options: {
+interface ApacheOptions {
   name: string
   example: string
   package?: string
   modules: readonly string[]
   startsApp?: boolean
   appOn?: WebServer['appOn']
-  /** Changes the site file, to show what it is like without one of its lines. */
-  edit?: (text: string) => string
   /** Files that the site needs besides, as paths below examples/ and where they are to be. */
   files?: Readonly<Record<string, string>>
-}): WebServer {
-  const { name, example, modules, startsApp = false, appOn = 'socket', files = {}, edit } = options
+}
+
+/** Apache with a site file, and the modules that its first lines tell the operator to enable. */
+export function apache(options: ApacheOptions & Variation): WebServer {
+  const { name, example, modules, startsApp = false, appOn = 'socket', files = {}, edit, encrypted = false } = options
   const installed = PROGRAM !== undefined && modules.every((module) => isReadable(modulePath(module)))
-  return webServer({ name, example, package: options.package ?? 'apache2', installed, startsApp, appOn }, async (workspace, port) => {
+  return webServer({ name, example, package: options.package ?? 'apache2', installed, startsApp, appOn, encrypted }, async (workspace, port) => {
     for (const [source, target] of Object.entries(files)) await workspace.install(source, port, target)
     const site = await workspace.install(example, port, 'site.conf', edit)
     const file = await workspace.write('apache.conf', frame(workspace.directory, site, modules))
-    return { program: PROGRAM ?? 'apache2', args: ['-D', 'FOREGROUND', '-f', file], signal: 'SIGTERM' }
+    return { program: PROGRAM ?? 'apache2', args: ['-D', 'FOREGROUND', '-f', file] }
   })
 }
 

@@ -1,7 +1,7 @@
 /** HAProxy: the `global` and `defaults` sections that Debian's haproxy.cfg has, without user and chroot. */
 import { findProgram } from '../programs.js'
 import { webServer } from '../web-server.js'
-import type { WebServer } from '../web-server.js'
+import type { Variation, WebServer } from '../web-server.js'
 
 const PROGRAM = findProgram('haproxy')
 
@@ -18,9 +18,9 @@ defaults
   timeout server 50000
 `
 
-/** HAProxy with the sections in examples/haproxy; `edit` shows what they are like without one of their lines. */
-export function haproxy(name: string, example: string, edit?: (text: string) => string): WebServer {
-  return webServer({ name, example, package: 'haproxy', installed: PROGRAM !== undefined }, async (workspace, port) => {
+/** HAProxy with the sections in examples/haproxy. */
+export function haproxy(name: string, example: string, { edit, encrypted = false }: Variation = {}): WebServer {
+  return webServer({ name, example, package: 'haproxy', installed: PROGRAM !== undefined, encrypted }, async (workspace, port) => {
     const frame = await workspace.write('frame.cfg', FRAME)
     const site = await workspace.install(example, port, 'site.cfg', edit)
     return { program: PROGRAM ?? 'haproxy', args: ['-db', '-f', frame, '-f', site] }

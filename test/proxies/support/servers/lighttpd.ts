@@ -16,8 +16,7 @@ export function lighttpd(name: string, example: string, startsApp = false): WebS
 }
 
 function frame(directory: string, port: number, site: string): string {
-  // The parse options are those of Debian's lighttpd.conf, but for url-path-2f-decode: see the README of
-  // the examples, it would change URLs before the app sees them.
+  // The parse options are those of Debian's lighttpd.conf: they tidy up paths, but not REQUEST_URI.
   return `server.modules = ( "mod_indexfile", "mod_access", "mod_alias", "mod_redirect" )
 server.document-root = "${directory}/srv/public"
 server.upload-dirs = ( "${directory}" )

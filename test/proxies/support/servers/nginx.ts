@@ -1,23 +1,21 @@
 /** nginx: the frame that Debian's nginx.conf is around a site, with everything below the workspace. */
 import { findProgram } from '../programs.js'
 import { webServer } from '../web-server.js'
-import type { WebServer } from '../web-server.js'
+import type { Variation, WebServer } from '../web-server.js'
 import type { Workspace } from '../workspace.js'
 
 const PROGRAM = findProgram('nginx')
 
 /** nginx with one of the site files in examples/nginx. */
-export function nginx(name: string, example: string): WebServer {
-  return webServer({ name, example, package: 'nginx', installed: PROGRAM !== undefined }, async (workspace, port) => {
+export function nginx(name: string, example: string, { edit, encrypted = false }: Variation = {}): WebServer {
+  return webServer({ name, example, package: 'nginx', installed: PROGRAM !== undefined, encrypted }, async (workspace, port) => {
     await workspace.install('nginx/express_params', port)
     await workspace.install('nginx/express_host.conf', port)
-    await workspace.install(example, port, 'site.conf')
+    await workspace.install(example, port, 'site.conf', edit)
     const file = await workspace.write('nginx.conf', frame(workspace.directory))
     return {
       program: PROGRAM ?? 'nginx',
       args: ['-c', file, '-p', workspace.directory, '-e', 'stderr'],
-      // The quick way out: SIGTERM and SIGINT both end requests that are under way.
-      signal: 'SIGTERM',
     }
   })
 }
