@@ -103,6 +103,7 @@ export class RecordReader {
   #held: Uint8Array = EMPTY
   #heldLength = 0
   #stopped = false
+  #paused = false
   #position = 0
 
   constructor(consumer: RecordConsumer) {
@@ -119,10 +120,20 @@ export class RecordReader {
     return this.#position
   }
 
+  /** Reads no further than the record that is being delivered, until `resume()`; `position` tells how far that was. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  /** Lets `read()` read again. What is left of the last chunk has to be given again. */
+  resume(): void {
+    this.#paused = false
+  }
+
   /** Reads `chunk` from `start` up to `end`. */
   read(chunk: Uint8Array, start = 0, end = chunk.length): void {
     this.#position = start
-    while (this.#position < end && !this.#stopped) {
+    while (this.#position < end && !this.#stopped && !this.#paused) {
       if (this.#contentLeft > 0) this.#readContent(chunk, end)
       else if (this.#paddingLeft > 0) this.#skipPadding(end)
       else if (this.#headerLength === 0 && end - this.#position >= HEADER_LENGTH) this.#readWhole(chunk, end)

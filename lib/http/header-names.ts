@@ -25,14 +25,60 @@ export interface ParamName {
   readonly unique: boolean
   /** The name that followed this one the last time: web servers send params in the same order. */
   next: ParamName | undefined
-  /** The value that this header had the last time: an equal one was checked already, and is kept once. */
+  /** Whether the name is in the table; only such a name may be `next`, or a chain would keep all that clients make up. */
+  readonly kept: boolean
+  /** Whether `lastValue` is kept: a value keeps the whole text that it was cut from, so only for names that nobody chooses. */
+  readonly remembersValue: boolean
+  /** The value that this header had the last time: an equal one was checked already. */
   lastValue: string
   /** The request that this name was last seen in. */
   seenIn: number
 }
 
-/** More names than this are not kept: clients choose the names of headers. */
-const MAX_NAMES = 1024
+/** More names than this are not kept beside the usual ones: clients choose the names of headers. */
+const MAX_UNUSUAL_NAMES = 256
+
+/** Headers that most requests have some of. */
+const USUAL_HEADERS = [
+  'ACCEPT',
+  'ACCEPT_CHARSET',
+  'ACCEPT_ENCODING',
+  'ACCEPT_LANGUAGE',
+  'AUTHORIZATION',
+  'CACHE_CONTROL',
+  'CONNECTION',
+  'COOKIE',
+  'DNT',
+  'FORWARDED',
+  'HOST',
+  'IF_MATCH',
+  'IF_MODIFIED_SINCE',
+  'IF_NONE_MATCH',
+  'ORIGIN',
+  'PRAGMA',
+  'PRIORITY',
+  'RANGE',
+  'REFERER',
+  'SEC_CH_UA',
+  'SEC_CH_UA_MOBILE',
+  'SEC_CH_UA_PLATFORM',
+  'SEC_FETCH_DEST',
+  'SEC_FETCH_MODE',
+  'SEC_FETCH_SITE',
+  'SEC_FETCH_USER',
+  'SEC_GPC',
+  'TE',
+  'UPGRADE_INSECURE_REQUESTS',
+  'USER_AGENT',
+  'VIA',
+  'X_FORWARDED_FOR',
+  'X_FORWARDED_HOST',
+  'X_FORWARDED_PORT',
+  'X_FORWARDED_PROTO',
+  'X_REAL_IP',
+  'X_REQUESTED_WITH',
+  'X_REQUEST_ID',
+]
 
 const KINDS = new Map<string, number>([
   ['REQUEST_METHOD', ParamKind.REQUEST_METHOD],
@@ -93,25 +139,43 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** The names of params that were seen, each made once. */
 export class ParamNames {
   readonly #names = new Map<string, ParamName>()
+  #unusual = 0
+
+  constructor() {
+    for (const name of KINDS.keys()) this.#names.set(name, createParamName(name, true, false))
+    for (const header of USUAL_HEADERS) {
+      const name = `HTTP_${header}`
+      this.#names.set(name, createParamName(name, true, true))
+    }
+  }
 
   get(name: string): ParamName {
     const known = this.#names.get(name)
     if (known !== undefined) return known
-    const made = createParamName(name)
-    if (this.#names.size < MAX_NAMES) this.#names.set(name, made)
+    const kept = this.#unusual < MAX_UNUSUAL_NAMES
+    const made = createParamName(name, kept, false)
+    if (kept) {
+      this.#unusual++
+      this.#names.set(made.name, made)
+    }
     return made
   }
 }
 
-function createParamName(name: string): ParamName {
-  const header = headerName(name)
+function createParamName(name: string, kept: boolean, remembersValue: boolean): ParamName {
+  // A copy of its own: a part of a text would keep all of it.
+  const bytes = Buffer.from(name, 'latin1')
+  const ownName = bytes.toString('latin1')
+  const header = headerName(ownName)
   return {
-    name,
-    bytes: Buffer.from(name, 'latin1'),
-    kind: KINDS.get(name) ?? (header === '' ? ParamKind.OTHER : ParamKind.HEADER),
+    name: ownName,
+    bytes,
+    kind: KINDS.get(ownName) ?? (header === '' ? ParamKind.OTHER : ParamKind.HEADER),
     header,
-    unique: UNIQUE_HEADERS.has(name),
+    unique: UNIQUE_HEADERS.has(ownName),
     next: undefined,
+    kept,
+    remembersValue,
     lastValue: '',
     seenIn: -1,
   }

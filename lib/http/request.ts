@@ -138,16 +138,19 @@ export class RequestHeadReader implements PairVisitor {
       return expected
     }
     const found = this.#names.get(this.text.slice(start - this.#base, end - this.#base))
-    if (previous === undefined) this.#first = found
-    else previous.next = found
+    if (found.kept) {
+      if (previous === undefined) this.#first = found
+      else previous.next = found
+    }
     this.#previous = found
     return found
   }
 
   #header(name: ParamName, value: string): boolean {
-    if (value === name.lastValue) value = name.lastValue
-    else if (CONTROL_CHARACTER.test(value)) return this.#refuse('header-value', name.header)
-    else name.lastValue = value
+    if (!name.remembersValue || value !== name.lastValue) {
+      if (CONTROL_CHARACTER.test(value)) return this.#refuse('header-value', name.header)
+      if (name.remembersValue) name.lastValue = value
+    } else value = name.lastValue
     if (name.unique) {
       if (name.seenIn === this.#serial && this.#options.ambiguousHeaders === 'refuse') {
         return this.#refuse('ambiguous-header', name.header)

@@ -49,6 +49,8 @@ export interface ConnectionHost {
   readonly draining: boolean
   /** The request is there as far as its PARAMS: makes request and response, and gives them to the app. */
   dispatch(socket: RequestSocket, head: RequestHeadReader): void
+  /** The same where another request was dispatched in this turn, whose asynchronous context is none of this one's. */
+  dispatchApart(socket: RequestSocket, head: RequestHeadReader): void
   onConnectionError(error: FastCgiError, socket: Duplex): void
   onConnectionClosed(connection: Connection): void
   warn(error: FastCgiError): void
@@ -91,8 +93,12 @@ export class Connection implements RecordConsumer, RequestCarrier {
   /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
   #openStdins = 0
   #wantsDrain = false
+  /** The peer does not read its answers, so it is not read from; what had been read already. */
   #stalled = false
+  #rest: Buffer | undefined
   #hasAnswers = false
+  /** Whether a request was dispatched from the chunk that is being read. */
+  #hasDispatched = false
   #ignored = 0
   /** The tick since which the connection has been as it is: idle, or waiting for PARAMS, or closing. */
   #since: number
@@ -133,6 +139,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   read(chunk: Buffer, start: number, end: number): void {
     let returned = false
     this.#chunk = chunk
+    this.#hasDispatched = false
     if (this.idle) this.#since = this.#host.ticks
     try {
       this.#reader.read(chunk, start, end)
@@ -142,12 +149,11 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#borrower?.keep()
       this.#borrower = undefined
       if (this.#hasAnswers) this.#flushAnswers()
-      // An exception of the app's: the rest is read when whoever catches it has had it.
-      if (!returned && this.#reader.position < end) {
-        const rest = Buffer.from(chunk.subarray(this.#reader.position, end))
-        process.nextTick(() => {
-          this.read(rest, 0, rest.length)
-        })
+      if (this.#reader.position < end && !this.#closed) {
+        const rest = copyOf(chunk, this.#reader.position, end)
+        if (returned) this.#rest = rest
+        // An exception of the app's: the rest is read when whoever catches it has had it.
+        else process.nextTick(readRest, this, rest)
       }
     }
   }
@@ -318,7 +324,11 @@ export class Connection implements RecordConsumer, RequestCarrier {
     socket.paramsText = reader.text
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) socket.announced = reader.contentLength
-    this.#host.dispatch(socket, reader)
+    if (this.#hasDispatched) this.#host.dispatchApart(socket, reader)
+    else {
+      this.#hasDispatched = true
+      this.#host.dispatch(socket, reader)
+    }
     // HAProxy sends no empty STDIN where it has announced an empty body.
     if (socket.role === Role.AUTHORIZER || socket.announced === 0) this.#completeInput(socket)
   }
@@ -523,12 +533,21 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #stallWhileUnread(): void {
     if (this.#stalled || this.output.length < MAX_UNREAD) return
     this.#stalled = true
+    this.#reader.pause()
     this.socket.pause()
-    this.output.onFlushed(() => {
-      this.#stalled = false
-      this.#resumeUnlessPaused()
+    this.output.onFlushed((error) => {
+      if (!error) this.#unstall()
     })
     this.output.flush()
+  }
+
+  #unstall(): void {
+    const rest = this.#rest
+    this.#stalled = false
+    this.#rest = undefined
+    this.#reader.resume()
+    if (rest !== undefined) this.read(rest, 0, rest.length)
+    this.#resumeUnlessPaused()
   }
 
   #drained(): void {
@@ -618,6 +637,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#borrower = undefined
     this.#pausedRequests.clear()
   }
+}
+
+function readRest(connection: Connection, rest: Buffer): void {
+  connection.read(rest, 0, rest.length)
 }
 
 function closeNow(connection: Connection): void {

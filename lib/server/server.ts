@@ -1,4 +1,5 @@
 /** An `http.Server` whose connections speak FastCGI. */
+import { AsyncResource } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
 import http, { type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
@@ -130,6 +131,8 @@ class ServerHost implements ConnectionHost {
   readonly headReader: RequestHeadReader
   ticks = 0
   draining = false
+  /** What a request's asynchronous context is made from: nothing of any other's. */
+  readonly #scope = new AsyncResource('FastCgiServer')
   readonly #constructors: ResponderConstructors
   readonly #connections = new Set<Connection>()
   readonly #warned = new Set<string>()
@@ -242,6 +245,13 @@ class ServerHost implements ConnectionHost {
       })
     }
     this.#emitRequest(request, response, head.expectation)
+  }
+
+  dispatchApart(socket: RequestSocket, head: RequestHeadReader): void {
+    const apart = this.#scope.runInAsyncScope(() => new AsyncResource('FastCgiRequest'))
+    apart.runInAsyncScope(() => {
+      this.dispatch(socket, head)
+    })
   }
 
   #createRequest(socket: RequestSocket, head: RequestHeadReader): InternalRequest {

@@ -79,6 +79,16 @@ describe('one connection', () => {
     await expectInnocent()
     expect(await growth()).toBeLessThan(8)
   })
+  it('headers whose names are new in every request', async () => {
+    const peer = await connect()
+    for (let i = 0; i < 400; i++) {
+      const names = Array.from({ length: 800 }, (_nothing, j) => [`HTTP_M${String(i)}_${String(j)}`, 'v'.repeat(20)] as [string, string])
+      const params = [...nginxParams({ url: '/innocent' }), ...names]
+      expect((await peer.request({ params })).status).toBe(200)
+      peer.records.length = 0
+    }
+    expect(await growth()).toBeLessThan(4)
+  })
   it('150 MB of PARAMS in one request', async () => {
     const peer = await connect()
     await peer.begin(1)
