@@ -85,29 +85,33 @@ function encodeLength(length: number): Buffer {
   return Buffer.of((length >>> 24) | LONG_LENGTH, length >>> 16, length >>> 8, length)
 }
 
-/** All params of a PARAMS stream that was kept as latin1 text, without a prototype and frozen; the first of a name counts. */
+/** All params of a PARAMS stream that was kept as latin1 text, without a prototype and frozen; the last of a name counts. */
 export function paramsOf(text: string): Readonly<Record<string, string>> {
   const params = Object.create(null) as Record<string, string>
   forEachParam(text, (name, value) => {
-    params[name] ??= value
-    return true
+    params[name] = value
   })
   return Object.freeze(params)
 }
 
-/** One param of a PARAMS stream that was kept as latin1 text. */
+/**
+ * One param of a PARAMS stream that was kept as latin1 text: the last of its name, as a later line of a web
+ * server's configuration overrides an earlier one.
+ */
 export function paramOf(text: string, wanted: string): string | undefined {
   let found: string | undefined
   forEachParam(text, (name, value) => {
     if (name === wanted) found = value
-    return found === undefined
   })
   return found
 }
 
-function forEachParam(text: string, visit: (name: string, value: string) => boolean): void {
+function forEachParam(text: string, visit: (name: string, value: string) => void): void {
   const bytes = Buffer.from(text, 'latin1')
   readPairs(bytes, 0, bytes.length, {
-    onPair: (nameStart, nameEnd, valueEnd) => visit(text.slice(nameStart, nameEnd), text.slice(nameEnd, valueEnd)),
+    onPair: (nameStart, nameEnd, valueEnd) => {
+      visit(text.slice(nameStart, nameEnd), text.slice(nameEnd, valueEnd))
+      return true
+    },
   })
 }

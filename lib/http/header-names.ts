@@ -181,9 +181,15 @@ function createParamName(name: string, kept: boolean, remembersValue: boolean): 
   }
 }
 
+/**
+ * In params, header names are upper case with `_` for `-` (RFC 3875, section 4.1.18): in another spelling one
+ * could pass beside the header that is looked for by its proper name.
+ */
+const IMPROPER = /[a-z-]/
+
 /** `HTTP_USER_AGENT` → `User-Agent`; empty where the param is no header. */
 export function headerName(paramName: string): string {
-  if (!paramName.startsWith('HTTP_')) return ''
+  if (!paramName.startsWith('HTTP_') || IMPROPER.test(paramName)) return ''
   const words = paramName.slice('HTTP_'.length).split('_')
   const header = words.map((word) => SPECIAL_WORDS.get(word) ?? word.slice(0, 1) + word.slice(1).toLowerCase()).join('-')
   return TOKEN.test(header) ? header : ''

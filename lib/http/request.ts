@@ -30,6 +30,7 @@ const BAD_URL = /[\0-\x20\x7f]/
 const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const CONTENT_LENGTH = /^[0-9]{1,15}$/
 const UNKNOWN_CONTENT_LENGTH = -1
+const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 
 /**
  * Reads one PARAMS stream after another; the fields tell of the last one that was read. One reader
@@ -199,12 +200,13 @@ export class RequestHeadReader implements PairVisitor {
   }
 
   /**
-   * Without a length there is a body where the server says that it was chunked, where it sends -1 (Caddy),
-   * and for methods that nearly always have one: HTTP/2 has neither header. Body parsers read only if told.
+   * Without a length there is a body where the server says that it was chunked, or sends -1 (Caddy). From HTTP/2 on
+   * a body needs neither header (RFC 9113, section 8.1.1), so methods that nearly always have one are taken to have
+   * one. Body parsers read only if they are told.
    */
   #hasBodyOfUnknownLength(): boolean {
     if (this.#transferEncoding !== '' || this.#contentLengthText.startsWith('-')) return true
-    return this.method === 'POST' || this.method === 'PUT' || this.method === 'PATCH'
+    return !this.httpVersion.startsWith('1.') && METHODS_WITH_BODY.has(this.method)
   }
 }
 

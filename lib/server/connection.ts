@@ -100,8 +100,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
   /** Whether a request was dispatched from the chunk that is being read. */
   #hasDispatched = false
   #ignored = 0
-  /** The tick since which the connection has been as it is: idle, or waiting for PARAMS, or closing. */
+  /** The tick since which no request has been open, or the connection has been closing. */
   #since: number
+  /** The tick at which a record began while no request was open. */
+  #recordSince: number
 
   constructor(host: ConnectionHost, socket: Duplex) {
     this.#host = host
@@ -111,6 +113,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.output = new RecordOutput(socket)
     this.#reader = new RecordReader(this)
     this.#since = host.ticks
+    this.#recordSince = host.ticks
     this.#carried = Object.assign(socket, { _httpMessage: null })
     socket.on('end', () => {
       this.#onPeerEnd()
@@ -140,7 +143,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     let returned = false
     this.#chunk = chunk
     this.#hasDispatched = false
-    if (this.idle) this.#since = this.#host.ticks
+    if (this.idle) this.#recordSince = this.#host.ticks
     try {
       this.#reader.read(chunk, start, end)
       returned = true
@@ -166,13 +169,22 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /** Checks the time limits; called at every tick. */
   checkTime(millisecondsPerTick: number): void {
-    const elapsed = (this.#host.ticks - this.#since - 1) * millisecondsPerTick
+    const isOver = (since: number, limit: number): boolean =>
+      limit > 0 && (this.#host.ticks - since - 1) * millisecondsPerTick >= limit
     const { params, idle, linger } = this.configuration.timeouts
     if (this.#closing) {
-      if (elapsed >= linger) this.socket.destroy()
-    } else if (this.#incomplete > 0 || (this.#open === 0 && !this.#reader.atBoundary)) {
-      if (params > 0 && elapsed >= params) this.#fail('ERR_FCGI_PARAMS_TIMEOUT', `PARAMS were not complete within ${String(params)} ms`)
-    } else if (this.#open === 0 && idle > 0 && elapsed >= idle) this.#close()
+      if (isOver(this.#since, linger)) this.socket.destroy()
+    } else if (isOver(this.#incompleteSince(), params)) {
+      this.#fail('ERR_FCGI_PARAMS_TIMEOUT', `PARAMS were not complete within ${String(params)} ms`)
+    } else if (this.#open === 0 && isOver(this.#since, idle)) this.#close()
+  }
+
+  /** The tick since which a request, or the first record of one, has been incomplete; never where none is. */
+  #incompleteSince(): number {
+    // What is left of a body that was answered early is no request.
+    if (this.#open === 0) return this.#reader.atBoundary || this.#openStdins > 0 ? Infinity : this.#recordSince
+    if (this.#incomplete === 0) return Infinity
+    return Math.min(...this.#requests.list().map(({ openParams }) => openParams?.since ?? Infinity))
   }
 
   // ---- Records ----
@@ -260,9 +272,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#openStdins++
     this.#incomplete++
     this.#ignored = 0
-    this.#since = this.#host.ticks
     const socket = new RequestSocket(this, requestId, role, keepConnection)
-    socket.openParams = new OpenParams(refusal)
+    socket.openParams = new OpenParams(this.#host.ticks, refusal)
     this.#requests.add(socket)
   }
 

@@ -15,7 +15,11 @@ export class OpenParams {
   #start = 0
   #end = 0
 
-  constructor(refusal: Refusal | undefined) {
+  /** The tick at which the request began. */
+  readonly since: number
+
+  constructor(since: number, refusal: Refusal | undefined) {
+    this.since = since
     this.refusal = refusal
   }
 

@@ -12,7 +12,7 @@ function socketOf(request: IncomingMessage): RequestSocket | undefined {
 
 /**
  * The raw FastCGI params of a request: REMOTE_USER, SSL_*, SCRIPT_FILENAME and all else the web server sent,
- * by their own names, frozen, without a prototype. Where a name came twice, the first value counts.
+ * by their own names, frozen, without a prototype. Where a name came twice, the last value counts.
  *
  * @returns undefined for a request that did not come over FastCGI.
  */

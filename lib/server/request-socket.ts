@@ -431,7 +431,11 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     if (this.#inputState === InputState.ENDED && request._eventsCount === 0) {
       this.#inputState = InputState.DELIVERED
       closeUnread(request)
-    } else request._dump()
+    } else {
+      // From Node 26 on, dumping a complete request looks only at what was pushed before.
+      this.#deliverEnd()
+      request._dump()
+    }
   }
 
   #deliverEnd(): void {

@@ -146,7 +146,8 @@ describe('params()', () => {
     const client = await connect()
     const sent = [...nginxParams({ extra: { REMOTE_USER: 'alice', SSL_CLIENT_S_DN: 'CN=caf\u00e9' } }), ['REMOTE_USER', 'second']] as [string, string][]
     const { all, frozen, prototype, same } = JSON.parse((await client.request({ params: sent })).body.toString()) as Record<string, unknown>
-    expect(all).toMatchObject({ REMOTE_USER: 'alice', SSL_CLIENT_S_DN: 'CN=caf\u00e9', REQUEST_METHOD: 'GET' })
+    // The last of a name counts: a later line of a configuration overrides an earlier one.
+    expect(all).toMatchObject({ REMOTE_USER: 'second', SSL_CLIENT_S_DN: 'CN=caf\u00e9', REQUEST_METHOD: 'GET' })
     expect([frozen, prototype, same]).toEqual([true, 'null', true])
   })
   it('is still there when the response has finished', async () => {
