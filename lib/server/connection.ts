@@ -432,22 +432,18 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   /** Answers a request that the app was not given. */
   #refuse(socket: RequestSocket, refusal: Refusal, method: string): void {
-    this.#host.onConnectionError(refusal.error, this.socket)
-    if (this.#closed) return
     this.#answer(socket, refusal, method)
+    this.#host.onConnectionError(refusal.error, this.socket)
   }
 
   /** Answers a request that the app was given, if its response has not begun. */
   #giveUp(socket: RequestSocket, refusal: Refusal): void {
-    const answered = socket.headSent
-    this.#host.onConnectionError(refusal.error, this.socket)
-    if (answered) {
-      socket.destroy(refusal.error)
-      return
+    if (socket.headSent) socket.destroy(refusal.error)
+    else if (!socket.ended) {
+      this.#answer(socket, refusal, socket.request?.method)
+      socket.abort(refusal.error)
     }
-    if (socket.ended) return
-    this.#answer(socket, refusal, socket.request?.method)
-    socket.abort(refusal.error)
+    this.#host.onConnectionError(refusal.error, this.socket)
   }
 
   /** Only what is known to be no HEAD gets a body. */
