@@ -82,13 +82,13 @@ function welcome(socket: string, port: number): string {
 and the gateway is in front of it. Open
   http://${HOST}:${String(port)}/
 
-In production nginx takes the gateway's place:
+In production nginx takes the gateway's place, and the socket is where nginx may reach it:
 
   server {
     listen 80;
     location / {
       include fastcgi_params;
-      fastcgi_pass unix:${socket};
+      fastcgi_pass unix:/run/app/app.sock;
     }
   }
 

@@ -23,9 +23,15 @@ export class AddressInUseError extends Error {
   }
 }
 
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOSPC: 'Free some space, or inodes, or choose another directory.',
+  EDQUOT: 'Free some of the quota, or choose another directory.',
+  EROFS: 'It is read-only: choose another directory.',
+}
+
 /** The file system refuses to put a socket into the directory. */
 export function unusableDirectory(directory: string, cause: unknown): FastCgiError {
-  return new FastCgiError('ERR_FCGI_SOCKET_DIRECTORY',
-    `option socket: no file can be put into ${directory} (${codeOf(cause) ?? String(cause)}). Let the user that this ` +
-    'process runs as own the directory, or choose another one.', { cause })
+  const code = codeOf(cause) ?? String(cause)
+  const remedy = REMEDIES[code] ?? 'Let the user that this process runs as own the directory, or choose another one.'
+  return new FastCgiError('ERR_FCGI_SOCKET_DIRECTORY', `option socket: no file can be put into ${directory} (${code}). ${remedy}`, { cause })
 }

@@ -1,7 +1,7 @@
 /** The options of serve(): what the user gave becomes one resolved configuration, and what is wrong fails at once. */
 import { resolve } from 'node:path'
 import { FastCgiError } from '../server/errors.js'
-import type { ServerOptions } from '../server/options.js'
+import { SERVER_OPTION_NAMES, type ServerOptions } from '../server/options.js'
 
 /** As many as Node.js itself asks for. */
 const DEFAULT_BACKLOG = 511
@@ -57,7 +57,7 @@ export interface ServeConfiguration {
   readonly place: Place
   readonly stopTimeout: number
   readonly signals: boolean
-  /** What is createServer's: it resolves that itself, and refuses unknown names. */
+  /** What is createServer's: it resolves that itself. */
   readonly server: ServerOptions
 }
 
@@ -71,12 +71,22 @@ export function resolveOptions(options: ServeOptions = {}): ServeConfiguration {
   if (typeof given !== 'object' || given === null) {
     throw wrong('options', given, 'Give an object, for example { socket: \'/run/app/app.sock\' }.')
   }
+  refuseUnknown(options)
   const { socket, mode, owner, group, port, host, fd, backlog, stopTimeout, signals, ...server } = options
   return {
     place: resolvePlace({ socket, mode, owner, group, port, host, fd, backlog }),
     stopTimeout: integer('stopTimeout', stopTimeout ?? 10_000, 0, 2 ** 31 - 1, 'milliseconds'),
     signals: boolean('signals', signals ?? true),
     server,
+  }
+}
+
+const OWN_NAMES = ['socket', 'mode', 'owner', 'group', 'port', 'host', 'fd', 'backlog', 'stopTimeout', 'signals']
+
+function refuseUnknown(options: object): void {
+  const names = new Set([...OWN_NAMES, ...SERVER_OPTION_NAMES])
+  for (const name of Object.keys(options)) {
+    if (!names.has(name)) throw new FastCgiError('ERR_FCGI_OPTION', `option ${name}: no such option; there are ${[...names].join(', ')}`)
   }
 }
 

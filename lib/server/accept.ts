@@ -10,6 +10,8 @@ import type { Server } from 'node:http'
 import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 
+/** net.Server keeps its delay in seconds, net.Socket takes milliseconds. */
+const MILLISECONDS = 1000
 /** Octets read at once. */
 const READ_BUFFER_LENGTH = 128 * 1024
 
@@ -25,6 +27,10 @@ interface AcceptingServer {
   _connections?: number
   maxConnections?: number | undefined
   blockList?: unknown
+  /** What the server was told to set on each connection; `http.Server` has `noDelay` by default. */
+  noDelay?: boolean
+  keepAlive?: boolean
+  keepAliveInitialDelay?: number
 }
 
 const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_LENGTH)
@@ -49,6 +55,8 @@ export function acceptWithSharedBuffer(server: Server, onRead: ReadCallback): vo
       return
     }
     const socket = createSocket(clientHandle, server, onRead)
+    if (accepting.noDelay === true) socket.setNoDelay(true)
+    if (accepting.keepAlive === true) socket.setKeepAlive(true, (accepting.keepAliveInitialDelay ?? 0) * MILLISECONDS)
     accepting._connections = (accepting._connections ?? 0) + 1
     server.emit('connection', socket)
   }

@@ -22,6 +22,7 @@ import type { RequestHeadReader } from '../http/request.js'
 import { plainResponse } from '../http/response.js'
 import { FastCgiError, type ErrorCode } from './errors.js'
 import type { ServerConfiguration } from './options.js'
+import { isolate } from './isolation.js'
 import { OpenParams } from './open-params.js'
 import { RecordOutput } from './output.js'
 import {
@@ -82,6 +83,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
   /** The chunk that is being read, and the PARAMS that are still in it. */
   #chunk: Buffer | undefined
   #borrower: OpenParams | undefined
+  /** The app was given a request of the chunk that is being read. */
+  #hasDispatched = false
   #open = 0
   /** Open requests whose PARAMS are not complete. */
   #incomplete = 0
@@ -138,6 +141,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   read(chunk: Buffer, start: number, end: number): void {
     let returned = false
     this.#chunk = chunk
+    this.#hasDispatched = false
     if (this.idle) this.#recordSince = this.#host.ticks
     try {
       this.#reader.read(chunk, start, end)
@@ -330,7 +334,14 @@ export class Connection implements RecordConsumer, RequestCarrier {
     socket.paramsText = reader.text
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) socket.announced = reader.contentLength
-    this.#host.dispatch(socket, reader)
+    if (this.#hasDispatched) {
+      isolate(() => {
+        this.#host.dispatch(socket, reader)
+      })
+    } else {
+      this.#hasDispatched = true
+      this.#host.dispatch(socket, reader)
+    }
     // HAProxy sends no empty STDIN where it has announced an empty body.
     if (socket.role === Role.AUTHORIZER || socket.announced === 0) this.#completeInput(socket)
   }

@@ -73,7 +73,8 @@ const DEFAULT_LIMITS: Readonly<Limits> = {
 
 const DEFAULT_TIMEOUTS: Readonly<Timeouts> = { params: 10_000, idle: 120_000, linger: 5000 }
 
-const OPTION_NAMES = new Set([
+/** The names of all options. */
+export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([
   'limits',
   'timeouts',
   'url',
@@ -89,7 +90,7 @@ const OPTION_NAMES = new Set([
 export function resolveServerOptions(options: ServerOptions, environment: NodeJS.ProcessEnv): ServerConfiguration {
   if (!isGroup(options)) throw wrongOption('options', options, 'give an object')
   for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name)) throw wrongOption(name, undefined, `no such option; there are ${[...OPTION_NAMES].join(', ')}`)
+    if (!SERVER_OPTION_NAMES.has(name)) throw wrongOption(name, undefined, `no such option; there are ${[...SERVER_OPTION_NAMES].join(', ')}`)
   }
   return {
     limits: numbers('limits', options.limits, DEFAULT_LIMITS, 1),

@@ -55,7 +55,7 @@ export function refusalFor(problem: HeadProblem, { culprit }: RequestHeadReader,
     method: 'The request has no valid method.',
     url: 'The request has no valid url.',
     'header-value': `The value of the header ${culprit} has a control character.`,
-    'ambiguous-header': `The header ${culprit} came twice.`,
+    'ambiguous-header': `The header ${culprit} came twice, by the client or by the web server's configuration.`,
   }[problem]
   return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BAD_REQUEST', text) }
 }

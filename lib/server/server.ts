@@ -177,7 +177,12 @@ class ServerHost implements ConnectionHost {
       return new FastCgiError('ERR_FCGI_CONNECTIONS_LIMIT', `${String(limits.connections)} connections are open`)
     }
     const address: unknown = 'remoteAddress' in socket ? socket.remoteAddress : undefined
-    if (webServerAddresses === undefined || typeof address !== 'string') return undefined
+    if (webServerAddresses === undefined) return undefined
+    if (typeof address !== 'string') {
+      // A peer that has reset its connection has no address any more, but what it sent would still be read.
+      const overTcp = typeof this.server.address() === 'object' && this.server.address() !== null
+      return overTcp ? new FastCgiError('ERR_FCGI_PEER_REFUSED', 'a peer without an address is none of FCGI_WEB_SERVER_ADDRS') : undefined
+    }
     if (webServerAddresses.has(address) || webServerAddresses.has(address.replace(/^::ffff:/, ''))) return undefined
     return new FastCgiError('ERR_FCGI_PEER_REFUSED', `${address} is none of FCGI_WEB_SERVER_ADDRS`)
   }

@@ -74,7 +74,7 @@ describe('npm start', () => {
     expect(String(raw.body)).toBe('Hello World!')
     await client.destroy()
 
-    expect(hello.output).toContain(`fastcgi_pass unix:${socket};`)
+    expect(hello.output).toContain('fastcgi_pass unix:/run/app/app.sock;')
     hello.process.kill(signal)
     expect(await hello.exited).toBe(0)
     expect(existsSync(socket)).toBe(false)

@@ -1,7 +1,7 @@
 /** The FastCGI specification's demands on an application server, one by one, over a real Unix socket. */
 import { describe, expect, it } from '@jest/globals'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { Socket, type AddressInfo } from 'node:net'
 import type { RequestListener } from 'node:http'
 import { authorize, createServer, filterData, params } from 'express-responder'
 import express from 'express'
@@ -55,7 +55,7 @@ describe('2: FCGI_WEB_SERVER_ADDRS', () => {
         server.closeAllConnections()
         await once(server, 'close')
       })
-      return { port: (server.address() as AddressInfo).port, errors }
+      return { server, port: (server.address() as AddressInfo).port, errors }
     } finally {
       if (before === undefined) delete process.env['FCGI_WEB_SERVER_ADDRS']
       else process.env['FCGI_WEB_SERVER_ADDRS'] = before
@@ -71,6 +71,13 @@ describe('2: FCGI_WEB_SERVER_ADDRS', () => {
     const client = await connectTo(port)
     await client.whenClosed()
     expect(client.records).toEqual([])
+    expect(errors).toEqual(['ERR_FCGI_PEER_REFUSED'])
+  })
+  it('refuses a peer that has no address any more, because it has reset its connection', async () => {
+    const { server, errors } = await overTcp('127.0.0.1')
+    const peer = new Socket()
+    server.emit('connection', peer)
+    expect(peer.destroyed).toBe(true)
     expect(errors).toEqual(['ERR_FCGI_PEER_REFUSED'])
   })
   it('knows an IPv4 address in IPv6 form', async () => {
