@@ -87,7 +87,8 @@ forEachServer('an exchange through', ({ trait, site }) => {
     const body = pattern(MEGABYTE)
     const answer = await ask(site().origin, { method: 'PUT', path: '/uploads/echo', body, chunked: true })
     if (trait.refusesChunkedMegabyte !== undefined) {
-      expect(answer.status).toBe(trait.refusesChunkedMegabyte)
+      // 0: it also resets the connection of a client that is still writing, who may not read the answer then.
+      expect([0, trait.refusesChunkedMegabyte]).toContain(answer.status)
       return
     }
     expect(echoOf(answer)).toMatchObject({ length: MEGABYTE, sha256: createHash('sha256').update(body).digest('hex') })
