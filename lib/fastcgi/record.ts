@@ -75,8 +75,8 @@ export interface RecordConsumer {
   /**
    * Content of a record: `chunk` from `start` up to `end`. The bytes are only valid during the call.
    *
-   * A record of a stream type may come in several pieces, all but the last with `more` set; any other
-   * record comes whole. An empty record comes as one call with `start === end`.
+   * An application's record of a stream type may come in several pieces, all but the last with `more` set; any
+   * other record comes whole. An empty record comes as one call with `start === end`.
    *
    * @returns false to stop reading for good (the rest of the input is then ignored).
    */
@@ -191,7 +191,7 @@ export class RecordReader {
     const length = Math.min(this.#contentLeft, end - position)
     const pieceEnd = position + length
     this.#position = pieceEnd
-    if (isStream(this.#type)) {
+    if (this.#requestId !== MANAGEMENT_REQUEST_ID && isStream(this.#type)) {
       this.#contentLeft -= length
       this.#deliver(chunk, position, pieceEnd, this.#contentLeft > 0)
       return

@@ -137,6 +137,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
     return this.#open === 0 && this.#reader.atBoundary
   }
 
+  get isShared(): boolean {
+    return this.#open > 1
+  }
+
   /** Reads what the web server sent. The bytes are only valid during the call. */
   read(chunk: Buffer, start: number, end: number): void {
     let returned = false
@@ -326,7 +330,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#fail('ERR_FCGI_BAD_PARAMS', 'PARAMS with name-value pairs that cannot be read')
       return
     }
-    const refusal = problem === undefined ? this.#refusalOf(reader) : refusalFor(problem, reader, this.configuration.limits.paramsCount)
+    const refusal = problem === undefined ? this.#refusalOf(reader, socket.role) : refusalFor(problem, reader, this.configuration.limits.paramsCount)
     if (refusal !== undefined) {
       this.#refuse(socket, refusal, reader.method)
       return
@@ -346,9 +350,9 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (socket.role === Role.AUTHORIZER || socket.announced === 0) this.#completeInput(socket)
   }
 
-  #refusalOf(head: RequestHeadReader): Refusal | undefined {
+  #refusalOf(head: RequestHeadReader, role: number): Refusal | undefined {
     const { bodyBytes } = this.configuration.limits
-    if (head.contentLength > bodyBytes) return contentTooLarge(bodyBytes)
+    if (role !== Role.AUTHORIZER && head.contentLength > bodyBytes) return contentTooLarge(bodyBytes)
     if (head.method === 'CONNECT') return upgradeRefused('CONNECT')
     // As in Node's HTTP server, a request to upgrade is a request where nobody listens for it.
     if (head.upgrade !== '' && this.server.listenerCount('upgrade') > 0) return upgradeRefused(`an upgrade to ${head.upgrade}`)
@@ -406,7 +410,11 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#ignore(end - start)
       return
     }
-    if (start === end) socket.pushData(null)
+    socket.dataReceived += end - start
+    const announced = socket.dataAnnounced
+    if (announced >= 0 && (start === end ? socket.dataReceived !== announced : socket.dataReceived > announced)) {
+      this.#giveUp(socket, wrongBodyLength(socket.dataReceived, announced))
+    } else if (start === end) socket.pushData(null)
     else this.#pausedUnless(socket.pushData(copyOf(chunk, start, end)), socket)
   }
 

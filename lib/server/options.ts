@@ -35,18 +35,18 @@ export interface Timeouts {
 
 /** The options of `createServer()`. */
 export interface ServerOptions {
-  limits?: Partial<Limits>
-  timeouts?: Partial<Timeouts>
+  limits?: { [Name in keyof Limits]?: Limits[Name] | undefined } | undefined
+  timeouts?: { [Name in keyof Timeouts]?: Timeouts[Name] | undefined } | undefined
   /** `request-uri`: the url as the client sent it (default). `rewritten`: as the server's rewrites left it. */
-  url?: 'request-uri' | 'rewritten'
+  url?: 'request-uri' | 'rewritten' | undefined
   /** A path prefix that the app does not see: `req.url` is without it, `req.baseUrl` is it. Default none. */
-  mount?: string
+  mount?: string | undefined
   /** What is done with two headers of a name that carries trust, such as X-Forwarded-For. Default `refuse` (400). */
-  ambiguousHeaders?: 'refuse' | 'join'
+  ambiguousHeaders?: 'refuse' | 'join' | undefined
   /** FastCGI has no 1xx: early hints are dropped (default), or their Link joins the final head. */
-  earlyHints?: 'drop' | 'fold'
+  earlyHints?: 'drop' | 'fold' | undefined
   /** Addresses that may connect over TCP. Default: FCGI_WEB_SERVER_ADDRS of the environment; unset, all may. */
-  webServerAddresses?: readonly string[]
+  webServerAddresses?: readonly string[] | undefined
 }
 
 /** All of it, resolved. */
@@ -112,7 +112,7 @@ function isGroup(given: unknown): given is object {
   return typeof given === 'object' && given !== null
 }
 
-function numbers<T extends object>(group: string, given: Partial<T> | undefined, defaults: T, least: number): T {
+function numbers<T extends object>(group: string, given: object | undefined, defaults: T, least: number): T {
   const resolved = { ...defaults }
   if (given !== undefined && !isGroup(given)) throw wrongOption(group, given, 'give an object')
   for (const [name, value] of Object.entries(given ?? {})) {
@@ -144,6 +144,7 @@ function mountPrefix(given: string | undefined): string {
 
 function addresses(given: readonly string[] | undefined, environment: string | undefined): ReadonlySet<string> | undefined {
   const name = given === undefined ? 'FCGI_WEB_SERVER_ADDRS' : 'webServerAddresses'
+  if (given !== undefined && !Array.isArray(given)) throw wrongOption(name, given, 'give an array of IP addresses, such as [\'127.0.0.1\']')
   const list = given ?? environment?.split(',').map((address) => address.trim())
   if (list === undefined || (given === undefined && environment?.trim() === '')) return undefined
   for (const address of list) {

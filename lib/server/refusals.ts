@@ -38,7 +38,7 @@ export function contentTooLarge(limit: number): Refusal {
 }
 
 export function wrongBodyLength(received: number, announced: number): Refusal {
-  const text = `The request body has ${String(received)} octets, not the ${String(announced)} of its Content-Length.`
+  const text = `The request has ${String(received)} octets of content, not the ${String(announced)} that were announced.`
   return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LENGTH', text) }
 }
 

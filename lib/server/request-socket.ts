@@ -59,6 +59,8 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   received = 0
   /** Octets of STDIN that were announced, or -1. */
   announced = -1
+  /** Octets of FCGI_DATA so far. */
+  dataReceived = 0
   /** END_REQUEST was given to the connection. */
   ended = false
 
@@ -179,6 +181,12 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   /** Bytes have left: a response that was told to wait may go on. */
   drain(): void {
     if (this._httpMessage !== null) emitDrain(this._httpMessage)
+  }
+
+  /** Octets of FCGI_DATA that were announced (section 6.4), or -1. */
+  get dataAnnounced(): number {
+    const length = paramOf(this.paramsText, 'FCGI_DATA_LENGTH')
+    return length !== undefined && /^[0-9]+$/.test(length) ? Number(length) : -1
   }
 
   // ---- What Node's response does with its socket ----

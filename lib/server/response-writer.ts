@@ -2,6 +2,7 @@
  * The outgoing half of a request's socket: what Node's response writes to it leaves as STDOUT, with a
  * `Status:` head, without 1xx, without framing, and with as much body as its Content-Length says.
  */
+import { AsyncResource } from 'node:async_hooks'
 import { Role } from '../fastcgi/record.js'
 import { LazyEventEmitter, type InternalRequest, type InternalResponse } from '../http/internals.js'
 import {
@@ -20,6 +21,8 @@ import type { RecordOutput, WriteCallback } from './output.js'
 export interface ResponseCarrier {
   readonly configuration: ServerConfiguration
   readonly output: RecordOutput
+  /** Whether the connection carries other open requests. */
+  readonly isShared: boolean
   /** Tells whoever operates the server about a mistake of the app's. */
   warn(error: FastCgiError): void
 }
@@ -61,7 +64,8 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
   protected pass(data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): void {
     if (this.headSent) this.#body(data, encoding)
     else this.#head(typeof data === 'string' ? data : Buffer.from(data).toString('latin1'), encoding)
-    if (callback !== undefined) this.carrier.output.onFlushed(callback)
+    // One write tells the callbacks of several requests, each of which has its own asynchronous context.
+    if (callback !== undefined) this.carrier.output.onFlushed(this.carrier.isShared ? AsyncResource.bind(callback) : callback)
   }
 
   /** The first write is the response's head, with or without some of its body; before it may come 1xx texts. */
@@ -75,7 +79,7 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
     }
     this.headSent = true
     if (response.chunkedEncoding) this.#chunked = new ChunkedDecoder()
-    else if (response._contentLength !== null && response._hasBody) this.#bodyLeft = response._contentLength
+    else if (response._hasBody && Number.isFinite(response._contentLength)) this.#bodyLeft = response._contentLength ?? UNBOUNDED
     this.#writeHead(original, response, encoding)
     if (text.length > original.length) this.#body(text.slice(original.length), encoding)
   }

@@ -373,3 +373,12 @@ describe('bodies of control records', () => {
     expect(Buffer.from(target).toString('hex')).toBe('eeee01030201000800000000010202000000eeee')
   })
 })
+
+it('a management record comes whole, of whatever type, however it is cut', () => {
+  for (const type of [RecordType.STDIN, RecordType.PARAMS, RecordType.DATA, 99]) {
+    const bytes = encodeRecord(type, 0, Buffer.from('abcdefghij'))
+    const { records, pieces } = read(bytes.subarray(0, 10), bytes.subarray(10, 13), bytes.subarray(13))
+    expect(records).toEqual([{ type, requestId: 0, content: Buffer.from('abcdefghij').toString('hex') }])
+    expect(pieces).toEqual([{ length: 10, more: false }])
+  }
+})

@@ -38,3 +38,22 @@ it('enterWith() in one of two requests that come together', async () => {
 
   expect(overFastCgi.seen).toEqual(overHttp.seen)
 })
+
+it("'finish' of each of two responses that leave together comes in its own request's context", async () => {
+  const storage = new AsyncLocalStorage<string>()
+  const seen: string[] = []
+  const release: (() => void)[] = []
+  const { connect: connectTo } = await start(() => (req, res) => {
+    const url = req.url ?? ''
+    storage.run(url, () => {
+      res.on('finish', () => seen.push(`${url} ${storage.getStore() ?? 'none'}`))
+      release.push(AsyncLocalStorage.bind(() => res.end()))
+      if (release.length === 2) for (const end of release) end()
+    })
+  })
+  const client = await connectTo()
+  for (const id of [1, 2]) client.expect(id)
+  await client.send(Buffer.concat([1, 2].map((id) => encodeRequest({ requestId: id, params: nginxParams({ url: `/${String(id)}` }) }))))
+  await Promise.all([client.response(1), client.response(2)])
+  expect(seen.sort()).toEqual(['/1 /1', '/2 /2'])
+})

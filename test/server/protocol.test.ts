@@ -895,7 +895,14 @@ describe('23: Filter', () => {
     const { connect } = await start(filter)
     const client = await connect()
     expect((await client.request({ role: Role.FILTER, params: FILTER, data: 'abcde' })).body.toString()).toBe('ABCDE')
-    expect((await client.request({ role: Role.FILTER, params: FILTER, data: '' })).body.toString()).toBe('')
+    const empty = [...GET, ['FCGI_DATA_LENGTH', '0']] as [string, string][]
+    expect((await client.request({ role: Role.FILTER, params: empty, data: '' })).body.toString()).toBe('')
+  })
+  it.each(['abc', 'abcdefg', ''])('FCGI_DATA of another length than FCGI_DATA_LENGTH is no whole file: %j', async (data) => {
+    const { connect, journal } = await start(filter)
+    const client = await connect()
+    expect((await client.request({ role: Role.FILTER, params: FILTER, data })).status).toBe(400)
+    expect(journal.entries).toContain('clientError "ERR_FCGI_BODY_LENGTH"')
   })
   it('a body and data', async () => {
     const { connect } = await start(() => (req, res) => {
