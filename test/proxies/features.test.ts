@@ -129,11 +129,10 @@ forEachServer(
 
 forEachServer(
   'the url as rewritten by',
-  ({ key, site }) => {
+  ({ site }) => {
     it('is encoded again where only its decoded parts are there', async () => {
       const answer = await ask(site().origin, '/echo/a%20b/%E2%9C%93?q=%20')
       expect(echoOf(answer).url).toBe('/echo/a%20b/%E2%9C%93?q=%20')
-      expect(key).toBeDefined()
     })
   },
   { only: ['nginx', 'apache', 'lighttpd', 'caddy', 'haproxy'], app: { url: 'rewritten' } },

@@ -41,8 +41,6 @@ export interface Traits {
   multiplexes: boolean
   /** Where SERVER_PORT comes from. */
   serverPort: 'listener' | 'host header'
-  /** Whether If-None-Match and the like reach the app. */
-  conditions: 'kept' | 'dropped'
 }
 
 const COMMON: Traits = {
@@ -63,7 +61,6 @@ const COMMON: Traits = {
   keepsConnections: true,
   multiplexes: false,
   serverPort: 'listener',
-  conditions: 'kept',
 }
 
 /** AllowEncodedSlashes is off, so Apache answers 404 itself. */
@@ -127,8 +124,6 @@ export const traits: Readonly<Record<ServerKey, Traits>> = {
   nginxCache: {
     ...NGINX,
     streamsResponses: false,
-    // The conditions of one client would spoil the entry for others.
-    conditions: 'dropped',
     // The response may be of use for the cache, so nginx waits for its head at least.
     aborts: 'when it writes',
   },
