@@ -20,25 +20,6 @@ describe('ERR_FCGI_STATUS', () => {
 })
 
 describe('ERR_FCGI_ABORTED', () => {
-  it('is the error of a write whose request the web server has given up', async () => {
-    const { connect, journal } = await start((notes) => (_req: IncomingMessage, res: ServerResponse) => {
-      // More than the kernel takes: the write is still waiting when the connection goes.
-      res.write(Buffer.alloc(8 * 1024 * 1024), (error) => {
-        notes.note('written', codeOf(error))
-      })
-      res.on('error', () => undefined)
-      notes.note('asked')
-    })
-    const client = await connect()
-    client.socket.pause()
-    await client.begin(1)
-    await client.params(1, PARAMS)
-    await journal.until('asked')
-    client.socket.destroy()
-    await journal.until('written')
-    expect(journal.entries.filter((entry) => entry.startsWith('written'))).toEqual(['written "ERR_FCGI_ABORTED"'])
-  })
-
   it('is the error of the data of a Filter whose request the web server has given up', async () => {
     const { connect, journal } = await start((notes) => (req: IncomingMessage, res: ServerResponse) => {
       res.on('error', () => undefined)
