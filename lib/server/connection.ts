@@ -138,7 +138,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   get isShared(): boolean {
-    return this.#open > 1
+    return this.#open > 1 || this.socket.writableLength > 0
   }
 
   /** Reads what the web server sent. The bytes are only valid during the call. */
