@@ -1,2 +1,2 @@
-/** Reserved for the middleware of issue 3; exports nothing yet. */
+/** Reserved for the concurrency cap; exports nothing yet. */
 export {}

@@ -1,2 +1,2 @@
-/** Reserved for the middleware of issue 5; exports nothing yet. */
+/** Reserved for the memory endpoint; exports nothing yet. */
 export {}

@@ -1,2 +1,2 @@
-/** Reserved for the middleware of issue 3; exports nothing yet. */
+/** Reserved for the rate limit; exports nothing yet. */
 export {}

@@ -1,2 +1,2 @@
-/** Reserved for the middleware of issue 4; exports nothing yet. */
+/** Reserved for panic recovery; exports nothing yet. */
 export {}

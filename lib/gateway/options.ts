@@ -1,6 +1,6 @@
 /** The gateway's options: what a caller may say, resolved once into what the rest of gateway/ reads. */
 import type { IncomingMessage } from 'node:http'
-import { FastCgiError } from '../server/errors.js'
+import { checkNames, wholeNumber, wrongOption } from '../server/option-checks.js'
 
 /** Options of {@link gateway}; undefined means absent. */
 export interface GatewayOptions {
@@ -42,18 +42,22 @@ export interface ResolvedOptions {
  * @throws FastCgiError ERR_FCGI_OPTION where one is wrong.
  */
 export function resolveOptions(options: GatewayOptions = {}): ResolvedOptions {
-  const { params = {} } = options
+  checkNames('options', options, NAMES)
+  const { params = {}, keepConnection = true } = options
+  // A caller without types may pass anything.
+  const given: unknown = params
+  if (typeof given !== 'function' && (typeof given !== 'object' || given === null)) {
+    throw wrongOption('params', given, 'give an object of params, or a function that makes one of a request')
+  }
+  if (typeof keepConnection !== 'boolean') throw wrongOption('keepConnection', keepConnection, 'give true or false')
   return {
     params: typeof params === 'function' ? params : () => params,
-    keepConnection: options.keepConnection ?? true,
-    idleConnections: natural('idleConnections', options.idleConnections ?? 64),
-    timeout: natural('timeout', options.timeout ?? 60_000),
-    headBytes: natural('headBytes', options.headBytes ?? 65_536),
+    keepConnection,
+    idleConnections: wholeNumber('idleConnections', options.idleConnections ?? 64, 0),
+    timeout: wholeNumber('timeout', options.timeout ?? 60_000, 0),
+    headBytes: wholeNumber('headBytes', options.headBytes ?? 65_536, 0),
     documentRoot: process.cwd(),
   }
 }
 
-function natural(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value
-  throw new FastCgiError('ERR_FCGI_OPTION', `gateway option ${name} must be a whole number from 0, not ${String(value)}`)
-}
+const NAMES = ['params', 'keepConnection', 'idleConnections', 'timeout', 'headBytes']

@@ -1,6 +1,7 @@
 /** The options of serve(): what the user gave becomes one resolved configuration, and what is wrong fails at once. */
 import { resolve } from 'node:path'
 import { FastCgiError } from '../server/errors.js'
+import { checkNames } from '../server/option-checks.js'
 import { SERVER_OPTION_NAMES, type ServerOptions } from '../server/options.js'
 
 /** As many as Node.js itself asks for. */
@@ -71,7 +72,7 @@ export function resolveOptions(options: ServeOptions = {}): ServeConfiguration {
   if (typeof given !== 'object' || given === null) {
     throw wrong('options', given, 'Give an object, for example { socket: \'/run/app/app.sock\' }.')
   }
-  refuseUnknown(options)
+  checkNames('options', options, [...OWN_NAMES, ...SERVER_OPTION_NAMES])
   const { socket, mode, owner, group, port, host, fd, backlog, stopTimeout, signals, ...server } = options
   return {
     place: resolvePlace({ socket, mode, owner, group, port, host, fd, backlog }),
@@ -82,13 +83,6 @@ export function resolveOptions(options: ServeOptions = {}): ServeConfiguration {
 }
 
 const OWN_NAMES = ['socket', 'mode', 'owner', 'group', 'port', 'host', 'fd', 'backlog', 'stopTimeout', 'signals']
-
-function refuseUnknown(options: object): void {
-  const names = new Set([...OWN_NAMES, ...SERVER_OPTION_NAMES])
-  for (const name of Object.keys(options)) {
-    if (!names.has(name)) throw new FastCgiError('ERR_FCGI_OPTION', `option ${name}: no such option; there are ${[...names].join(', ')}`)
-  }
-}
 
 function resolvePlace(options: ServeOptions): Place {
   const places = (['socket', 'port', 'fd'] as const).filter((name) => options[name] !== undefined)

@@ -138,7 +138,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   get isShared(): boolean {
-    return this.#open > 1
+    return this.#open > 1 || this.socket.writableLength > 0
   }
 
   /** Reads what the web server sent. The bytes are only valid during the call. */
@@ -155,6 +155,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#borrower?.keep()
       this.#borrower = undefined
       if (this.#hasAnswers) this.#flushAnswers()
+      // Where the web server has still sent what nobody needs, that is over now.
+      if (this.#closeWhenDone && this.idle) this.#close()
       if (this.#reader.position < end && !this.#closed) {
         const rest = copyOf(chunk, this.#reader.position, end)
         if (returned) this.#rest = rest
@@ -563,8 +565,8 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#stalled = false
     this.#rest = undefined
     this.#reader.resume()
-    if (rest !== undefined) this.read(rest, 0, rest.length)
     this.#resumeUnlessPaused()
+    if (rest !== undefined) this.read(rest, 0, rest.length)
   }
 
   #drained(): void {

@@ -1,7 +1,6 @@
 /** The server's options: from what the user gives to one complete configuration; nothing downstream defaults again. */
 import { isIP } from 'node:net'
-import { inspect } from 'node:util'
-import { FastCgiError } from './errors.js'
+import { checkNames, wholeNumber, wrongOption } from './option-checks.js'
 
 /** Bounds on what a web server, and the clients behind it, can make the process hold. */
 export interface Limits {
@@ -88,10 +87,7 @@ export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([
  * @throws FastCgiError ERR_FCGI_OPTION naming the option, its value and the remedy.
  */
 export function resolveServerOptions(options: ServerOptions, environment: NodeJS.ProcessEnv): ServerConfiguration {
-  if (!isGroup(options)) throw wrongOption('options', options, 'give an object')
-  for (const name of Object.keys(options)) {
-    if (!SERVER_OPTION_NAMES.has(name)) throw wrongOption(name, undefined, `no such option; there are ${[...SERVER_OPTION_NAMES].join(', ')}`)
-  }
+  checkNames('options', options, SERVER_OPTION_NAMES)
   return {
     limits: numbers('limits', options.limits, DEFAULT_LIMITS, 1),
     timeouts: numbers('timeouts', options.timeouts, DEFAULT_TIMEOUTS, 0),
@@ -103,27 +99,12 @@ export function resolveServerOptions(options: ServerOptions, environment: NodeJS
   }
 }
 
-function wrongOption(name: string, value: unknown, remedy: string): FastCgiError {
-  const shown = value === undefined ? '' : ` is ${inspect(value)}`
-  return new FastCgiError('ERR_FCGI_OPTION', `option ${name}${shown}: ${remedy}`)
-}
-
-function isGroup(given: unknown): given is object {
-  return typeof given === 'object' && given !== null
-}
-
 function numbers<T extends object>(group: string, given: object | undefined, defaults: T, least: number): T {
   const resolved = { ...defaults }
-  if (given !== undefined && !isGroup(given)) throw wrongOption(group, given, 'give an object')
-  for (const [name, value] of Object.entries(given ?? {})) {
-    if (!Object.hasOwn(defaults, name)) {
-      throw wrongOption(`${group}.${name}`, value, `no such option; there are ${Object.keys(defaults).join(', ')}`)
-    }
-    if (value === undefined) continue
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < least) {
-      throw wrongOption(`${group}.${name}`, value, `give a whole number of at least ${String(least)}`)
-    }
-    Object.assign(resolved, { [name]: value })
+  if (given === undefined) return resolved
+  checkNames(group, given, Object.keys(defaults))
+  for (const [name, value] of Object.entries(given)) {
+    if (value !== undefined) Object.assign(resolved, { [name]: wholeNumber(`${group}.${name}`, value, least) })
   }
   return resolved
 }
@@ -145,7 +126,7 @@ function mountPrefix(given: string | undefined): string {
 function addresses(given: readonly string[] | undefined, environment: string | undefined): ReadonlySet<string> | undefined {
   const name = given === undefined ? 'FCGI_WEB_SERVER_ADDRS' : 'webServerAddresses'
   if (given !== undefined && !Array.isArray(given)) throw wrongOption(name, given, 'give an array of IP addresses, such as [\'127.0.0.1\']')
-  const list = given ?? environment?.split(',').map((address) => address.trim())
+  const list: readonly string[] | undefined = given ?? environment?.split(',').map((address) => address.trim())
   if (list === undefined || (given === undefined && environment?.trim() === '')) return undefined
   for (const address of list) {
     if (isIP(address) === 0) throw wrongOption(name, address, 'give IP addresses, such as 127.0.0.1')

@@ -398,10 +398,11 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     return mayWriteOn
   }
 
+  /** Never asks to wait: STDIN may be what the app would not read meanwhile. */
   #hold(held: HeldWrite[], data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): boolean {
     held.push([data, encoding, callback])
     this.#heldLength += data.length
-    return this.#heldLength < this.carrier.writableHighWaterMark
+    return true
   }
 
   /** A Filter may answer now. */

@@ -21,7 +21,7 @@ import type { RecordOutput, WriteCallback } from './output.js'
 export interface ResponseCarrier {
   readonly configuration: ServerConfiguration
   readonly output: RecordOutput
-  /** Whether the connection carries other open requests. */
+  /** Whether the connection carries other requests, or bytes of theirs that have not left. */
   readonly isShared: boolean
   /** Tells whoever operates the server about a mistake of the app's. */
   warn(error: FastCgiError): void

@@ -36,10 +36,17 @@ async function expectInnocent(): Promise<void> {
   await client.destroy()
 }
 
-/** What the server holds beyond what it held before, in MiB. */
+/**
+ * What the server holds beyond what it held before, in MiB: the least of some reports, because what it has only
+ * just let go of, or is still about to read, is no growth.
+ */
 async function growth(): Promise<number> {
-  const { heapUsed, arrayBuffers } = await victim.report()
-  return (heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers) / MiB
+  let least = Infinity
+  for (let i = 0; i < 8; i++) {
+    const { heapUsed, arrayBuffers } = await victim.report()
+    least = Math.min(least, heapUsed + arrayBuffers)
+  }
+  return (least - before.heapUsed - before.arrayBuffers) / MiB
 }
 
 /** Writes as fast as the peer takes it, until it closes or stops to take it. */

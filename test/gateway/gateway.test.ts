@@ -395,6 +395,10 @@ describe('the server', () => {
     [() => gateway('/a', { timeout: -1 })],
     [() => gateway('/a', { idleConnections: 0.5 })],
     [() => gateway('/a', { headBytes: NaN })],
+    [() => gateway('/a', { typo: 1 } as object)],
+    [() => gateway('/a', null as never)],
+    [() => gateway('/a', { keepConnection: 'no' as never })],
+    [() => gateway('/a', { params: 'a' as never })],
   ])('refuses wrong options: %s', (make) => {
     expect(make).toThrow(FastCgiError)
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_FCGI_OPTION' }))

@@ -938,6 +938,13 @@ describe('23: Filter', () => {
     expect((await client.response(1)).body.toString()).toBe('early answer')
     await journal.until('ended')
   })
+  it('whose app answers while it reads a large body: nobody waits for the other', async () => {
+    const { connect } = await start(() => (req, res) => req.pipe(res))
+    const client = await connect()
+    const body = Buffer.alloc(1_000_000, 'f')
+    const response = await client.request({ role: Role.FILTER, params: post(body), body, data: '' })
+    expect(response.body.equals(body)).toBe(true)
+  })
   it('early hints before STDIN is complete do not become the answer', async () => {
     const { connect } = await start(() => (_req, res) => {
       res.writeEarlyHints({ link: '</a.css>; rel=preload' })

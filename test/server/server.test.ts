@@ -8,6 +8,7 @@ import { Duplex } from 'node:stream'
 import express from 'express'
 import { createHttpTerminator } from 'http-terminator'
 import { createServer, FastCgiError, FastCgiServer } from 'express-responder'
+import { encodeRecord, RecordType } from '../../lib/fastcgi/record.js'
 import type { Journal } from '../contract/support/journal.js'
 import { encodeRequest } from '../support/fastcgi-client.js'
 import { nginxParams } from '../support/nginx-params.js'
@@ -155,6 +156,20 @@ describe('drain()', () => {
     client.socket.write(encodeRequest({ requestId: 2, params: GET }))
     server.drain()
     expect((await client.response(2)).body.toString()).toBe('hello')
+    await client.whenEnded()
+  })
+  it('a connection with an upload that was answered early closes when the upload is over', async () => {
+    const { server, connect } = await start(hello)
+    const client = await connect()
+    await client.begin(1)
+    await client.params(1, nginxParams({ method: 'POST', body: 'x'.repeat(2000) }))
+    await client.response(1)
+    const stdin = encodeRecord(RecordType.STDIN, 1, Buffer.alloc(2000, 'x'))
+    await client.send(stdin.subarray(0, 500))
+    await turns()
+    server.drain()
+    await turns()
+    await client.send(stdin.subarray(500), encodeRecord(RecordType.STDIN, 1))
     await client.whenEnded()
   })
   it('every request of a multiplexed connection is answered', async () => {
