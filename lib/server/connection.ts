@@ -408,7 +408,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
 
   #onData(requestId: number, chunk: Uint8Array, start: number, end: number): void {
     const socket = this.#requests.get(requestId)
-    if (socket?.data === undefined) {
+    if (!socket?.expectsData) {
       this.#ignore(end - start)
       return
     }

@@ -104,7 +104,12 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
 
   /** Whether the web server has more to send for this request. */
   get expectsInput(): boolean {
-    return this.#inputState === InputState.OPEN || (this.data !== undefined && !this.#dataEnded)
+    return this.#inputState === InputState.OPEN || this.expectsData
+  }
+
+  /** False in other roles than Filter, and after the end of FCGI_DATA. */
+  get expectsData(): boolean {
+    return this.data !== undefined && !this.#dataEnded
   }
 
   /** Octets of input that the app has not read. */
