@@ -1,6 +1,6 @@
 /** What a request says of itself, over FastCGI as over HTTP. */
+import { METHODS, type IncomingMessage } from 'node:http'
 import { describe, expect, it } from '@jest/globals'
-import type { IncomingMessage } from 'node:http'
 import { compare, contract, observe, type Observed } from './support/compare.js'
 import { EXPRESSES, quietApp } from './support/flavours.js'
 import { TRANSPORTS } from './support/transports.js'
@@ -39,8 +39,8 @@ describe('line', () => {
     )
   })
 
-  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD', 'PROPFIND', 'QUERY', 'M-SEARCH'])('method %s', async (method) => {
-    if (method === 'QUERY' && !(await import('node:http')).METHODS.includes('QUERY')) return
+  // QUERY is not known to every Node.
+  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD', 'PROPFIND', 'QUERY', 'M-SEARCH'].filter((method) => METHODS.includes(method)))('method %s', async (method) => {
     await compare(
       {
         app: (journal) => (req, res) => {

@@ -82,17 +82,19 @@ forEachServer('an exchange through', ({ trait, site }) => {
     })
   })
 
-  it('carries 1 MB up in chunks', async () => {
-    if (trait.chunkedUploads === 'lost') return
-    const body = pattern(MEGABYTE)
-    const answer = await ask(site().origin, { method: 'PUT', path: '/uploads/echo', body, chunked: true })
-    if (trait.refusesChunkedMegabyte !== undefined) {
-      // 0: it also resets the connection of a client that is still writing, who may not read the answer then.
-      expect([0, trait.refusesChunkedMegabyte]).toContain(answer.status)
-      return
-    }
-    expect(echoOf(answer)).toMatchObject({ length: MEGABYTE, sha256: createHash('sha256').update(body).digest('hex') })
-  })
+  // CGI has no way to say that a body comes whose length nobody knows.
+  if (trait.chunkedUploads !== 'lost') {
+    it('carries 1 MB up in chunks', async () => {
+      const body = pattern(MEGABYTE)
+      const answer = await ask(site().origin, { method: 'PUT', path: '/uploads/echo', body, chunked: true })
+      if (trait.refusesChunkedMegabyte !== undefined) {
+        // 0: it also resets the connection of a client that is still writing, who may not read the answer then.
+        expect([0, trait.refusesChunkedMegabyte]).toContain(answer.status)
+        return
+      }
+      expect(echoOf(answer)).toMatchObject({ length: MEGABYTE, sha256: createHash('sha256').update(body).digest('hex') })
+    })
+  }
 
   it.each(['with its length', 'of unknown length'])('carries 1 MB down, %s', async (kind) => {
     const chunked = kind === 'of unknown length' ? '&chunked=1' : ''

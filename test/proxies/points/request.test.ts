@@ -38,20 +38,22 @@ forEachServer('requests through', ({ trait, site }) => {
     expect(JSON.parse(answer.body.toString())).toEqual({ received: { chunked: true } })
   })
 
-  it('12. Uploads of unknown length: the app is told a length or chunked, never both', async () => {
-    // Servers that pass a body on as it comes count a small one all the same, where it has come at once.
-    const body = trait.refusesChunkedMegabyte === undefined ? pattern(LARGE) : pattern(SMALL)
-    const answer = await ask(site().origin, { method: 'PUT', path: '/uploads/echo', body, chunked: true })
-    if (trait.chunkedUploads === 'lost') return
-    const echo = echoOf(answer)
-    const { 'content-length': length, 'transfer-encoding': encoding } = echo.headers
-    expect({ length, encoding }).toEqual(
-      trait.chunkedUploads === 'counted'
-        ? { length: String(body.length), encoding: undefined }
-        : { length: undefined, encoding: 'chunked' },
-    )
-    expect(echo.length).toBe(body.length)
-  })
+  // CGI has no way to say that a body comes whose length nobody knows.
+  if (trait.chunkedUploads !== 'lost') {
+    it('12. Uploads of unknown length: the app is told a length or chunked, never both', async () => {
+      // Servers that pass a body on as it comes count a small one all the same, where it has come at once.
+      const body = trait.refusesChunkedMegabyte === undefined ? pattern(LARGE) : pattern(SMALL)
+      const answer = await ask(site().origin, { method: 'PUT', path: '/uploads/echo', body, chunked: true })
+      const echo = echoOf(answer)
+      const { 'content-length': length, 'transfer-encoding': encoding } = echo.headers
+      expect({ length, encoding }).toEqual(
+        trait.chunkedUploads === 'counted'
+          ? { length: String(body.length), encoding: undefined }
+          : { length: undefined, encoding: 'chunked' },
+      )
+      expect(echo.length).toBe(body.length)
+    })
+  }
 
   it('12. Uploads of unknown length: an empty one ends', async () => {
     const answer = await ask(site().origin, { method: 'POST', path: '/uploads/echo', body: '', chunked: true })
@@ -89,7 +91,6 @@ forEachServer('requests through', ({ trait, site }) => {
       headers: [['Content_Length', '99'], ['Content_Type', 'text/evil'], ['Content-Type', 'text/good']],
       body: 'hello',
     })
-    if (answer.status === 400 && trait.underscores !== 'dropped') return
     expect(echoOf(answer)).toMatchObject({
       body: 'hello',
       headers: { 'content-length': '5', 'content-type': 'text/good' },
@@ -137,7 +138,7 @@ forEachServer('requests through', ({ trait, site }) => {
       path: 'http://app.example.com/echo?absolute',
       headers: [['Host', 'evil.example.net']],
     })
-    if (answer.status === 400) return
-    expect(echoOf(answer)).toMatchObject({ hostname: trait.absoluteHost })
+    if (trait.absoluteHost === 'refused') expect(answer.status).toBe(400)
+    else expect(echoOf(answer)).toMatchObject({ hostname: trait.absoluteHost })
   })
 })

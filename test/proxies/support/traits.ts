@@ -29,7 +29,7 @@ export interface Traits {
   underscores: 'dropped' | 'refused'
   /** The url that the app sees, of the one that was sent; undefined where the server answers 404 itself. */
   url(sent: string): string | undefined
-  /** The host that counts where the request line names app.example.com and Host another. */
+  /** The host that counts where the request line names app.example.com and Host another; 'refused': the server answers 400. */
   absoluteHost: string
   /** When the app hears that a client has gone. */
   aborts: 'at once' | 'when it writes' | 'never'
@@ -97,6 +97,7 @@ const APACHE: Traits = {
 
 const LIGHTTPD: Traits = {
   ...COMMON,
+  absoluteHost: 'refused',
   reason: 'replaced',
   underscores: 'refused',
   // It looks at the client only when it has something to write.
@@ -107,6 +108,7 @@ const LIGHTTPD: Traits = {
 
 const HAPROXY: Traits = {
   ...COMMON,
+  absoluteHost: 'refused',
   // tune.bufsize is 16384, and a part of it is kept free.
   headTooLarge: 20_000,
   // Version 2.6 sends no ABORT_REQUEST; it closes the connection once the app writes more.
