@@ -1,7 +1,7 @@
 /** The options of serve(): what the user gave becomes one resolved configuration, and what is wrong fails at once. */
 import { resolve } from 'node:path'
 import { FastCgiError } from '../server/errors.js'
-import { checkNames } from '../server/option-checks.js'
+import { checkNames, wholeNumber, wrongOption } from '../server/option-checks.js'
 import { SERVER_OPTION_NAMES, type ServerOptions } from '../server/options.js'
 
 /** As many as Node.js itself asks for. */
@@ -70,13 +70,13 @@ export function resolveOptions(options: ServeOptions = {}): ServeConfiguration {
   // A caller without types may pass anything.
   const given: unknown = options
   if (typeof given !== 'object' || given === null) {
-    throw wrong('options', given, 'Give an object, for example { socket: \'/run/app/app.sock\' }.')
+    throw wrongOption('options', given, 'give an object, for example { socket: \'/run/app/app.sock\' }')
   }
   checkNames('options', options, [...OWN_NAMES, ...SERVER_OPTION_NAMES])
   const { socket, mode, owner, group, port, host, fd, backlog, stopTimeout, signals, ...server } = options
   return {
     place: resolvePlace({ socket, mode, owner, group, port, host, fd, backlog }),
-    stopTimeout: integer('stopTimeout', stopTimeout ?? 10_000, 0, 2 ** 31 - 1, 'milliseconds'),
+    stopTimeout: wholeNumber('stopTimeout', stopTimeout ?? 10_000, 0, 2 ** 31 - 1),
     signals: boolean('signals', signals ?? true),
     server,
   }
@@ -93,7 +93,7 @@ function resolvePlace(options: ServeOptions): Place {
   refuseStrays(options)
   const inherited = options.socket === undefined && options.port === undefined
   const usual = inherited ? DEFAULT_INHERITED_BACKLOG : DEFAULT_BACKLOG
-  const backlog = integer('backlog', options.backlog ?? usual, 1, 2 ** 31 - 1, 'connections')
+  const backlog = wholeNumber('backlog', options.backlog ?? usual, 1, 2 ** 31 - 1)
   if (options.socket !== undefined) {
     return {
       kind: 'socket',
@@ -107,8 +107,8 @@ function resolvePlace(options: ServeOptions): Place {
   if (options.port !== undefined) {
     return {
       kind: 'tcp',
-      host: text('host', options.host ?? '127.0.0.1', 'Give an address such as \'127.0.0.1\' or \'::1\'.'),
-      port: integer('port', options.port, 0, 65535, 'the number of a port'),
+      host: text('host', options.host ?? '127.0.0.1', 'give an address such as \'127.0.0.1\' or \'::1\''),
+      port: wholeNumber('port', options.port, 0, 65535),
       backlog,
     }
   }
@@ -119,56 +119,44 @@ function resolvePlace(options: ServeOptions): Place {
 function refuseStrays(options: ServeOptions): void {
   for (const [name, needed] of [['mode', 'socket'], ['owner', 'socket'], ['group', 'socket'], ['host', 'port']] as const) {
     if (options[name] !== undefined && options[needed] === undefined) {
-      throw wrong(name, options[name], `It has a meaning only together with option ${needed}.`)
+      throw wrongOption(name, options[name], `it has a meaning only together with option ${needed}`)
     }
   }
 }
 
 function socketPath(value: unknown): string {
-  const path = text('socket', value, 'Give the path of a socket file, such as \'/run/app/app.sock\'.')
-  if (path.includes('\0')) throw wrong('socket', value, 'A path cannot contain NUL.')
-  if (path.endsWith('/')) throw wrong('socket', value, 'Name the socket file in that directory, too.')
+  const path = text('socket', value, 'give the path of a socket file, such as \'/run/app/app.sock\'')
+  if (path.includes('\0')) throw wrongOption('socket', value, 'a path cannot contain NUL')
+  if (path.endsWith('/')) throw wrongOption('socket', value, 'name the socket file in that directory, too')
   return resolve(path)
 }
 
 function fileMode(value: unknown): number {
   const mode = typeof value === 'string' && /^(0o?)?[0-7]{3}$/.test(value) ? Number.parseInt(value.slice(-3), 8) : value
   if (typeof mode !== 'number' || !Number.isInteger(mode) || mode < 0 || mode > 0o777) {
-    throw wrong('mode', value, 'Give permission bits as 0o660 or \'0660\'.')
+    throw wrongOption('mode', value, 'give permission bits as 0o660 or \'0660\'')
   }
   return mode
 }
 
 function account(name: 'owner' | 'group', value: unknown): string | number | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'number') return integer(name, value, 0, 2 ** 32 - 2, 'a user\'s or group\'s number')
-  return text(name, value, `Give the name or the number of the ${name}.`)
+  if (typeof value === 'number') return wholeNumber(name, value, 0, 2 ** 32 - 2)
+  return text(name, value, `give the name or the number of the ${name}`)
 }
 
 function descriptor(value: unknown): number | string | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'number') return integer('fd', value, 0, 2 ** 31 - 1, 'the number of a descriptor')
-  return text('fd', value, 'Give the number of an inherited descriptor, or its name in LISTEN_FDNAMES.')
+  if (typeof value === 'number') return wholeNumber('fd', value, 0, 2 ** 31 - 1)
+  return text('fd', value, 'give the number of an inherited descriptor, or its name in LISTEN_FDNAMES')
 }
 
 function text(name: string, value: unknown, remedy: string): string {
-  if (typeof value !== 'string' || value === '') throw wrong(name, value, remedy)
-  return value
-}
-
-function integer(name: string, value: unknown, least: number, most: number, unit: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
-    throw wrong(name, value, `Give an integer from ${String(least)} to ${String(most)} (${unit}).`)
-  }
+  if (typeof value !== 'string' || value === '') throw wrongOption(name, value, remedy)
   return value
 }
 
 function boolean(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw wrong(name, value, 'Give true or false.')
+  if (typeof value !== 'boolean') throw wrongOption(name, value, 'give true or false')
   return value
-}
-
-function wrong(name: string, value: unknown, remedy: string): FastCgiError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value)
-  return new FastCgiError('ERR_FCGI_OPTION', `option ${name} is ${shown}: ${remedy}`)
 }

@@ -19,8 +19,9 @@ export function checkNames(group: string, given: unknown, names: Iterable<string
   }
 }
 
-/** A whole number of at least `least`. */
-export function wholeNumber(name: string, value: unknown, least: number): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
-  throw wrongOption(name, value, `give a whole number of at least ${String(least)}`)
+/** A whole number from `least` up to `most`. */
+export function wholeNumber(name: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return value
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${String(least)}` : `from ${String(least)} to ${String(most)}`
+  throw wrongOption(name, value, `give a whole number ${range}`)
 }
