@@ -77,7 +77,6 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   #corks = 0
   #ending = false
   #held: HeldWrite[] | undefined
-  #heldLength = 0
   #inputState: InputStateValue = InputState.OPEN
   #dataEnded = false
   #timer: NodeJS.Timeout | undefined
@@ -196,8 +195,9 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
 
   // ---- What Node's response does with its socket ----
 
+  /** What is held does not count: Node 26 would not let the app go on before it is 0. */
   get writableLength(): number {
-    return this.destroyed ? 0 : this.carrier.output.length + this.#heldLength
+    return this.destroyed || this.#held !== undefined ? 0 : this.carrier.output.length
   }
 
   get writableHighWaterMark(): number {
@@ -406,7 +406,6 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   /** Never asks to wait: STDIN may be what the app would not read meanwhile. */
   #hold(held: HeldWrite[], data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): boolean {
     held.push([data, encoding, callback])
-    this.#heldLength += data.length
     return true
   }
 
@@ -415,7 +414,6 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     const held = this.#held
     if (held === undefined) return
     this.#held = undefined
-    this.#heldLength = 0
     for (const [data, encoding, callback] of held) this.pass(data, encoding, callback)
     if (this.#ending && !this.ended && !this.destroyed) this.#finish()
     if (held.length > 0) {
@@ -445,7 +443,11 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     if (this.#inputState === InputState.ENDED && request._eventsCount === 0) {
       this.#inputState = InputState.DELIVERED
       closeUnread(request)
-    } else request._dump()
+      return
+    }
+    // Node 26 reads a whole body without flow, and then has to find its end.
+    this.#deliverEnd()
+    request._dump()
   }
 
   #deliverEnd(): void {
