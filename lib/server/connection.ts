@@ -181,7 +181,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
       if (isOver(this.#since, linger)) this.socket.destroy()
     } else if (isOver(this.#incompleteSince(), params)) {
       this.#fail('ERR_FCGI_PARAMS_TIMEOUT', `PARAMS were not complete within ${String(params)} ms`)
-    } else if (this.#open === 0 && isOver(this.#since, idle)) this.#close()
+    } else if (this.#open === 0 && isOver(this.#since, idle)) {
+      this.#close()
+      this.#host.onConnectionError(new FastCgiError('ERR_FCGI_IDLE_TIMEOUT', `no request for ${String(idle)} ms`), this.socket)
+    }
   }
 
   /** The tick since which a request, or the first record of one, has been incomplete; never where none is. */

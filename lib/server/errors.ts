@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   ERR_FCGI_BAD_REQUEST: 'params that make no request',
   ERR_FCGI_PARAMS_LIMIT: 'more params, or larger ones, than allowed',
   ERR_FCGI_PARAMS_TIMEOUT: 'params that were not complete in time',
+  ERR_FCGI_IDLE_TIMEOUT: 'a connection without a request for longer than allowed',
   ERR_FCGI_BODY_LIMIT: 'a larger request body than allowed',
   ERR_FCGI_BODY_LENGTH: 'a request body of another length than was announced',
   ERR_FCGI_REQUESTS_LIMIT: 'more requests open on one connection than allowed',
