@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { CASE_NAMES } from './cases.js'
 import type { CaseName } from './cases.js'
-import { SERVER_NAMES } from './roster.js'
+import { SERVER_NAMES, USUAL_SERVER_NAMES } from './roster.js'
 import type { ServerName } from './roster.js'
 
 /** What the benchmark does in a run. */
@@ -79,7 +79,7 @@ export function parseOptions(args: string[], node: string): BenchOptions | 'help
   return {
     mode: modes[0] ?? 'compare',
     cases: choose('cases', values.cases, CASE_NAMES),
-    servers: choose('servers', values.servers, SERVER_NAMES),
+    servers: values.servers === undefined ? [...USUAL_SERVER_NAMES] : choose('servers', values.servers, SERVER_NAMES),
     connections: choose('connections', values.connections, ['kept', 'new']),
     clients: positive('clients', values.clients ?? '16'),
     rounds: positive('rounds', values.rounds ?? '5'),

@@ -41,6 +41,8 @@ export interface ServerKind {
   keeps: boolean
   /** Whether it is a Node program of `bench/servers`, which tells its memory and runs under callgrind. */
   isNode: boolean
+  /** Whether it is only run when it is named. */
+  isExtra?: boolean
   /** What is missing to run it, if anything. */
   missing(): string | undefined
   command(surroundings: Surroundings): Command
@@ -69,6 +71,8 @@ export const ROSTER = {
   'express-http': nodeServer('express-http', { title: 'HTTP on a Unix socket, Express 5', protocol: 'http' }),
   'express-tcp': nodeServer('express-http', { title: 'HTTP on TCP, Express 5', protocol: 'http', transport: 'tcp' }),
   'prepared-http': nodeServer('prepared-http', { title: 'HTTP on a Unix socket, prepared(app)', protocol: 'http' }),
+  'recovery-http': nodeServer('recovery-http', { title: 'HTTP on a Unix socket, Express 5, recovery()', protocol: 'http', isExtra: true }),
+  'recovery-fastcgi': nodeServer('recovery-fastcgi', { title: 'this adapter, Express 5, recovery()', protocol: 'fastcgi', isExtra: true }),
   'node-fastcgi': nodeServer('node-fastcgi', {
     title: 'node-fastcgi 2.0.0, Express 5',
     protocol: 'fastcgi',
@@ -119,6 +123,8 @@ export const ROSTER = {
 
 export type ServerName = keyof typeof ROSTER
 export const SERVER_NAMES = Object.keys(ROSTER) as ServerName[]
+/** Those that are run where none is named. */
+export const USUAL_SERVER_NAMES: readonly ServerName[] = SERVER_NAMES.filter((name) => serverKind(name).isExtra !== true)
 
 /** The server of that name. */
 export function serverKind(name: ServerName): ServerKind {

@@ -1,2 +1,130 @@
-/** Reserved for panic recovery; exports nothing yet. */
-export {}
+/** `recovery()`: one request's failure never ends the process. The public face. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { EventEmitter } from 'node:events'
+import { attribute, attributeToAll, attributeToNobody, detach, watchCompatibility } from './recovery/attribution.js'
+import { bear, contextOf, contexts, RequestContext, type Next } from './recovery/context.js'
+import type { RecoveryCount } from './recovery/counts.js'
+import { ABORT } from './recovery/failure.js'
+import { resolveOptions, type RecoveryOptions } from './recovery/options.js'
+import { Recoverer, type RecoveryEvents } from './recovery/recoverer.js'
+import { bind, emitter } from './recovery/shared-emitters.js'
+
+export { recoveryInfo, ThrownValueError, type FailureKind, type FailurePhase, type RecoveryNote } from './recovery/failure.js'
+export type { Intensity, RecoveryOptions } from './recovery/options.js'
+export type { RecoveryOutcome, RecoveryReport } from './recovery/report.js'
+export type { RecoveryCount } from './recovery/counts.js'
+export type { RecoveryEvents } from './recovery/recoverer.js'
+
+/** The middleware, and what it has seen. */
+export interface RecoveryMiddleware {
+  (request: IncomingMessage, response: ServerResponse, next: Next): void
+  /** 'recover' and 'give-up', for loggers. */
+  readonly events: EventEmitter<RecoveryEvents>
+  /** Recoveries so far. */
+  readonly total: number
+  /** Recoveries by route and kind. */
+  counts(): RecoveryCount[]
+}
+
+/** Error middleware: Express knows it by its four parameters. */
+export type RecoveryErrorMiddleware = (error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) => void
+
+export interface RecoveryFactory {
+  /**
+   * The first middleware of an app: gives late failures of its requests (timers, callbacks, emitters, rejections nobody
+   * awaits) to the app's own error middleware, and answers where that does not.
+   *
+   * @throws OptionError
+   */
+  (options?: RecoveryOptions): RecoveryMiddleware
+  /**
+   * The last middleware of an app: answers what is thrown, rejected or given to `next`. Useful alone, too.
+   *
+   * @throws OptionError
+   */
+  errors(options?: RecoveryOptions): RecoveryErrorMiddleware
+  /** Binds a function that is called elsewhere to the request that runs now. */
+  bind: typeof bind
+  /** Makes an emitter that requests share bind each listener to the request that adds it. */
+  emitter: typeof emitter
+  /** Throw it to end a request without an answer and without a report. */
+  readonly ABORT: typeof ABORT
+  /** Puts back all that was changed of Node's. Middleware that is mounted passes requests on, then. */
+  uninstall(): void
+}
+
+let isInstalled = false
+/** Whether there is a recovery(), so that boundaries need not look for failures themselves. */
+let hasMiddleware = false
+
+function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
+  const configuration = resolveOptions('recovery', options)
+  const recoverer = new Recoverer(configuration)
+  let lastServer: Server | undefined
+  isInstalled = true
+  hasMiddleware = true
+  attribute(configuration.bound)
+  attributeToNobody()
+
+  function recovery(request: IncomingMessage, response: ServerResponse, next: Next): void {
+    if (recoverer.hasGivenUp) {
+      recoverer.refuse(request, response)
+      return
+    }
+    if (!isInstalled || isMounted(request)) {
+      next()
+      return
+    }
+    const { server } = request.socket as { server?: Server }
+    if (server !== undefined && server !== lastServer) {
+      lastServer = server
+      recoverer.meet(server)
+    }
+    if (request.httpVersionMajor === 2) {
+      watchCompatibility(request)
+      watchCompatibility(response)
+    }
+    const context = new RequestContext(request, response, next, recoverer)
+    bear(context)
+    contexts.run(context, next)
+  }
+
+  return Object.defineProperties(recovery, {
+    events: { value: recoverer.events, enumerable: true },
+    total: { get: () => recoverer.counts.total, enumerable: true },
+    counts: { value: () => recoverer.counts.list(), enumerable: true },
+  }) as RecoveryMiddleware
+}
+
+/** By another one's recovery(), not by the boundary that stands alone. */
+function isMounted(request: IncomingMessage): boolean {
+  const { handler } = contextOf(request) ?? {}
+  return handler !== undefined && !boundaries.has(handler)
+}
+
+const boundaries = new WeakSet()
+
+function errors(options?: RecoveryOptions): RecoveryErrorMiddleware {
+  const configuration = resolveOptions('recovery.errors', options)
+  const recoverer = new Recoverer(configuration)
+  boundaries.add(recoverer)
+  isInstalled = true
+  attribute(configuration.bound)
+  if (!hasMiddleware) attributeToAll(recoverer)
+
+  // Express asks for four parameters.
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars
+  return function recoveryErrors(error: unknown, request: IncomingMessage, response: ServerResponse, _next: Next): void {
+    const { handler } = contextOf(request) ?? {}
+    const owner = handler instanceof Recoverer ? handler : recoverer
+    owner.onError(request, response, error)
+  }
+}
+
+function uninstall(): void {
+  isInstalled = false
+  hasMiddleware = false
+  detach()
+}
+
+export const recovery: RecoveryFactory = Object.assign(createRecovery, { errors, bind, emitter, ABORT, uninstall })

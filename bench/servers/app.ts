@@ -8,9 +8,10 @@ import { receive, stream } from './streams.js'
 const listing = items()
 const file = download()
 
-/** The routes on Express 5, as an app would write them. */
-export function expressApp(): Express {
+/** The routes on Express 5, as an app would write them; `first` and `last` mount what stands around them. */
+export function expressApp(first?: (app: Express) => void, last?: (app: Express) => void): Express {
   const app = express()
+  first?.(app)
   app.get('/hello', (_req, res) => {
     res.type('text/plain').send(HELLO)
   })
@@ -25,6 +26,7 @@ export function expressApp(): Express {
   })
   app.get('/stream', stream)
   app.post('/receive', receive)
+  last?.(app)
   return app
 }
 

@@ -15,13 +15,14 @@ export interface Problem {
 
 /**
  * Sends a problem as the whole response. Headers that are set stay; `headers` come over them.
- * The head must not have been sent.
+ * The head must not have been sent. `end` writes the body and ends the response, in its own time.
  */
 export function sendProblem(
   request: IncomingMessage,
   response: ServerResponse,
   problem: Problem,
   headers: Readonly<Record<string, string>> = {},
+  end: (body: string | undefined) => void = (body) => { response.end(body) },
 ): void {
   const { status, title = STATUS_CODES[status], ...rest } = problem
   const body = JSON.stringify({ title, status, ...rest })
@@ -31,7 +32,7 @@ export function sendProblem(
   response.setHeader('Content-Length', Buffer.byteLength(body))
   response.setHeader('Cache-Control', 'no-store')
   response.setHeader('X-Content-Type-Options', 'nosniff')
-  response.end(request.method === 'HEAD' ? undefined : body)
+  end(request.method === 'HEAD' ? undefined : body)
 }
 
 /**

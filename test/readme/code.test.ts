@@ -100,6 +100,16 @@ describe('the JavaScript in the README runs', () => {
     expect(program.output).toContain('every request was answered')
   })
 
+  it('recovery: a late failure is answered, and the app lives', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('recovery'))
+    const front = gateway(project.socket)
+    expect((await request(front).get('/later')).status).toBe(500)
+    expect((await request(front).get('/')).text).toBe('Hello World!')
+    expect(await program.stop()).toBe(0)
+    expect(program.output).toMatch(/^urn:uuid:\S+ \/later timer before-headers thrown where nobody can catch it$/m)
+  })
+
   it('prepared: serves an app over plain HTTP', async () => {
     const project = await createProject()
     await project.run('program.js', block('prepared'))
@@ -129,10 +139,12 @@ describe('the TypeScript in the README compiles', () => {
       await project.write('commonjs.cts', block('typescript'))
       await project.write(
         'tables.mts',
-        'import type { GatewayOptions, Limits, ServeOptions, ServerOptions, Timeouts } from \'express-responder\'\n' +
+        'import type { RecoveryOptions } from \'express-responder/recovery\'\n' +
+          'import type { GatewayOptions, Limits, ServeOptions, ServerOptions, Timeouts } from \'express-responder\'\n' +
           table('Server options', 'keyof ServerOptions') +
           table('Serve options', 'Exclude<keyof ServeOptions, keyof ServerOptions>') +
           table('Testing an app', 'keyof GatewayOptions') +
+          table('Recovery options', 'keyof RecoveryOptions') +
           table('Limits', '`limits.${keyof Limits}` | `timeouts.${keyof Timeouts}`'),
       )
       const compilerOptions = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, skipLibCheck: true, types: ['node'] }

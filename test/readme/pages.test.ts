@@ -41,10 +41,10 @@ describe.each(PAGES)('%s', (path) => {
 describe('ARCHITECTURE.md', () => {
   const architecture = page('ARCHITECTURE.md')
 
-  it('has every file of lib, and no other', () => {
-    const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
-    const listed = [...architecture.matchAll(/^\|[^|]*\| `(lib\/[^`]+)` \|/gm)].map(([, file]) => file)
-    expect(listed.sort()).toEqual(files.map((file) => `lib/${file}`).sort())
+  it.each(['lib', 'middleware'])('has every file of %s, and no other', (room) => {
+    const files = readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+    const listed = [...architecture.matchAll(/^\|[^|]*\| `([^`]+)` \|/gm)].map(([, file = '']) => file).filter((file) => file.startsWith(`${room}/`))
+    expect(listed.sort()).toEqual(files.map((file) => `${room}/${file}`).sort())
   })
 
   it('has every internal of Node, and no other', () => {

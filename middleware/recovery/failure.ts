@@ -1,0 +1,123 @@
+/** What failed, how, and how far the response was: plain values. */
+import type { ServerResponse } from 'node:http'
+
+/** How the failure came to be; 'callback' where nothing more is known than that Node called it. */
+export type FailureKind =
+  | 'throw'
+  | 'rejection'
+  | 'timer'
+  | 'immediate'
+  | 'tick'
+  | 'microtask'
+  | 'emitter'
+  | 'event-target'
+  | 'callback'
+
+/** How far the response was. */
+export type FailurePhase = 'before-headers' | 'streaming' | 'after-response'
+
+export interface Failure {
+  readonly error: Error
+  readonly kind: FailureKind
+  readonly phase: FailurePhase
+}
+
+/** What an error carries of its failure. */
+export interface RecoveryNote {
+  readonly kind: FailureKind
+  readonly phase: FailurePhase
+}
+
+/** Thrown by an app to end a request without an answer and without a report, as Go's `http.ErrAbortHandler`. */
+export const ABORT: Error = Object.assign(new Error('the request was ended on purpose'), { code: 'ERR_RECOVERY_ABORT' })
+
+/** What is thrown without being an Error, made one. `value` is what was thrown. */
+export class ThrownValueError extends Error {
+  override readonly name = 'ThrownValueError'
+  readonly code = 'ERR_RECOVERY_THROWN_VALUE'
+  readonly value: unknown
+
+  constructor(value: unknown) {
+    super(`what was thrown is no Error, but ${describe(value)}`)
+    this.value = value
+  }
+}
+
+/** A string may hold what nobody should log, and an object may fail when it is shown. */
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  return `a value of type ${typeof value}`
+}
+
+export function toError(value: unknown): Error {
+  return value instanceof Error || isErrorLike(value) ? value : new ThrownValueError(value)
+}
+
+/** Errors of another realm, such as those of a vm context, are no `instanceof Error`. */
+function isErrorLike(value: unknown): value is Error {
+  return typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Error]'
+}
+
+const notes = new WeakMap<Error, RecoveryNote>()
+
+/** Makes the error carry kind and phase, as `error.recovery` where it can be extended. The first note stays. */
+export function note({ error, kind, phase }: Failure): void {
+  if (notes.has(error)) return
+  const entry: RecoveryNote = Object.freeze({ kind, phase })
+  notes.set(error, entry)
+  if (Object.isExtensible(error) && !('recovery' in error)) {
+    Object.defineProperty(error, 'recovery', { value: entry, enumerable: true, configurable: true, writable: true })
+  }
+}
+
+/** Kind and phase of an error that was recovered from; undefined for any other. */
+export function recoveryInfo(error: unknown): RecoveryNote | undefined {
+  return error instanceof Object ? notes.get(error as Error) : undefined
+}
+
+/** How far the response is. */
+export function phaseOf(response: ServerResponse): FailurePhase {
+  if (response.writableEnded || response.destroyed || response.writableFinished) return 'after-response'
+  return response.headersSent ? 'streaming' : 'before-headers'
+}
+
+/** What calls a failing function, by the frames of its stack; Node's own modules only. */
+const FRAMES: readonly (readonly [pattern: RegExp, kind: FailureKind])[] = [
+  [/kHybridDispatch\] \(node:internal\/event_target/, 'event-target'],
+  [/\.emit \(node:events|\bemit \(node:events|emitErrorNT|emitErrorAndCloseNT/, 'emitter'],
+  [/runMicrotask|queueMicrotask/, 'microtask'],
+  [/processImmediate/, 'immediate'],
+  [/listOnTimeout|processTimers/, 'timer'],
+  [/processTicksAndRejections/, 'tick'],
+]
+
+/** What called a failing function, by the class of the resource in whose scope it ran. */
+const RESOURCES: Readonly<Record<string, FailureKind>> = {
+  Timeout: 'timer',
+  Immediate: 'immediate',
+  Microtask: 'microtask',
+}
+
+/**
+ * What kind of failure an uncaught exception is. Only the stack tells an emitter from what made it emit; it may be
+ * cut off, or no stack at all.
+ */
+export function kindOf(error: unknown, resource: object | undefined): FailureKind {
+  const byStack = kindByStack(error)
+  if (byStack === 'emitter' || byStack === 'event-target' || byStack === 'microtask') return byStack
+  // The resource of a tick is an object without a prototype's name.
+  const { constructor } = (resource ?? {}) as { constructor?: { name: string } }
+  return RESOURCES[constructor?.name ?? ''] ?? byStack ?? 'callback'
+}
+
+/** Node marks what 'error' was emitted with while nobody listened; its stack tells where it was made. */
+function isUnheard(error: Error): boolean {
+  return Object.getOwnPropertySymbols(error).some(({ description }) => description === 'kEnhanceStackBeforeInspector')
+}
+
+function kindByStack(error: unknown): FailureKind | undefined {
+  if (!(error instanceof Error)) return undefined
+  if ((error as { code?: unknown }).code === 'ERR_UNHANDLED_ERROR' || isUnheard(error)) return 'emitter'
+  const { stack } = error
+  return typeof stack === 'string' ? FRAMES.find(([pattern]) => pattern.test(stack))?.[1] : undefined
+}

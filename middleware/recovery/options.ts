@@ -1,0 +1,84 @@
+/** The options of recovery(), resolved once. */
+import type { IncomingMessage } from 'node:http'
+import { checkedObject, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
+import type { AnswerConfiguration } from './answer.js'
+import type { RecoveryReport } from './report.js'
+
+/** How many late failures are too many. */
+export interface Intensity {
+  /** More than so many late failures within the window, and the process gives up. Default 10. */
+  max?: number
+  /** The window, in milliseconds. Default 60000. */
+  windowMs?: number
+}
+
+export interface RecoveryOptions {
+  /** When to give up, or `false` for never. Default `{ max: 10, windowMs: 60000 }`. */
+  intensity?: Intensity | false
+  /** Whether this error means that the process cannot be trusted any more. Errors of memory always do. */
+  isFatal?: (error: Error) => boolean
+  /** Called with each recovery; its own failures become process warnings. */
+  onRecover?: (report: RecoveryReport) => void
+  /** How long the app's error middleware may take to begin an answer, in milliseconds. Default 1000. */
+  answerTimeout?: number
+  /** How long requests in flight may take once the process has given up, in milliseconds. Default 10000. */
+  drainTimeout?: number
+  /** How long at the most an upload is read on after its request was answered, in milliseconds. Default 10000; 0 for not. */
+  linger?: number
+  /** Whether 5xx answers show message and stack. Default: NODE_ENV is 'development'. */
+  expose?: boolean
+  /** The request's id. Default: `req.id`, else a plausible X-Request-Id, else a new UUID. */
+  requestId?: (request: IncomingMessage) => string
+  /** Whether AsyncResources, bound functions and queueMicrotask are watched too. Default true. */
+  bound?: boolean
+}
+
+/** The resolved options. */
+export interface RecoveryConfiguration {
+  readonly intensity: { readonly max: number; readonly windowMs: number } | undefined
+  readonly isFatal: (error: Error) => boolean
+  readonly onRecover: ((report: RecoveryReport) => void) | undefined
+  readonly answerTimeout: number
+  readonly drainTimeout: number
+  readonly answer: AnswerConfiguration
+  readonly requestId: ((request: IncomingMessage) => string) | undefined
+  readonly bound: boolean
+}
+
+const NAMES = ['intensity', 'isFatal', 'onRecover', 'answerTimeout', 'drainTimeout', 'linger', 'expose', 'requestId', 'bound'] as const
+const MOST = 2 ** 31 - 1
+
+/** @throws OptionError naming the option, its value and the remedy */
+export function resolveOptions(middleware: string, given: RecoveryOptions | undefined): RecoveryConfiguration {
+  const options = checkedObject<RecoveryOptions>(middleware, 'options', given, NAMES)
+  const isFatal = optionalFunction(middleware, 'isFatal', options.isFatal)
+  return {
+    intensity: resolveIntensity(middleware, options.intensity),
+    isFatal: (error) => isOutOfMemory(error) || isFatal?.(error) === true,
+    onRecover: optionalFunction(middleware, 'onRecover', options.onRecover),
+    answerTimeout: wholeNumber(middleware, 'answerTimeout', options.answerTimeout ?? 1000, 1, MOST),
+    drainTimeout: wholeNumber(middleware, 'drainTimeout', options.drainTimeout ?? 10_000, 0, MOST),
+    answer: {
+      expose: flag(middleware, 'expose', options.expose ?? process.env['NODE_ENV'] === 'development'),
+      linger: wholeNumber(middleware, 'linger', options.linger ?? 10_000, 0, MOST),
+    },
+    requestId: optionalFunction(middleware, 'requestId', options.requestId),
+    bound: flag(middleware, 'bound', options.bound ?? true),
+  }
+}
+
+function resolveIntensity(middleware: string, given: Intensity | false | undefined): RecoveryConfiguration['intensity'] {
+  if (given === false) return undefined
+  if ((given as unknown) === true) throw wrongOption(middleware, 'intensity', given, 'give { max, windowMs } or false')
+  const { max, windowMs } = checkedObject<Intensity>(middleware, 'intensity', given, ['max', 'windowMs'])
+  return {
+    max: wholeNumber(middleware, 'intensity.max', max ?? 10, 0),
+    windowMs: wholeNumber(middleware, 'intensity.windowMs', windowMs ?? 60_000, 1, MOST),
+  }
+}
+
+/** Memory that could not be had. An exhausted heap ends the process without an exception. */
+function isOutOfMemory(error: Error): boolean {
+  const { code } = error as { code?: unknown }
+  return code === 'ERR_MEMORY_ALLOCATION_FAILED' || code === 'ENOMEM' || error.message.startsWith('Array buffer allocation failed')
+}

@@ -1,0 +1,79 @@
+/** What is told of a recovery: which request, where, how; with nothing in it that a log must not have. */
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Failure, FailureKind, FailurePhase } from './failure.js'
+
+/** How the request ended. */
+export type RecoveryOutcome = 'passed to the app' | 'answered' | 'cut off' | 'reported only' | 'ended on purpose'
+
+/** One recovery. Can be given to a logger as it is. */
+export interface RecoveryReport {
+  /** What was thrown; in a `ThrownValueError` where it was no Error. */
+  readonly error: Error
+  readonly kind: FailureKind
+  readonly phase: FailurePhase
+  /** Whether no caller could have caught it. */
+  readonly late: boolean
+  readonly outcome: RecoveryOutcome
+  /** The request's id, as in the answer's `instance`. */
+  readonly id: string
+  readonly method: string
+  readonly url: string
+  /** The pattern of the app's route within its router, such as '/users/:id'; '' where none has matched. */
+  readonly route: string
+  /** The request's headers; Authorization, Proxy-Authorization and Cookie are masked. */
+  readonly headers: Readonly<Record<string, unknown>>
+  /** The response's headers at that time; Set-Cookie is masked. */
+  readonly responseHeaders: Readonly<Record<string, unknown>>
+}
+
+const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie'])
+const MASK = '[masked]'
+
+function masked(headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, SECRET.has(name.toLowerCase()) ? MASK : value]))
+}
+
+/** The pattern of the route that Express has chosen, as its router has it: what that is mounted on is gone by then. */
+export function routeOf(request: IncomingMessage): string {
+  const { route } = request as { route?: { path?: string | RegExp | (string | RegExp)[] } }
+  return route?.path === undefined ? '' : [route.path].flat().join(',')
+}
+
+/** An X-Request-Id that may stand in a log and in an answer. */
+const PLAUSIBLE_ID = /^[\w.:+/=@-]{1,128}$/
+
+/** The request's id, the same whenever it is asked for. */
+export function requestIdOf(request: IncomingMessage, ask: ((request: IncomingMessage) => string) | undefined): string {
+  const known = ids.get(request)
+  if (known !== undefined) return known
+  const id = ask?.(request) ?? givenId(request) ?? `urn:uuid:${randomUUID()}`
+  ids.set(request, id)
+  return id
+}
+
+const ids = new WeakMap<IncomingMessage, string>()
+
+function givenId(request: IncomingMessage): string | undefined {
+  const { id } = request as { id?: unknown }
+  const candidate = typeof id === 'string' || typeof id === 'number' ? String(id) : request.headers['x-request-id']
+  return typeof candidate === 'string' && PLAUSIBLE_ID.test(candidate) ? candidate : undefined
+}
+
+export function reportOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  failure: Failure,
+  rest: Pick<RecoveryReport, 'late' | 'outcome' | 'id'>,
+): RecoveryReport {
+  const { originalUrl } = request as { originalUrl?: unknown }
+  return {
+    ...failure,
+    ...rest,
+    method: request.method ?? '',
+    url: typeof originalUrl === 'string' ? originalUrl : (request.url ?? ''),
+    route: routeOf(request),
+    headers: masked(request.headers),
+    responseHeaders: masked(response.getHeaders()),
+  }
+}

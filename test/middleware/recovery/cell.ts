@@ -1,0 +1,207 @@
+/** One cell of the matrix: starts the program, lets it fail once, and says what was not as it should be. */
+import net from 'node:net'
+import { RecordType } from '../../../lib/fastcgi/record.js'
+import { FastCgiClient, type ClientResponse } from '../../support/fastcgi-client.js'
+import { nginxParams } from '../../support/nginx-params.js'
+import { KINDS, PHASES, type Kind, type Phase } from './kinds.js'
+import { Subject, get, type Seen } from './process.js'
+
+export const TRANSPORTS = ['HTTP/1.1', 'HTTP pipelined', 'FastCGI kept', 'FastCGI multiplexed'] as const
+export type Transport = (typeof TRANSPORTS)[number]
+
+export interface Cell {
+  name: string
+  kind: Kind
+  phase: Phase
+  transport: Transport
+  express: 4 | 5
+}
+
+/** Every cell there is. */
+export function allCells(): Cell[] {
+  return Object.entries(KINDS).flatMap(([name, kind]) =>
+    (kind.phases ?? PHASES).flatMap((phase) =>
+      TRANSPORTS.flatMap((transport) => ([4, 5] as const).map((express): Cell => ({ name, kind, phase, transport, express }))),
+    ),
+  )
+}
+
+export function titleOf({ name, phase, transport, express }: Cell): string {
+  return `${name}, ${phase}, ${transport}, Express ${String(express)}`
+}
+
+const INNOCENTS = 50
+
+/** What was wrong with a cell; nothing where all was right. */
+export async function runCell(cell: Cell, node?: string): Promise<string[]> {
+  const protocol = cell.transport.startsWith('HTTP') ? 'http' : 'fastcgi'
+  const setting = { express: cell.express, protocol, first: true, last: true } as const
+  const subject = await Subject.start(setting, node === undefined ? {} : { node })
+  try {
+    return cell.kind.impossible === undefined ? await expectRecovery(cell, subject) : await expectDefault(cell, subject)
+  } finally {
+    await subject.stop()
+  }
+}
+
+/** Nobody can tell whose the failure is: the process ends, as without recovery(). */
+async function expectDefault(cell: Cell, subject: Subject): Promise<string[]> {
+  act(cell, subject).catch(() => undefined)
+  const { code, stderr } = await subject.ended
+  const wrong: string[] = []
+  if (code !== 1) wrong.push(`the process ended with ${String(code)}`)
+  if (!stderr.includes('by intention')) wrong.push(`it said ${stderr}`)
+  if (subject.reports.length > 0) wrong.push('somebody was named')
+  return wrong
+}
+
+async function expectRecovery(cell: Cell, subject: Subject): Promise<string[]> {
+  const [wrong, innocents] = await Promise.all([act(cell, subject), subject.innocents(INNOCENTS)])
+  await subject.until(() => subject.reports.length > 0)
+  const after = await subject.innocents(4)
+  wrong.push(...innocents, ...after.map((body) => `after: ${body}`))
+  if (subject.reports.length !== 1) wrong.push(`${String(subject.reports.length)} reports`)
+  const [report] = subject.reports
+  const { reported, reportedByExpress4 = reported } = cell.kind
+  const kind = cell.express === 4 ? reportedByExpress4 : reported
+  if (report?.url !== urlOf(cell)) wrong.push(`it named ${String(report?.url)}`)
+  if (report?.kind !== kind) wrong.push(`its kind was ${String(report?.kind)}, not ${kind}`)
+  // Whether the response was there before the client left is for the client to say.
+  if (cell.kind.leaves === undefined && report?.phase !== cell.phase) wrong.push(`its phase was ${String(report?.phase)}`)
+  return wrong
+}
+
+function urlOf({ name, phase }: Cell): string {
+  return `/fail/${encodeURIComponent(name)}/${phase}`
+}
+
+function act(cell: Cell, subject: Subject): Promise<string[]> {
+  if (cell.kind.leaves === true) return actLeaving(cell, subject)
+  if (cell.transport === 'HTTP/1.1') return actOverHttp(cell, subject)
+  if (cell.transport === 'HTTP pipelined') return actPipelined(cell, subject)
+  return cell.transport === 'FastCGI kept' ? actKept(cell, subject) : actMultiplexed(cell, subject)
+}
+
+async function actOverHttp(cell: Cell, { path }: Subject): Promise<string[]> {
+  const options = cell.kind.body === true ? { method: 'POST', headers: { 'content-length': 5 } } : {}
+  const seen = await get(path, urlOf(cell), options, cell.kind.body === true ? 'hello' : undefined)
+  return judge(cell, seen)
+}
+
+function judge({ phase }: Cell, { status, body, complete, headers }: Pick<Seen, 'status' | 'body' | 'complete'> & { headers: Readonly<Record<string, unknown>> }): string[] {
+  const seen = `the client saw ${String(status)} ${JSON.stringify(body)}${complete ? '' : ', cut off'}`
+  if (phase === 'before-headers') {
+    const isProblem = headers['content-type'] === 'application/problem+json' && /"status":500.*"instance":"urn:uuid:/.test(body)
+    return status === 500 && complete && isProblem && !body.includes('by intention') ? [] : [seen]
+  }
+  // What was written in the same turn may not have left.
+  if (phase === 'streaming') return (status === 200 || status === 0) && !complete ? [] : [seen]
+  return status === 200 && complete && body === 'done' ? [] : [seen]
+}
+
+/** Innocent requests before and after it on the same connection. */
+async function actPipelined(cell: Cell, { path }: Subject): Promise<string[]> {
+  const text = await exchange(path, [
+    'GET /innocent/2 HTTP/1.1\r\nHost: a\r\n\r\n',
+    cell.kind.body === true
+      ? `POST ${urlOf(cell)} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello`
+      : `GET ${urlOf(cell)} HTTP/1.1\r\nHost: a\r\n\r\n`,
+    'GET /innocent/4 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+  ].join(''))
+  const wrong: string[] = []
+  const expect = (holds: boolean, what: string): void => {
+    if (!holds) wrong.push(`${what}: ${JSON.stringify(text)}`)
+  }
+  expect(text.includes('innocent 2'), 'the one before')
+  if (cell.phase === 'before-headers') expect(/HTTP\/1.1 500 [\s\S]*"status":500/.test(text), 'no 500')
+  if (cell.phase === 'after-response') expect(text.includes('done'), 'no response')
+  if (cell.phase === 'streaming') expect(!/part\r\n0\r\n|innocent 4/.test(text), 'not cut off')
+  // An upload that fails may cost the connection.
+  else if (cell.kind.body === undefined) expect(text.includes('innocent 4'), 'the one after')
+  return wrong
+}
+
+function exchange(path: string, text: string): Promise<string> {
+  return new Promise((resolve) => {
+    let received = ''
+    const socket = net.connect(path).setEncoding('latin1')
+    socket.on('data', (chunk: string) => (received += chunk))
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      resolve(received)
+    })
+    socket.write(text, 'latin1')
+  })
+}
+
+function paramsOf(cell: Cell): [string, string][] {
+  return nginxParams(cell.kind.body === true ? { url: urlOf(cell), method: 'POST', extra: { CONTENT_LENGTH: '5' } } : { url: urlOf(cell) })
+}
+
+async function actKept(cell: Cell, { path }: Subject): Promise<string[]> {
+  const client = await FastCgiClient.connect(path)
+  const wrong = await innocentOver(client, '2')
+  wrong.push(...judge(cell, seenOf(await ask(client, cell))))
+  if (cell.phase !== 'streaming') wrong.push(...await innocentOver(client, '4'))
+  await client.destroy()
+  return wrong
+}
+
+function ask(client: FastCgiClient, cell: Cell): Promise<ClientResponse> {
+  return send(client, paramsOf(cell), cell.kind.body === true ? 'hello' : '')
+}
+
+/** What came for it. A connection may end with octets that are no record, where another one's response was cut off. */
+async function send(client: FastCgiClient, params: [string, string][], body: string): Promise<ClientResponse> {
+  const id = client.newId()
+  await client.begin(id)
+  await client.params(id, params)
+  await client.stdin(id, body)
+  return client.collect(id)
+}
+
+/** A response that is broken off among others has an application status; alone, no end. */
+function seenOf({ status, headers, body, complete, appStatus }: ClientResponse): Pick<Seen, 'status' | 'body' | 'complete'> & { headers: Readonly<Record<string, unknown>> } {
+  return { status, headers, body: body.toString(), complete: complete && appStatus === 0 }
+}
+
+async function innocentOver(client: FastCgiClient, name: string): Promise<string[]> {
+  const { body, complete } = await send(client, nginxParams({ url: `/innocent/${name}` }), '')
+  return complete && body.toString() === `innocent ${name}` ? [] : [`beside: ${body.toString()}`]
+}
+
+async function actMultiplexed(cell: Cell, { path }: Subject): Promise<string[]> {
+  const client = await FastCgiClient.connect(path)
+  const before = ['1', '2', '3', '4'].map((name) => innocentOver(client, name))
+  const failing = ask(client, cell)
+  const after = cell.phase === 'streaming' ? [] : ['5', '6', '7'].map((name) => innocentOver(client, name))
+  const wrong = (await Promise.all([...before, ...after])).flat()
+  wrong.push(...judge(cell, seenOf(await failing)))
+  await client.destroy()
+  return wrong
+}
+
+/** The client sends a part of its body, and leaves once the app has the request. */
+async function actLeaving(cell: Cell, subject: Subject): Promise<string[]> {
+  const { path } = subject
+  if (cell.transport.startsWith('HTTP')) {
+    const socket = net.connect(path)
+    socket.on('error', () => undefined)
+    socket.write(`POST ${urlOf(cell)} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe`)
+    await subject.innocents(2)
+    socket.destroy()
+    return []
+  }
+  const client = await FastCgiClient.connect(path)
+  const id = client.newId()
+  await client.begin(id)
+  await client.params(id, paramsOf(cell))
+  await client.stream(RecordType.STDIN, id, 'he', false)
+  await subject.innocents(2)
+  if (cell.transport === 'FastCGI multiplexed') {
+    await client.abort(id)
+    await client.collect(id)
+  }
+  await client.destroy()
+  return []
+}

@@ -1,0 +1,19 @@
+import { describe, expect, it } from '@jest/globals'
+import { allCells, runCell, titleOf, TRANSPORTS, type Cell } from './cell.js'
+
+/** Each kind in each of its phases once; transports and versions of Express take turns. `npm run test:recovery-matrix` has all. */
+function slice(): Cell[] {
+  const seen = new Map<string, number>()
+  return allCells().filter((cell, index, all) => {
+    const key = `${cell.name} ${cell.phase}`
+    if (!seen.has(key)) seen.set(key, seen.size)
+    const turn = seen.get(key) ?? 0
+    return cell.transport === TRANSPORTS[turn % TRANSPORTS.length] && cell.express === (turn % 8 < 4 ? 4 : 5) && all[index] === cell
+  })
+}
+
+describe('the matrix of failures', () => {
+  it.each(slice().map((cell) => [titleOf(cell), cell] as const))('%s', async (_title, cell) => {
+    expect(await runCell(cell)).toEqual([])
+  })
+})

@@ -1,0 +1,49 @@
+/**
+ * The whole matrix: every kind of failure in every phase, over every transport, on both versions of Express.
+ *
+ *   npm run test:recovery-matrix -- [--node FILE] [words that a cell's title must contain]
+ *
+ * Prints what was wrong, and a table; exits with 1 where anything was.
+ */
+import { execFileSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import { allCells, runCell, titleOf, type Cell } from './cell.js'
+import { KINDS, PHASES } from './kinds.js'
+
+const AT_ONCE = 3
+/** Whatever hangs is wrong, in milliseconds. */
+const MOST = 20_000
+
+const { values, positionals } = parseArgs({ options: { node: { type: 'string', default: process.execPath } }, allowPositionals: true })
+const node = values.node
+const cells = allCells().filter((cell) => positionals.every((word) => titleOf(cell).includes(word)))
+const wrong = new Map<Cell, string[]>()
+const waiting = [...cells]
+
+async function work(): Promise<void> {
+  for (let cell = waiting.shift(); cell !== undefined; cell = waiting.shift()) {
+    const found = await within(runCell(cell, node).catch((error: unknown) => [String(error)]))
+    if (found.length === 0) continue
+    wrong.set(cell, found)
+    console.log(`${titleOf(cell)}:\n  ${found.join('\n  ')}`)
+  }
+}
+
+function within(result: Promise<string[]>): Promise<string[]> {
+  return Promise.race([result, new Promise<string[]>((resolve) => setTimeout(resolve, MOST, ['nothing came of it']).unref())])
+}
+
+await Promise.all(Array.from({ length: AT_ONCE }, work))
+const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
+console.log(`\n| ${version} | ${PHASES.join(' | ')} |\n|---|${PHASES.map(() => '---|').join('')}`)
+for (const [name, kind] of Object.entries(KINDS)) {
+  const columns = PHASES.map((phase) => {
+    const here = cells.filter((cell) => cell.name === name && cell.phase === phase)
+    if (here.length === 0) return '–'
+    const right = here.filter((cell) => !wrong.has(cell)).length
+    return `${String(right)} of ${String(here.length)}${kind.impossible === undefined ? '' : ' end the process'}`
+  })
+  console.log(`| ${name} | ${columns.join(' | ')} |`)
+}
+console.log(`\n${String(cells.length - wrong.size)} passed, ${String(wrong.size)} failed`)
+process.exit(wrong.size === 0 ? 0 : 1)
