@@ -94,8 +94,8 @@ function judge({ phase }: Cell, { status, body, complete, headers }: Pick<Seen, 
     const isProblem = headers['content-type'] === 'application/problem+json' && /"status":500.*"instance":"urn:uuid:/.test(body)
     return status === 500 && complete && isProblem && !body.includes('by intention') ? [] : [seen]
   }
-  // What was written in the same turn may not have left.
-  if (phase === 'streaming') return (status === 200 || status === 0) && !complete ? [] : [seen]
+  // What was written in the same turn may not have left: then there is no head, or over FastCGI a whole 500.
+  if (phase === 'streaming') return status === 500 || ((status === 200 || status === 0) && !complete) ? [] : [seen]
   return status === 200 && complete && body === 'done' ? [] : [seen]
 }
 
