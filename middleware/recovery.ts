@@ -2,7 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { EventEmitter } from 'node:events'
 import { attribute, attributeToAll, attributeToNobody, detach, watchCompatibility } from './recovery/attribution.js'
-import { bear, contextOf, contexts, RequestContext, type Next } from './recovery/context.js'
+import { contextOf, contexts, RequestContext, type Next } from './recovery/context.js'
 import type { RecoveryCount } from './recovery/counts.js'
 import { ABORT } from './recovery/failure.js'
 import { resolveOptions, type RecoveryOptions } from './recovery/options.js'
@@ -84,9 +84,7 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
       watchCompatibility(request)
       watchCompatibility(response)
     }
-    const context = new RequestContext(request, response, next, recoverer)
-    bear(context)
-    contexts.run(context, next)
+    contexts.run(new RequestContext(request, response, next, recoverer), next)
   }
 
   return Object.defineProperties(recovery, {

@@ -4,14 +4,15 @@
  *
  * - `process.emit` is asked before 'uncaughtException' and 'unhandledRejection' reach anybody. What belongs to no
  *   request goes on as if nothing were here: to listeners, or to Node's default. A listener would switch that off.
- * - `emit` of requests and responses: Node calls their listeners outside of the request's context.
+ * - `on`, `addListener` and `prependListener` of requests and responses: Node calls their listeners outside of the
+ *   request's context, so the events of those that have any are watched.
  * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have left
  *   the context by the time an exception is heard of, so the error is noted on its way out.
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { IncomingMessage, ServerResponse } from 'node:http'
-import { bear, contextOf, contexts, RequestContext, type FailureHandler } from './context.js'
+import { contextOf, contexts, RequestContext, type FailureHandler } from './context.js'
 import { kindOf, phaseOf, toError, type FailureKind } from './failure.js'
 import { Patches } from './patches.js'
 import { hasBody } from './request-body.js'
@@ -19,11 +20,17 @@ import { hasBody } from './request-body.js'
 /** Published by Node's HTTP server, and by what does its work, before the app has the request. */
 const REQUEST_START = 'http.server.request.start'
 
-type Emit = (this: Emitter, name: string | symbol, ...args: unknown[]) => boolean
+type Listener = (...args: never[]) => unknown
+type Add = (this: Emitter, name: string | symbol, listener: Listener) => Emitter
+type EmitArguments = [name: string | symbol, ...args: unknown[]]
+type Emit = (this: Emitter, ...args: EmitArguments) => boolean
 
 /** What emits. */
 interface Emitter {
   emit: Emit
+  on: Add
+  addListener: Add
+  prependListener: Add
   listenerCount(name: string | symbol): number
 }
 
@@ -52,8 +59,8 @@ export function attribute(bound: boolean): void {
   if (!attached) {
     attached = true
     patches.replace(asEmitter(process), 'emit', watchProcess)
-    patches.replace(asEmitter(IncomingMessage.prototype), 'emit', watchEmitter)
-    patches.replace(asEmitter(ServerResponse.prototype), 'emit', watchEmitter)
+    watchEmitter(asEmitter(IncomingMessage.prototype))
+    watchEmitter(asEmitter(ServerResponse.prototype))
   }
   if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) watchBound()
 }
@@ -82,7 +89,7 @@ export function detach(): void {
 export function watchCompatibility(bearer: object): void {
   for (let target: object | null = bearer; target !== null; target = Object.getPrototypeOf(target) as object | null) {
     if (!/^Http2Server(Request|Response)$/.test(target.constructor.name) || !Object.hasOwn(target, 'constructor')) continue
-    if (attached && !patches.has(target, 'emit')) patches.replace(asEmitter(target), 'emit', watchEmitter)
+    if (attached && !patches.has(target, 'on')) watchEmitter(asEmitter(target))
     return
   }
 }
@@ -131,14 +138,13 @@ function fail(context: RequestContext, error: unknown, kind: FailureKind): void 
 
 function onRequestStart(message: unknown): void {
   const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
-  if (fallback === undefined || contextOf(request) !== undefined) return
+  if (fallback === undefined) return
   const context = new RequestContext(request, response, (error) => {
     // Express keeps there where it is in its stack.
     const { next } = request as { next?: unknown }
     if (typeof next === 'function') (next as (error: unknown) => void)(error)
     else throw error
   }, fallback)
-  bear(context)
   contexts.enterWith(context)
 }
 
@@ -168,37 +174,49 @@ const NODE_EVENTS: ReadonlySet<string | symbol> = new Set([
   'aborted', 'close', 'data', 'drain', 'end', 'error', 'finish', 'prefinish', 'readable', 'timeout',
 ])
 
-/**
- * Listeners of requests and responses run in their request's context, and what they throw gets no further.
- * Called several times a request, nearly always with no listener of the app's: that has to cost nothing.
- */
-function watchEmitter(original: Emit): Emit {
-  return function emit(this: Emitter, name: string | symbol): boolean {
-    const listeners = this.listenerCount(name)
-    const context = attached && (listeners > 0 || name === 'error') ? contextOf(this) : undefined
-    if (context === undefined || (name === 'finish' && listeners === context.ownFinishListeners)) {
-      // A rest parameter would be an array for each event.
-      // eslint-disable-next-line prefer-rest-params
-      return applyEmit(original, this, arguments)
-    }
-    // eslint-disable-next-line prefer-rest-params
-    return emitGuarded(original, this, name, context, arguments)
+/** What adds listeners; the others call these. */
+const ADDING = ['on', 'addListener', 'prependListener'] as const
+
+function watchEmitter(target: Emitter): void {
+  for (const name of ADDING) patches.replace(target, name, watchAdding)
+}
+
+/** Most requests have no listener of their app's, so their events are only watched from the first one on. */
+function watchAdding(original: Add): Add {
+  return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
+    const context = attached ? contextOf(this) : undefined
+    // With 'end' after the response Node itself waits for a request that nobody has read, which is most of them.
+    const isOwn = name === 'end' && context?.response.writableFinished === true
+    if (context !== undefined && !isOwn && !Object.hasOwn(this, 'emit')) watchEvents(this, context)
+    return original.call(this, name, listener)
   }
 }
 
-function emitGuarded(original: Emit, emitter: Emitter, name: string | symbol, context: RequestContext, args: ArrayLike<unknown>): boolean {
+/** Listeners run in the context of their request, and what they throw gets no further. */
+function watchEvents(emitter: Emitter, context: RequestContext): void {
+  const original = emitter.emit
+  const emit = function emit(this: Emitter, ...args: EmitArguments): boolean {
+    const [name] = args
+    // Without a listener there is nothing to watch, but that 'error' is thrown then.
+    const isWatched = attached && (name === 'error' || this.listenerCount(name) > 0)
+    return isWatched ? emitGuarded(original, this, name, context, args) : Reflect.apply(original, this, args)
+  }
+  Object.defineProperty(emitter, 'emit', { value: emit, writable: true, configurable: true })
+}
+
+function emitGuarded(original: Emit, emitter: Emitter, name: string | symbol, context: RequestContext, args: EmitArguments): boolean {
   const isInside = contexts.getStore() === context
-  if (isInside && !NODE_EVENTS.has(name)) return applyEmit(original, emitter, args)
+  if (isInside && !NODE_EVENTS.has(name)) return Reflect.apply(original, emitter, args)
   try {
-    return isInside ? applyEmit(original, emitter, args) : contexts.run(context, applyEmit, original, emitter, args)
+    return isInside ? Reflect.apply(original, emitter, args) : contexts.run(context, applyEmit, original, emitter, args)
   } catch (error) {
     fail(context, error, 'emitter')
     return true
   }
 }
 
-function applyEmit(original: Emit, emitter: Emitter, args: ArrayLike<unknown>): boolean {
-  return Reflect.apply(original, emitter, args as unknown as [string | symbol, ...unknown[]])
+function applyEmit(original: Emit, emitter: Emitter, args: EmitArguments): boolean {
+  return Reflect.apply(original, emitter, args)
 }
 
 function watchBound(): void {

@@ -18,8 +18,6 @@ export class RequestContext {
   readonly response: ServerResponse
   readonly next: Next
   readonly handler: FailureHandler
-  /** Who listens to the response's 'finish' without the app: Node itself. */
-  readonly ownFinishListeners: number
   /** Failures so far: the first is the app's to answer. */
   failures = 0
 
@@ -28,28 +26,17 @@ export class RequestContext {
     this.response = response
     this.next = next
     this.handler = handler
-    this.ownFinishListeners = response.listenerCount('finish')
   }
 }
 
 /** The context of the code that runs now. */
 export const contexts = new AsyncLocalStorage<RequestContext | undefined>()
 
-const CONTEXT = Symbol('express-responder.recovery')
-
-interface Bearer {
-  [CONTEXT]?: RequestContext
-  /** A response's request. */
-  readonly req?: Bearer
-}
-
-/** The context that a request was given, or the request of a response. */
+/**
+ * The context that runs now, if it is that of this request or response. Nothing is kept on the objects themselves: on
+ * Node 20 and 22 Express gives each a hidden class of its own, and a property more costs more than all the rest here.
+ */
 export function contextOf(bearer: object): RequestContext | undefined {
-  return (bearer as Bearer)[CONTEXT] ?? (bearer as Bearer).req?.[CONTEXT]
-}
-
-/** The request remembers its context: Node emits its events, and those of its response, outside of it. */
-export function bear(context: RequestContext): void {
-  const bearer: Bearer = context.request as IncomingMessage & Bearer
-  bearer[CONTEXT] = context
+  const context = contexts.getStore()
+  return context !== undefined && (context.request === bearer || context.response === bearer) ? context : undefined
 }

@@ -1,7 +1,7 @@
 /** An emitter that binds its listeners is still an emitter. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { EventEmitter } from 'node:events'
-import { bear, contexts, RequestContext } from '../../../middleware/recovery/context.js'
+import { contexts, RequestContext } from '../../../middleware/recovery/context.js'
 import type { Failure } from '../../../middleware/recovery/failure.js'
 import { recovery } from '../../../middleware/recovery.js'
 
@@ -11,7 +11,6 @@ let context: RequestContext
 beforeAll(() => {
   const handler = { onLateFailure: (_context: RequestContext, failure: Failure) => failures.push(failure) }
   context = new RequestContext({} as never, new EventEmitter() as never, () => undefined, handler)
-  bear(context)
 })
 afterAll(() => {
   recovery.uninstall()
