@@ -213,14 +213,16 @@ describe('mounting', () => {
 describe('uninstall()', () => {
   it('puts everything back, and apps that are mounted go on without', async () => {
     recovery.uninstall()
-    const emitters: readonly object[] = [http.IncomingMessage.prototype, http.ServerResponse.prototype, process]
-    const patched = (): unknown[] => [...emitters.map((emitter) => Reflect.get(emitter, 'emit') as unknown), queueMicrotask]
+    const methods: readonly (readonly [object: object, name: string])[] = [
+      [http.IncomingMessage.prototype, 'on'], [http.ServerResponse.prototype, 'on'], [process, 'emit'], [globalThis, 'queueMicrotask'],
+    ]
+    const patched = (): unknown[] => methods.map(([object, name]) => Reflect.get(object, name) as unknown)
     const before = patched()
     const app = throwing(secret())
     expect(patched().map((method, index) => method === before[index])).toEqual([false, false, false, false])
     recovery.uninstall()
     expect(patched()).toEqual(before)
-    expect(Object.hasOwn(http.IncomingMessage.prototype, 'emit')).toBe(false)
+    expect(Object.hasOwn(http.IncomingMessage.prototype, 'on')).toBe(false)
     await request(app).get('/').expect(500)
   })
 })
