@@ -33,7 +33,7 @@ describe.each(PAGES)('%s', (path) => {
   })
 
   it('names npm scripts that there are', () => {
-    const named = [...text.matchAll(/(?<=`|&& |^)npm (?:run )?([a-z][a-z:]*)/gm)].map(([, script = '']) => script)
+    const named = [...text.matchAll(/(?<=`|&& |^)npm (?:run )?([a-z][a-z:-]*)/gm)].map(([, script = '']) => script)
     expect(named.filter((script) => !COMMANDS.has(script) && scripts[script] === undefined)).toEqual([])
   })
 })
