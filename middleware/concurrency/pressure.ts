@@ -24,7 +24,7 @@ export interface Patience {
 }
 
 export const LONG: Readonly<Patience> = { loop: 250, room: 500 }
-export const SHORT: Readonly<Patience> = { loop: 30, room: 60 }
+export const SHORT: Readonly<Patience> = { loop: 30, room: 40 }
 
 export class Pressure {
   #periodStart = 0

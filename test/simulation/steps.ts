@@ -27,7 +27,7 @@ export interface Step {
 const STEP_AT = 2 * MINUTE
 const SERVICE = 20
 
-/** Twice the greater of both capacities comes all the time; after two minutes each service takes `factor` times as long. */
+/** Half as much again as the greater of both capacities comes all the time; after two minutes each service takes `factor` times as long. */
 export async function step(factor: number, slots: number, kind: ContenderKind, seed: number): Promise<Step> {
   const service = (changed: boolean): number => SERVICE * (changed ? factor : 1)
   const load = (changes: (now: number) => boolean): Load => ({
@@ -36,7 +36,7 @@ export async function step(factor: number, slots: number, kind: ContenderKind, s
     cpu: 0,
     work: (random, now) => ({ cpu: 0, downstream: random.exponential(service(changes(now))) }),
   })
-  const scenario = { ...kept(load((now) => now >= STEP_AT * 1000), 2 * Math.max(1, 1 / factor)) }
+  const scenario = { ...kept(load((now) => now >= STEP_AT * 1000), 1.5 * Math.max(1, 1 / factor)) }
   const ran = await run(scenario, kind, seed, STEP_AT + 3 * MINUTE + 1.1)
   const settled = { ...kept(load(() => true), scenario.times) }
   const settledRun = await run(settled, kind, seed, 3 * MINUTE + 1.1)
