@@ -1,0 +1,244 @@
+/**
+ * The limit that tunes itself: as many requests in flight as keep what is behind the handlers busy, and few more.
+ *
+ * Once a second the mean latency is compared with a baseline. As long as it is within the tolerance the limit grows, and
+ * above it shrinks in proportion. A baseline that follows the latency drifts upwards under a long overload (Gradient2),
+ * so this one is frozen while the limit is in use; a frozen one would not learn of a lasting change, so it is probed:
+ * for a moment a third as many are let in, and by Little's law the latency is what was in flight over what was finished.
+ *
+ * Latencies are net of what the answer waited for this event loop: that is the gate's business, and to let fewer in
+ * because of it would only starve what is behind the handlers.
+ */
+
+const WINDOW = 1000
+const LEAST_SAMPLES = 10
+/** How much of the limit has to be in use for it to be known to matter. */
+const SATURATED = 0.9
+const USED = 0.5
+/** Latency may be so many times the baseline. */
+const TOLERANCE = 2
+const LOWEST_GRADIENT = 0.5
+const SMOOTHING = 0.2
+/** Without queueing to be seen (latency within so many baselines) the limit grows by a tenth a second. */
+const UNQUEUED = 1.15
+const GROWTH = 0.5
+/** The baseline falls fast, and rises slowly while the limit is not in use. */
+const FALL = 0.1
+const RISE = 2 / 601
+/** Latency cannot be less than this share of what was measured, however long the loop was late. */
+const LEAST_NET = 0.1
+
+/** Milliseconds of saturation before the first probe, and between later ones: twice as long each time nothing changed. */
+const FIRST_PROBE = 5000
+const PROBE_INTERVAL = 10_000
+const MOST_PROBE_INTERVAL = 60_000
+/** A limit that has shrunk to this share is a reason to probe at once: perhaps it is the baseline that is wrong. */
+const SHRUNK = 0.75
+/** Tolerance lets the latency be twice the baseline: half as many would only confirm a baseline that is too high. */
+const PROBE_SHARE = 1 / 3
+const LEAST_PROBE_LIMIT = 2
+/** A probe begins to count after so many requests that it let in, and takes so many, so long. */
+const PROBE_SETTLED = 10
+const PROBE_SAMPLES = 50
+const PROBE_LEAST = 200
+const PROBE_MOST = 10_000
+/** A third as many in flight, but so much of the throughput: then they were queueing, and the baseline is no higher. */
+const UNHARMED = 0.9
+const PROBE_WEIGHT = 0.5
+const CHANGED = 0.15
+
+export interface GradientOptions {
+  min: number
+  max: number
+  initial: number
+}
+
+/** For a moment, fewer. */
+interface Probe {
+  limit: number
+  startedAt: number
+  /** Finished requests a millisecond before. */
+  throughput: number
+  /** Requests that it let in and that are finished. */
+  settled: number
+  /** From here on it counts; 0 before. */
+  countedFrom: number
+  finished: number
+  /** Requests in flight, times milliseconds. */
+  area: number
+  areaUntil: number
+}
+
+export class Gradient {
+  readonly #min: number
+  readonly #max: number
+  #limit: number
+  #baseline = 0
+  #windowStart: number
+  #gross = 0
+  #net = 0
+  #samples = 0
+  #inFlight = 0
+  #mostInFlight = 0
+  #throughput = 0
+  #probe: Probe | undefined
+  #nextProbe = Infinity
+  #interval = PROBE_INTERVAL
+  /** The highest limit since the last probe at which latency was within the tolerance. */
+  #healthyLimit = 0
+
+  constructor({ min, max, initial }: GradientOptions, now: number) {
+    this.#min = min
+    this.#max = max
+    this.#limit = initial
+    this.#windowStart = now
+  }
+
+  /** How many may be in flight now: whole, and at least 1. */
+  get limit(): number {
+    return Math.max(1, Math.floor(this.#probe?.limit ?? this.#limit))
+  }
+
+  /** What it has converged to, without the probe that may be under way. */
+  get settledLimit(): number {
+    return Math.floor(this.#limit)
+  }
+
+  /** Finished requests a millisecond, in the last window. */
+  get throughput(): number {
+    return this.#throughput
+  }
+
+  /** A request is let in. */
+  started(now: number): void {
+    this.#count(now, 1)
+    if (this.#inFlight > this.#mostInFlight) this.#mostInFlight = this.#inFlight
+  }
+
+  /** A request has to wait: the limit is in use. */
+  waited(): void {
+    this.#mostInFlight = Math.max(this.#mostInFlight, this.limit)
+  }
+
+  /** A request is over that says nothing about latency: aborted, a stream, leaked, a health check. */
+  left(now: number): void {
+    this.#count(now, -1)
+  }
+
+  /** A request is answered. `loopWait` is what the answer waited for the event loop, in milliseconds. */
+  finished(now: number, startedAt: number, loopWait: number): void {
+    this.#count(now, -1)
+    if (this.#probe !== undefined) {
+      this.#observe(this.#probe, now, startedAt)
+      return
+    }
+    const latency = now - startedAt
+    this.#gross += latency
+    this.#net += Math.max(LEAST_NET * latency, latency - loopWait)
+    this.#samples += 1
+    if (now - this.#windowStart >= WINDOW && this.#samples >= LEAST_SAMPLES) this.#endWindow(now)
+  }
+
+  #count(now: number, change: 1 | -1): void {
+    const probe = this.#probe
+    if (probe !== undefined) {
+      probe.area += this.#inFlight * (now - probe.areaUntil)
+      probe.areaUntil = now
+    }
+    this.#inFlight += change
+  }
+
+  #endWindow(now: number): void {
+    const latency = this.#net / this.#samples
+    const saturated = this.#mostInFlight >= Math.floor(SATURATED * Math.floor(this.#limit))
+    const used = this.#mostInFlight >= USED * this.#limit
+    this.#throughput = this.#samples / (now - this.#windowStart)
+    const inFlight = this.#gross / (now - this.#windowStart)
+    this.#beginWindow(now)
+    this.#learn(latency, saturated)
+    const gradient = (TOLERANCE * this.#baseline) / latency
+    if (used) this.#adjust(gradient, saturated)
+    this.#considerProbe(now, saturated, gradient < 1, inFlight)
+  }
+
+  #beginWindow(now: number): void {
+    this.#windowStart = now
+    this.#gross = 0
+    this.#net = 0
+    this.#samples = 0
+    this.#mostInFlight = this.#inFlight
+  }
+
+  #learn(latency: number, saturated: boolean): void {
+    if (this.#baseline === 0) this.#baseline = latency
+    else if (latency < this.#baseline) this.#baseline += FALL * (latency - this.#baseline)
+    else if (!saturated) this.#baseline += RISE * (latency - this.#baseline)
+  }
+
+  #adjust(gradient: number, saturated: boolean): void {
+    const limit = this.#limit
+    let wanted = limit * Math.max(LOWEST_GRADIENT, Math.min(1, gradient))
+    if (gradient >= 1 && saturated) {
+      wanted += gradient > TOLERANCE / UNQUEUED ? Math.max(Math.sqrt(limit), GROWTH * limit) : Math.sqrt(limit)
+    }
+    this.#limit = Math.max(this.#min, Math.min(this.#max, limit + SMOOTHING * (wanted - limit)))
+  }
+
+  #considerProbe(now: number, saturated: boolean, slow: boolean, inFlight: number): void {
+    if (!saturated) {
+      this.#nextProbe = Infinity
+    } else if (this.#nextProbe === Infinity) {
+      this.#interval = PROBE_INTERVAL
+      this.#nextProbe = now + FIRST_PROBE
+    }
+    if (!saturated || !slow) this.#healthyLimit = Math.max(this.#healthyLimit, this.#limit)
+    const shrunk = slow && this.#limit < SHRUNK * this.#healthyLimit
+    if (saturated && (shrunk || now >= this.#nextProbe)) this.#beginProbe(now, inFlight)
+  }
+
+  #beginProbe(now: number, inFlight: number): void {
+    this.#probe = {
+      limit: Math.max(LEAST_PROBE_LIMIT, Math.min(this.#limit, inFlight) * PROBE_SHARE),
+      startedAt: now,
+      throughput: this.#throughput,
+      settled: 0,
+      countedFrom: 0,
+      finished: 0,
+      area: 0,
+      areaUntil: now,
+    }
+  }
+
+  #observe(probe: Probe, now: number, startedAt: number): void {
+    if (probe.countedFrom > 0) {
+      probe.finished += 1
+      const enough = probe.finished >= PROBE_SAMPLES && now - probe.countedFrom >= PROBE_LEAST
+      if (enough) this.#conclude(probe, now)
+    } else if (startedAt >= probe.startedAt) {
+      probe.settled += 1
+      if (probe.settled === PROBE_SETTLED) {
+        probe.countedFrom = now
+        probe.area = 0
+      }
+    }
+    if (now - probe.startedAt > PROBE_MOST) this.#endProbe(now, false)
+  }
+
+  #conclude(probe: Probe, now: number): void {
+    const throughput = probe.finished / (now - probe.countedFrom)
+    const latency = probe.area / probe.finished
+    const before = this.#baseline
+    if (latency < before || throughput < UNHARMED * probe.throughput) {
+      this.#baseline += PROBE_WEIGHT * (latency - before)
+    }
+    this.#endProbe(now, Math.abs(this.#baseline / before - 1) > CHANGED)
+  }
+
+  #endProbe(now: number, changed: boolean): void {
+    this.#probe = undefined
+    this.#interval = changed ? PROBE_INTERVAL : Math.min(MOST_PROBE_INTERVAL, 2 * this.#interval)
+    this.#nextProbe = now + this.#interval
+    this.#healthyLimit = this.#limit
+    this.#beginWindow(now)
+  }
+}
