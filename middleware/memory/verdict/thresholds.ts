@@ -1,0 +1,8 @@
+/** Thresholds of the verdict. Written by `npm run fit:verdict` from the series in test/middleware/memory/series/fitting. */
+import type { Thresholds } from './tendency.js'
+
+/** Of the live heap and of external memory. */
+export const COLLECTED: Thresholds = { likeness: 0.25, effect: 3, concordance: 0.6, recent: 0.4, share: 0.05, hold: 5 }
+
+/** Of the part of RSS that V8 knows nothing about. */
+export const REMAINDER: Thresholds = { likeness: 0.25, effect: 3, concordance: 0.6, recent: 0.4, share: 0.05, hold: 5 }

@@ -1,0 +1,119 @@
+/**
+ * Fits the thresholds of the verdict on the series in fitting/, and on no others, and writes them:
+ *
+ *   npm run fit:verdict [-- --print]
+ *
+ * Tries a grid. Counts a missed leak once and a false alarm twice; of the best it takes the one whose neighbours
+ * in the grid are best too, the middle of the plateau.
+ */
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Buckets, type Quantity } from '../../../../middleware/memory/verdict/buckets.js'
+import { LEAST_POINTS, TendencyWatch, type Thresholds } from '../../../../middleware/memory/verdict/tendency.js'
+import { trendOf, type Trend } from '../../../../middleware/memory/verdict/trend.js'
+import { readSet, type Series } from './format.js'
+import { replay } from './replay.js'
+
+const GRID = {
+  likeness: [0.15, 0.25, 0.4],
+  effect: [1, 1.5, 2, 2.5, 3, 4, 5],
+  concordance: [0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
+  recent: [0.2, 0.3, 0.4, 0.5, 0.6, 0.7],
+  share: [0.03, 0.05, 0.08, 0.12],
+  hold: [3, 4, 5, 6, 8, 10],
+} as const
+const NAMES = ['likeness', 'effect', 'concordance', 'recent', 'share', 'hold'] as const
+const BUCKET = 120_000
+const WARM_UP = 3 * BUCKET
+/** Leaks of memory that V8 does not count: the rest of RSS must show them, nothing else can. */
+const UNCOUNTED = ['secureContexts', 'formatters']
+
+interface Case {
+  name: string
+  leak: boolean
+  /** Trends of each quantity at the end of each bucket. */
+  trends: Trend[][]
+}
+
+function caseOf(series: Series, quantities: readonly Quantity[], likeness: number): Case {
+  const buckets = new Buckets(BUCKET, 60)
+  const trends = quantities.map((): Trend[] => [])
+  const advance = (time: number): boolean => {
+    if (time < WARM_UP) return false
+    if (!buckets.advance(time)) return true
+    quantities.forEach((quantity, index) => {
+      const points = buckets.closed.filter((bucket) => !Number.isNaN(bucket[quantity])).map((bucket) => ({ ...bucket, value: bucket[quantity] }))
+      if (points.length >= LEAST_POINTS) trends[index]?.push(trendOf(points, likeness))
+    })
+    return true
+  }
+  replay(series, {
+    collection: ({ time, live, external }) => { if (advance(time)) buckets.collection(live, external) },
+    sample: ({ time, rss, heapTotal, external, requestsPerSecond, inFlight }) => {
+      if (advance(time)) buckets.sample(Math.max(0, rss - heapTotal - external), requestsPerSecond, inFlight)
+    },
+  })
+  return { name: series.name, leak: series.kind === 'leak', trends }
+}
+
+/** 1 for a missed leak, 2 for a false alarm, 0 for what is right. */
+function loss({ leak, trends }: Case, thresholds: Thresholds): number {
+  let alarmed = false
+  let found = false
+  for (const ofQuantity of trends) {
+    const watch = new TendencyWatch(thresholds)
+    for (const trend of ofQuantity) alarmed = watch.decide(trend) === 'suspected' || alarmed
+    found = watch.tendency === 'suspected' || found
+  }
+  return leak ? Number(!found) : 2 * Number(alarmed)
+}
+
+type Place = readonly number[]
+
+function thresholdsAt(place: Place): Thresholds {
+  return Object.fromEntries(NAMES.map((name, index) => [name, GRID[name][place[index] ?? 0]])) as unknown as Thresholds
+}
+
+function places(): Place[] {
+  return NAMES.reduce<Place[]>((all, name) => all.flatMap((place) => GRID[name].map((_, index) => [...place, index])), [[]])
+}
+
+function fit(all: readonly Series[], quantities: readonly Quantity[]): Thresholds {
+  const cases = GRID.likeness.map((likeness) => all.map((series) => caseOf(series, quantities, likeness)))
+  const losses = new Map<string, number>()
+  for (const place of places()) {
+    const thresholds = thresholdsAt(place)
+    losses.set(place.join(), (cases[place[0] ?? 0] ?? []).reduce((sum, one) => sum + loss(one, thresholds), 0))
+  }
+  const least = Math.min(...losses.values())
+  const best = places().filter((place) => losses.get(place.join()) === least)
+  const around = (place: Place): number => {
+    const near = place.flatMap((at, axis) => [-2, -1, 1, 2].map((move) => losses.get(place.with(axis, at + move).join()) ?? least + 1))
+    return near.reduce((sum, value) => sum + value, 0)
+  }
+  const chosen = best.reduce((one, other) => around(other) < around(one) ? other : one)
+  const thresholds = thresholdsAt(chosen)
+  const wrong = (cases[chosen[0] ?? 0] ?? []).filter((one) => loss(one, thresholds) > 0).map(({ name }) => name)
+  process.stdout.write(`${quantities.join(', ')}: loss ${String(least)} of ${String(all.length)} series at ${String(best.length)} places; wrong: ${wrong.join(', ') || 'none'}\n`)
+  return thresholds
+}
+
+const show = (thresholds: Thresholds): string => `{ ${NAMES.map((name) => `${name}: ${String(thresholds[name])}`).join(', ')} }`
+
+const series = readSet('fitting')
+const uncounted = ({ recipe }: Series): boolean => UNCOUNTED.includes(recipe.behaviour)
+const collected = fit(series.filter((one) => !uncounted(one)), ['heap', 'external'])
+const remainder = fit(series.filter((one) => one.kind === 'harmless' || uncounted(one)), ['remainder'])
+const text = `/** Thresholds of the verdict. Written by \`npm run fit:verdict\` from the series in test/middleware/memory/series/fitting. */
+import type { Thresholds } from './tendency.js'
+
+/** Of the live heap and of external memory. */
+export const COLLECTED: Thresholds = ${show(collected)}
+
+/** Of the part of RSS that V8 knows nothing about. */
+export const REMAINDER: Thresholds = ${show(remainder)}
+`
+process.stdout.write(text)
+const { values } = parseArgs({ options: { print: { type: 'boolean', default: false } } })
+if (!values.print) writeFileSync(fileURLToPath(new URL('../../../../../middleware/memory/verdict/thresholds.ts', import.meta.url)), text)
