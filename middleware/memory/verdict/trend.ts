@@ -31,6 +31,10 @@ export interface Trend {
   readonly span: number
 }
 
+// Looked up once: these run for every pair.
+const { SQRT2, abs, ceil, max, sign } = Math
+const { isNaN } = Number
+
 /** Share of the whole time that pairs lie apart at least. */
 const APART = 0.2
 /** The recent part, as a share of the points. */
@@ -42,77 +46,100 @@ const RATE_SLACK = 1
 /** Share of pairs that must have like load, and their least number. */
 const COMPARABLE = 0.08
 const COMPARABLE_PAIRS = 8
+/** Growth of the load over the whole time that may be chance. */
+const LOAD_NOISE = 0.05
 
 /** `likeness`: by what share of the larger one loads may differ. Points are in the order of time, at least four. */
 export function trendOf(points: readonly Point[], likeness: number): Trend {
   const whole = pairsOf(points, likeness)
-  const slope = median(whole.slopes)
+  const slope = median(slopesOf(whole))
   const span = spanOf(points)
-  const recent = points.slice(-Math.max(4, Math.ceil(points.length * RECENT)))
+  const recent = points.slice(-max(4, ceil(points.length * RECENT)))
+  const level = median(points.map(({ value }) => value))
+  const growth = slope * span
   return {
     slope,
-    growth: slope * span,
+    growth,
     noise: noiseOf(whole, slope),
     concordance: concordanceOf(whole),
-    recent: slope > 0 ? median(pairsOf(recent, likeness).slopes) / slope : 0,
-    comparable: whole.comparable,
-    level: median(points.map(({ value }) => value)),
+    recent: slope > 0 ? median(slopesOf(pairsOf(recent, likeness))) / slope : 0,
+    // Memory that is in proportion to a load which creeps up explains as much by itself.
+    comparable: whole.comparable && growth > level * (loadGrowth(whole, span) - LOAD_NOISE),
+    level,
     span,
   }
 }
 
 interface Pairs {
-  slopes: number[]
-  /** Rises of the pairs, octets, and the time between them. */
-  rises: number[]
-  gaps: number[]
+  first: Point[]
+  second: Point[]
   comparable: boolean
 }
 
 function pairsOf(points: readonly Point[], likeness: number): Pairs {
   const apart = spanOf(points) * APART
-  const all: Pairs = { slopes: [], rises: [], gaps: [], comparable: false }
-  const like: Pairs = { slopes: [], rises: [], gaps: [], comparable: true }
+  const all: Pairs = { first: [], second: [], comparable: false }
+  const like: Pairs = { first: [], second: [], comparable: true }
   points.forEach((first, index) => {
     for (let other = index + 1; other < points.length; other++) {
       const second = points[other]
       if (second === undefined || second.time - first.time < apart) continue
-      add(all, first, second)
-      if (alike(first.rate, second.rate, likeness, RATE_SLACK) && alike(first.inFlight, second.inFlight, likeness, IN_FLIGHT_SLACK)) add(like, first, second)
+      all.first.push(first)
+      all.second.push(second)
+      if (!alike(first, second, likeness)) continue
+      like.first.push(first)
+      like.second.push(second)
     }
   })
-  return like.slopes.length >= Math.max(COMPARABLE_PAIRS, all.slopes.length * COMPARABLE) ? like : all
+  return like.first.length >= max(COMPARABLE_PAIRS, all.first.length * COMPARABLE) ? like : all
 }
 
-function add(pairs: Pairs, first: Point, second: Point): void {
-  const rise = second.value - first.value
-  const gap = second.time - first.time
-  pairs.slopes.push(rise / gap)
-  pairs.rises.push(rise)
-  pairs.gaps.push(gap)
+function alike(one: Point, other: Point, likeness: number): boolean {
+  const differ = (a: number, b: number, slack: number): boolean => abs(a - b) > slack + likeness * max(a, b)
+  // What is not known (NaN) does not differ.
+  return !differ(one.rate, other.rate, RATE_SLACK) && !differ(one.inFlight, other.inFlight, IN_FLIGHT_SLACK)
 }
 
-function alike(one: number, other: number, likeness: number, slack: number): boolean {
-  // Not known is not different.
-  return !(Math.abs(one - other) > slack + likeness * Math.max(one, other))
+/** One value for each pair. */
+function map({ first, second }: Pairs, value: (one: Point, other: Point) => number): Float64Array {
+  const values = new Float64Array(first.length)
+  for (let index = 0; index < values.length; index++) {
+    const [one, other] = [first[index], second[index]]
+    if (one !== undefined && other !== undefined) values[index] = value(one, other)
+  }
+  return values
 }
 
-function noiseOf({ rises, gaps }: Pairs, slope: number): number {
-  const rests = rises.map((rise, index) => Math.abs(rise - slope * (gaps[index] ?? 0)))
+function slopesOf(pairs: Pairs): Float64Array {
+  return map(pairs, (one, other) => (other.value - one.value) / (other.time - one.time))
+}
+
+function noiseOf(pairs: Pairs, slope: number): number {
+  const rests = map(pairs, (one, other) => abs(other.value - one.value - slope * (other.time - one.time)))
   // From the median of absolute values to a standard deviation, and from a difference to one value.
-  return median(rests) * 1.4826 / Math.SQRT2
+  return median(rests) * 1.4826 / SQRT2
 }
 
-function concordanceOf({ rises }: Pairs): number {
-  return rises.reduce((sum, rise) => sum + Math.sign(rise), 0) / Math.max(1, rises.length)
+function concordanceOf(pairs: Pairs): number {
+  const signs = map(pairs, (one, other) => sign(other.value - one.value))
+  return signs.reduce((sum, one) => sum + one, 0) / max(1, signs.length)
+}
+
+/** By what share of itself the load grows over the whole time, in the pairs: rate or requests in flight. */
+function loadGrowth(pairs: Pairs, span: number): number {
+  const growth = (of: 'rate' | 'inFlight', slack: number): number => median(map(pairs, (one, other) => {
+    const share = (other[of] - one[of]) / (slack + (one[of] + other[of]) / 2)
+    return isNaN(share) ? 0 : share * span / (other.time - one.time)
+  }))
+  return max(growth('rate', RATE_SLACK), growth('inFlight', IN_FLIGHT_SLACK))
 }
 
 function spanOf(points: readonly Point[]): number {
   return (points.at(-1)?.time ?? 0) - (points[0]?.time ?? 0)
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = Float64Array.from(values).sort()
+export function median(values: ArrayLike<number>): number {
+  const sorted = new Float64Array(values).sort()
   const middle = sorted.length >> 1
   const upper = sorted[middle] ?? 0
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2

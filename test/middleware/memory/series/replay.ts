@@ -57,6 +57,6 @@ export function judgeSeries(series: Series): Outcome {
   const verdict = new LeakVerdict()
   const states: Verdict['state'][] = [verdict.current.state]
   verdict.on('change', ({ state }) => states.push(state))
-  replay(series, verdict as Listener)
+  replay(series, verdict)
   return { states, last: verdict.current, alarmed: states.some((state) => isAlarm({ state })), found: isAlarm(verdict.current) }
 }
