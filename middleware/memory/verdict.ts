@@ -137,7 +137,7 @@ class Scale {
 
 function pointsOf(buckets: readonly Bucket[], quantity: Quantity): Point[] {
   return buckets.filter((bucket) => !Number.isNaN(bucket[quantity]))
-    .map((bucket) => ({ time: bucket.time, value: bucket[quantity], rate: bucket.rate, inFlight: bucket.inFlight }))
+    .map((bucket) => ({ time: bucket.time, value: bucket[quantity], rate: bucket.rate, inFlight: bucket.inFlight, requests: bucket.requests }))
 }
 
 /** Emits `change` with the new verdict and the one before when the state changes. */

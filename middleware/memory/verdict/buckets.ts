@@ -11,6 +11,8 @@ export interface Bucket {
   /** Requests a second, the bucket before included: memory follows load with a delay. */
   readonly rate: number
   readonly inFlight: number
+  /** Requests since the first bucket, about. */
+  readonly requests: number
   readonly collections: number
 }
 
@@ -36,6 +38,7 @@ export class Buckets {
   readonly #width: number
   readonly #capacity: number
   #index = -1
+  #requests = 0
   #open = fresh()
   #last = { rate: NaN, inFlight: NaN }
 
@@ -72,11 +75,12 @@ export class Buckets {
   #close(): void {
     const { heap, external, remainder, samples, collections, ...sums } = this.#open
     const own = { rate: samples > 0 ? sums.rate / samples : this.#last.rate, inFlight: samples > 0 ? sums.inFlight / samples : this.#last.inFlight }
+    if (own.rate > 0) this.#requests += own.rate * this.#width / 1000
     const mean = (value: number, before: number): number => Number.isNaN(before) ? value : (value + before) / 2
     this.closed.push({
       time: (this.#index + 0.5) * this.#width,
       heap, external, remainder, collections,
-      rate: mean(own.rate, this.#last.rate), inFlight: mean(own.inFlight, this.#last.inFlight),
+      rate: mean(own.rate, this.#last.rate), inFlight: mean(own.inFlight, this.#last.inFlight), requests: this.#requests,
     })
     if (this.closed.length > this.#capacity) this.closed.shift()
     this.#last = own

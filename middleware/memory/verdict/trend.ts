@@ -10,6 +10,8 @@ export interface Point {
   readonly value: number
   readonly rate: number
   readonly inFlight: number
+  /** Requests since the beginning. */
+  readonly requests: number
 }
 
 export interface Trend {
@@ -21,7 +23,7 @@ export interface Trend {
   readonly noise: number
   /** Rising pairs less falling ones, as a share of all: -1 to 1 (Kendall). */
   readonly concordance: number
-  /** Slope of the recent part as a share of the slope of the whole. */
+  /** Slope of the recent part as a share of the slope of the whole: by time or by requests, whichever is more. */
   readonly recent: number
   /** Whether enough pairs had like load; else all pairs were used, and the slope may be the load's. */
   readonly comparable: boolean
@@ -54,7 +56,6 @@ export function trendOf(points: readonly Point[], likeness: number): Trend {
   const whole = pairsOf(points, likeness)
   const slope = median(slopesOf(whole))
   const span = spanOf(points)
-  const recent = points.slice(-max(4, ceil(points.length * RECENT)))
   const level = median(points.map(({ value }) => value))
   const growth = slope * span
   return {
@@ -62,7 +63,7 @@ export function trendOf(points: readonly Point[], likeness: number): Trend {
     growth,
     noise: noiseOf(whole, slope),
     concordance: concordanceOf(whole),
-    recent: slope > 0 ? median(slopesOf(pairsOf(recent, likeness))) / slope : 0,
+    recent: slope > 0 ? recentShare(whole, pairsOf(points.slice(-max(4, ceil(points.length * RECENT))), likeness)) : 0,
     // Memory that is in proportion to a load which creeps up explains as much by itself.
     comparable: whole.comparable && growth > level * (loadGrowth(whole, span) - LOAD_NOISE),
     level,
@@ -112,6 +113,19 @@ function map({ first, second }: Pairs, value: (one: Point, other: Point) => numb
 
 function slopesOf(pairs: Pairs): Float64Array {
   return map(pairs, (one, other) => (other.value - one.value) / (other.time - one.time))
+}
+
+/** A leak of every request slows down when load does, and a cache fills faster when load rises. */
+function recentShare(whole: Pairs, recent: Pairs): number {
+  const share = (of: (pairs: Pairs) => Float64Array): number => {
+    const slope = median(of(whole))
+    return slope > 0 ? median(of(recent)) / slope : 0
+  }
+  return max(share(slopesOf), share(slopesByRequests))
+}
+
+function slopesByRequests(pairs: Pairs): Float64Array {
+  return map(pairs, (one, other) => (other.value - one.value) / max(1, other.requests - one.requests))
 }
 
 function noiseOf(pairs: Pairs, slope: number): number {

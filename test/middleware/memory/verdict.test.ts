@@ -131,7 +131,7 @@ describe('the leak verdict', () => {
 
 describe('trend', () => {
   const points = (value: (index: number) => number, rate: (index: number) => number = () => 40): Point[] =>
-    Array.from({ length: 30 }, (_, index) => ({ time: index * MINUTE, value: value(index), rate: rate(index), inFlight: 2 }))
+    Array.from({ length: 30 }, (_, index) => ({ time: index * MINUTE, value: value(index), rate: rate(index), inFlight: 2, requests: index * 2400 }))
 
   it('is not moved by outliers', () => {
     const { slope, recent } = trendOf(points((index) => index % 7 === 0 ? 900 * MB : index * MB), 0.2)
@@ -165,7 +165,7 @@ describe('buckets', () => {
       buckets.sample(50 + (time / 10_000) % 6, 10, 1)
     }
     expect(buckets.closed).toHaveLength(5)
-    expect(buckets.closed[4]).toEqual({ time: 58.5 * MINUTE, heap: 95, external: 7, remainder: 50, rate: 10, inFlight: 1, collections: 6 })
+    expect(buckets.closed[4]).toEqual({ time: 58.5 * MINUTE, heap: 95, external: 7, remainder: 50, rate: 10, inFlight: 1, requests: 35_400, collections: 6 })
   })
 })
 

@@ -3,8 +3,8 @@
  *
  *   npm run fit:verdict [-- --print]
  *
- * Tries a grid. Counts a missed leak once and a false alarm twice; of the best it takes the one whose neighbours
- * in the grid are best too, the middle of the plateau.
+ * Tries a grid. Counts a missed leak once and a false alarm twice, and takes the place where the loss and that of its
+ * neighbours is least: the middle of a plateau, not a lucky spot.
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -79,6 +79,13 @@ function places(): Place[] {
   return NAMES.reduce<Place[]>((all, name) => all.flatMap((place) => GRID[name].map((_, index) => [...place, index])), [[]])
 }
 
+/** The one of several places that is nearest to their mean. */
+function centre(all: readonly Place[]): Place {
+  const mean = NAMES.map((_, axis) => all.reduce((sum, place) => sum + (place[axis] ?? 0), 0) / all.length)
+  const distance = (place: Place): number => place.reduce((sum, at, axis) => sum + (at - (mean[axis] ?? 0)) ** 2, 0)
+  return all.reduce((one, other) => distance(other) < distance(one) ? other : one)
+}
+
 function fit(all: readonly Series[], quantities: readonly Quantity[]): Thresholds {
   const cases = GRID.likeness.map((likeness) => all.map((series) => caseOf(series, quantities, likeness)))
   const losses = new Map<string, number>()
@@ -86,16 +93,17 @@ function fit(all: readonly Series[], quantities: readonly Quantity[]): Threshold
     const thresholds = thresholdsAt(place)
     losses.set(place.join(), (cases[place[0] ?? 0] ?? []).reduce((sum, one) => sum + loss(one, thresholds), 0))
   }
-  const least = Math.min(...losses.values())
-  const best = places().filter((place) => losses.get(place.join()) === least)
+  const lossAt = (place: Place): number => losses.get(place.map((at, axis) => Math.min(Math.max(0, at), GRID[NAMES[axis] ?? 'hold'].length - 1)).join()) ?? 0
   const around = (place: Place): number => {
-    const near = place.flatMap((at, axis) => [-2, -1, 1, 2].map((move) => losses.get(place.with(axis, at + move).join()) ?? least + 1))
-    return near.reduce((sum, value) => sum + value, 0)
+    const near = place.flatMap((at, axis) => [-2, -1, 1, 2].map((move) => lossAt(place.with(axis, at + move))))
+    return near.reduce((sum, value) => sum + value, near.length * lossAt(place))
   }
-  const chosen = best.reduce((one, other) => around(other) < around(one) ? other : one)
+  const scores = places().map((place) => ({ place, score: around(place) }))
+  const least = Math.min(...scores.map(({ score }) => score))
+  const chosen = centre(scores.filter(({ score }) => score === least).map(({ place }) => place))
   const thresholds = thresholdsAt(chosen)
   const wrong = (cases[chosen[0] ?? 0] ?? []).filter((one) => loss(one, thresholds) > 0).map(({ name }) => name)
-  process.stdout.write(`${quantities.join(', ')}: loss ${String(least)} of ${String(all.length)} series at ${String(best.length)} places; wrong: ${wrong.join(', ') || 'none'}\n`)
+  process.stdout.write(`${quantities.join(', ')}: loss ${String(lossAt(chosen))} on ${String(all.length)} series, ${String(Math.min(...losses.values()))} at best; wrong: ${wrong.join(', ') || 'none'}\n`)
   return thresholds
 }
 
