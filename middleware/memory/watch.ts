@@ -74,5 +74,5 @@ function guarded(call: () => void): void {
 
 function warn(error: unknown): void {
   // As text: emitWarning() throws when given an error of another realm.
-  process.emitWarning(`memoryStats: ${inspect(error)}`, 'MemoryStatsWarning')
+  process.emitWarning(`memoryStats: ${inspect(error)}`, { type: 'MemoryStatsWarning' })
 }

@@ -1,5 +1,5 @@
 import http from 'node:http'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import request from 'supertest'
 import { settleRoute } from '../../../middleware/memory/settle/route.js'
 import type { SettleReport } from '../../../middleware/memory/settle.js'
@@ -25,12 +25,7 @@ function live(watch: MemoryWatch, minutes: readonly [from: number, to: number], 
   }
 }
 
-const warnings: Error[] = []
-const remember = (warning: Error): void => { warnings.push(warning) }
-afterEach(() => {
-  process.off('warning', remember)
-  warnings.length = 0
-})
+afterEach(() => { jest.restoreAllMocks() })
 
 describe('the watch', () => {
   it('calls back when the verdict changes, with the new one and the one before', () => {
@@ -41,13 +36,13 @@ describe('the watch', () => {
     expect(watch.verdict.current).toEqual(changes.at(-1)?.[0] && { ...watch.verdict.current, state: 'leak-suspected' })
   })
 
-  it('a callback that throws becomes a warning, and the watch goes on', async () => {
-    process.on('warning', remember)
+  it('a callback that throws becomes a warning, and the watch goes on', () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue()
     const { watch } = watchWith({ onVerdict: () => { throw new Error('of the app') } })
     live(watch, [0, 120], (minute) => ({ live: 30 * MB + minute * MB / 4 }))
     expect(watch.verdict.current.state).toBe('leak-suspected')
-    await new Promise(setImmediate)
-    expect(warnings.map(({ message }) => message).join()).toContain('of the app')
+    expect(warn).toHaveBeenCalledTimes(2)
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('of the app'), { type: 'MemoryStatsWarning' })
   })
 
   it('checks once after load has dropped, where that is wanted', async () => {
