@@ -12,7 +12,7 @@ export interface Thresholds {
   readonly recent: number
   /** Least growth, as a share of the level. */
   readonly share: number
-  /** In how many buckets one after another all of this must hold. */
+  /** In how many more buckets all of this must hold than it does not. */
   readonly hold: number
 }
 
@@ -44,7 +44,7 @@ export class TendencyWatch {
   tendency: Tendency = 'warming'
   trend: Trend | undefined
   readonly #thresholds: Thresholds
-  /** Buckets one after another in which the opposite of what is said was true. */
+  /** Buckets in which the opposite of what is said was true, less those since in which it was not: noise sets back, no more. */
   #contrary = 0
 
   constructor(thresholds: Thresholds) {
@@ -61,7 +61,7 @@ export class TendencyWatch {
   decide(trend: Trend): Tendency {
     this.trend = trend
     const suspected = this.tendency === 'suspected'
-    this.#contrary = lasts(trend, this.#thresholds) === suspected ? 0 : this.#contrary + 1
+    this.#contrary = lasts(trend, this.#thresholds) === suspected ? Math.max(0, this.#contrary - 1) : this.#contrary + 1
     if (this.#contrary >= this.#thresholds.hold) {
       this.#contrary = 0
       this.tendency = suspected ? this.#unsuspected(trend) : 'suspected'
