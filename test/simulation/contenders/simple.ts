@@ -51,7 +51,7 @@ class PLimit implements Contender {
   }
 
   async settle(): Promise<void> {
-    for (let hop = 0; hop < MICROTASKS; hop += 1) await undefined
+    for (let hop = 0; hop < MICROTASKS; hop += 1) await Promise.resolve()
   }
 }
 

@@ -1,0 +1,269 @@
+/**
+ * The leak verdict: is memory growing that should not be? Looks at the live heap after major collections alone, at the
+ * lowest value in each stretch of time, and compares moments of like load. Knows no timers and no clock: every input
+ * brings its time. Holds a fixed amount of memory, below 100 KB.
+ */
+import { EventEmitter } from 'node:events'
+import { Buckets, type Bucket, type Quantity } from './verdict/buckets.js'
+import { sentenceFor } from './verdict/sentence.js'
+import { LEAST_POINTS, TendencyWatch, type Tendency } from './verdict/tendency.js'
+import { COLLECTED, REMAINDER } from './verdict/thresholds.js'
+import type { Point } from './verdict/trend.js'
+
+/**
+ * - `warming`: too little is known.
+ * - `ok`: no growth that stands out from the noise.
+ * - `growing`: growth, which may still be a cache that fills, or the load's.
+ * - `leak-suspected`: the live heap grows at like load, steadily and for long.
+ * - `native-growth`: so does memory outside the heap.
+ */
+export type VerdictState = 'warming' | 'ok' | 'growing' | 'leak-suspected' | 'native-growth'
+
+/** A major collection. */
+export interface CollectionInput {
+  /** ms, of any clock that never goes back. */
+  time: number
+  /** Octets in use after it, the new space left out. */
+  live: number
+  /** `process.memoryUsage().external` after it: Buffers and ArrayBuffers are part of it. */
+  external: number
+}
+
+/** What is sampled once a second or so. Octets. */
+export interface SampleInput {
+  /** ms, of the same clock. */
+  time: number
+  rss: number
+  heapTotal: number
+  external: number
+  /** Requests a second since the last sample. */
+  requestsPerSecond: number
+  inFlight: number
+  /** `heap_size_limit`. */
+  heapLimit: number
+  /** Limit and use of the cgroup; no limit: null. Without `memoryUsed` the process' RSS counts. */
+  memoryLimit?: number | null
+  memoryUsed?: number | null
+}
+
+/** A place in the code that holds more than at the mark. */
+export interface GrownCallSite {
+  /** Of the function. */
+  name: string
+  url: string
+  line: number
+  /** Octets since the mark. */
+  growth: number
+}
+
+/** Where allocations are seen, the sampling heap profiler: `mark` is called when growth begins, `grown` when it is suspected. */
+export interface CallSiteSource {
+  mark: () => void | Promise<void>
+  /** Most grown first. */
+  grown: () => readonly GrownCallSite[] | Promise<readonly GrownCallSite[]>
+}
+
+/** What a verdict rests on. Octets and seconds. */
+export interface Evidence {
+  /** What grows; `heap` where nothing does. `remainder`: RSS without V8's heap and external memory. */
+  quantity: Quantity
+  /** Its slope at like load. */
+  bytesPerSecond: number
+  /** What the slope makes over `span` seconds. */
+  growth: number
+  span: number
+  /** By how much values differ by chance. */
+  noise: number
+  /** Its median. */
+  level: number
+  /** Periods with a value, and how many are needed for a verdict. */
+  points: number
+  pointsNeeded: number
+  /** Major collections since the start. */
+  collections: number
+  /** Whether moments of like load could be compared. */
+  likeLoad: boolean
+  /** Seconds until the nearer limit at this slope; null where nothing grows or no limit is known. */
+  timeToLimit: number | null
+  limit: 'heap' | 'cgroup' | null
+  callSites: readonly GrownCallSite[]
+}
+
+export interface Verdict {
+  state: VerdictState
+  /** ms of the inputs' clock: when this state began. */
+  since: number
+  /** In plain words. */
+  sentence: string
+  evidence: Evidence
+}
+
+export interface VerdictOptions {
+  /** Width of the fine buckets, ms. Default: two minutes; sixty of them are held, and 96 coarse ones 15 times as wide. */
+  bucket?: number
+  /** Call sites that grew, for the evidence. Default: none. */
+  callSites?: CallSiteSource
+}
+
+const BUCKET = 120_000
+const FINE_BUCKETS = 60
+const COARSE_BUCKETS = 96
+const COARSE_FACTOR = 15
+/** Fine buckets that are left out: code is loaded and compiled in them. */
+const WARM_UP_BUCKETS = 3
+const THRESHOLDS = { heap: COLLECTED, external: COLLECTED, remainder: REMAINDER } as const
+const RANK: Readonly<Record<Tendency, number>> = { warming: 0, flat: 1, growing: 2, suspected: 3 }
+
+/** One width of buckets and what is said of each quantity in them. */
+class Scale {
+  readonly buckets: Buckets
+  readonly watches = {
+    heap: new TendencyWatch(THRESHOLDS.heap),
+    external: new TendencyWatch(THRESHOLDS.external),
+    remainder: new TendencyWatch(THRESHOLDS.remainder),
+  }
+
+  constructor(width: number, capacity: number) {
+    this.buckets = new Buckets(width, capacity)
+  }
+
+  /** Whether anything may have changed. */
+  advance(time: number): boolean {
+    if (!this.buckets.advance(time)) return false
+    for (const quantity of ['heap', 'external', 'remainder'] as const) this.watches[quantity].update(pointsOf(this.buckets.closed, quantity))
+    return true
+  }
+}
+
+function pointsOf(buckets: readonly Bucket[], quantity: Quantity): Point[] {
+  return buckets.filter((bucket) => !Number.isNaN(bucket[quantity]))
+    .map((bucket) => ({ time: bucket.time, value: bucket[quantity], rate: bucket.rate, inFlight: bucket.inFlight, requests: bucket.requests }))
+}
+
+/** Emits `change` with the new verdict and the one before when the state changes. */
+export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
+  readonly #width: number
+  readonly #scales: readonly [Scale, Scale]
+  readonly #callSites: CallSiteSource | undefined
+  #start = NaN
+  #collections = 0
+  #latest: SampleInput | undefined
+  #latestLive = 0
+  #current: Verdict
+
+  constructor({ bucket = BUCKET, callSites }: VerdictOptions = {}) {
+    super()
+    this.#width = bucket
+    this.#callSites = callSites
+    this.#scales = [new Scale(bucket, FINE_BUCKETS), new Scale(bucket * COARSE_FACTOR, COARSE_BUCKETS)]
+    const evidence = this.#evidence('heap', this.#scales[0], 'warming')
+    this.#current = { state: 'warming', since: 0, sentence: sentenceFor('warming', evidence), evidence }
+  }
+
+  /** The verdict as of the last closed bucket. */
+  get current(): Verdict {
+    return this.#current
+  }
+
+  collection({ time, live, external }: CollectionInput): void {
+    if (!this.#begun(time)) return
+    this.#collections++
+    this.#latestLive = live
+    for (const { buckets } of this.#scales) buckets.collection(live, external)
+  }
+
+  sample(input: SampleInput): void {
+    if (!this.#begun(input.time)) return
+    this.#latest = input
+    for (const { buckets } of this.#scales) buckets.sample(input)
+  }
+
+  /** Whether the time counts; closes buckets whose time is over. */
+  #begun(time: number): boolean {
+    if (Number.isNaN(this.#start)) {
+      this.#start = time
+      this.#current = { ...this.#current, since: time }
+    }
+    if (time - this.#start < WARM_UP_BUCKETS * this.#width) return false
+    if (this.#scales.map((scale) => scale.advance(time)).includes(true)) this.#judge(time)
+    return true
+  }
+
+  #judge(time: number): void {
+    const [state, quantity, scale] = this.#state()
+    const before = this.#current
+    const evidence = this.#evidence(quantity, scale, state)
+    if (state === before.state) evidence.callSites = before.evidence.callSites
+    this.#current = { state, since: state === before.state ? before.since : time, sentence: sentenceFor(state, evidence), evidence }
+    if (state !== before.state) this.#announce(this.#current, before)
+  }
+
+  /** The gravest of what the quantities say, on either scale. */
+  #state(): [VerdictState, Quantity, Scale] {
+    const said = (quantity: Quantity): [Tendency, Scale] => {
+      const [fine, coarse] = this.#scales
+      const [ofFine, ofCoarse] = [fine.watches[quantity].tendency, coarse.watches[quantity].tendency]
+      return RANK[ofCoarse] > RANK[ofFine] ? [ofCoarse, coarse] : [ofFine, fine]
+    }
+    const quantities = (['heap', 'external', 'remainder'] as const).map((quantity) => [quantity, ...said(quantity)] as const)
+    for (const [tendency, name] of [['suspected', 'native-growth'], ['growing', 'growing']] as const) {
+      const found = quantities.find(([, ofQuantity]) => ofQuantity === tendency)
+      if (found !== undefined) return [tendency === 'suspected' && found[0] === 'heap' ? 'leak-suspected' : name, found[0], found[2]]
+    }
+    const [heap, scale] = said('heap')
+    return [heap === 'warming' ? 'warming' : 'ok', 'heap', scale]
+  }
+
+  #evidence(quantity: Quantity, scale: Scale, state: VerdictState): Evidence {
+    const { trend } = scale.watches[quantity]
+    const slope = trend?.slope ?? 0
+    const grows = state !== 'warming' && state !== 'ok'
+    return {
+      quantity,
+      bytesPerSecond: slope * 1000,
+      growth: trend?.growth ?? 0,
+      span: (trend?.span ?? 0) / 1000,
+      noise: trend?.noise ?? 0,
+      level: trend?.level ?? this.#latestLive,
+      points: pointsOf(scale.buckets.closed, quantity).length,
+      pointsNeeded: LEAST_POINTS,
+      collections: this.#collections,
+      likeLoad: trend?.comparable ?? false,
+      ...this.#limit(quantity, grows ? slope * 1000 : 0),
+      callSites: [],
+    }
+  }
+
+  /** The limit that is reached first. */
+  #limit(quantity: Quantity, bytesPerSecond: number): Pick<Evidence, 'timeToLimit' | 'limit'> {
+    const latest = this.#latest
+    if (latest === undefined || bytesPerSecond <= 0) return { timeToLimit: null, limit: null }
+    const left = (limit: number, used: number): number => Math.max(0, limit - used) / bytesPerSecond
+    const heap = quantity === 'heap' ? left(latest.heapLimit, this.#latestLive) : Infinity
+    const cgroup = typeof latest.memoryLimit === 'number' ? left(latest.memoryLimit, latest.memoryUsed ?? latest.rss) : Infinity
+    if (heap === Infinity && cgroup === Infinity) return { timeToLimit: null, limit: null }
+    return heap <= cgroup ? { timeToLimit: heap, limit: 'heap' } : { timeToLimit: cgroup, limit: 'cgroup' }
+  }
+
+  /** With call sites where there are any; without them where their source fails. */
+  #announce(verdict: Verdict, before: Verdict): void {
+    const source = this.#callSites
+    if (source === undefined || (verdict.state !== 'growing' && verdict.state !== 'leak-suspected')) {
+      this.emit('change', verdict, before)
+      return
+    }
+    const gather = async (): Promise<void> => {
+      if (verdict.state === 'growing') await source.mark()
+      else this.#addCallSites(verdict, await source.grown())
+    }
+    const emit = (): void => { this.emit('change', verdict, before) }
+    void gather().catch(() => undefined).then(emit)
+  }
+
+  #addCallSites(verdict: Verdict, callSites: readonly GrownCallSite[]): void {
+    verdict.evidence.callSites = callSites
+    verdict.sentence = sentenceFor(verdict.state, verdict.evidence)
+    const current = this.#current
+    if (current !== verdict && current.since === verdict.since) current.evidence.callSites = callSites
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What looks at memory over time: the leak verdict and the settle check behind the two inputs that the endpoint has,
+ * major collections and samples. Has no timers of its own.
+ */
+import { inspect } from 'node:util'
+import { settle, type SettleOptions, type SettleReport } from './settle.js'
+import { LoadDrop } from './settle/load-drop.js'
+import { LeakVerdict, type CallSiteSource, type CollectionInput, type SampleInput, type Verdict } from './verdict.js'
+
+export interface MemoryWatchOptions {
+  /** Called when the verdict's state changes. What it throws becomes a process warning. */
+  onVerdict?: ((verdict: Verdict, before: Verdict) => void) | undefined
+  /** Call sites that grew, for the verdict's evidence. */
+  callSites?: CallSiteSource | undefined
+  /** ms that load must have stayed low after a drop for a settle check; false: on request alone. */
+  settleAfter: number | false
+  /** Called with the report of every settle check. What it throws becomes a process warning. */
+  onSettle?: ((report: SettleReport) => void) | undefined
+  /** Forces a full collection and waits; see `SettleOptions`. */
+  collect?: SettleOptions['collect'] | undefined
+  settleWait?: number | undefined
+}
+
+export class MemoryWatch {
+  readonly verdict: LeakVerdict
+  /** Of the last settle check. */
+  lastSettle: SettleReport | undefined
+  readonly #options: MemoryWatchOptions
+  readonly #loadDrop: LoadDrop | undefined
+  #running: Promise<SettleReport> | undefined
+
+  constructor(options: MemoryWatchOptions) {
+    this.#options = options
+    const { callSites, onVerdict, settleAfter } = options
+    this.verdict = new LeakVerdict(callSites === undefined ? {} : { callSites })
+    this.#loadDrop = settleAfter === false ? undefined : new LoadDrop({ after: settleAfter })
+    if (onVerdict !== undefined) this.verdict.on('change', (verdict, before) => { guarded(() => { onVerdict(verdict, before) }) })
+  }
+
+  /** After each major collection. */
+  collection(input: CollectionInput): void {
+    this.verdict.collection(input)
+  }
+
+  /** Once a second or so. */
+  sample(input: SampleInput): void {
+    this.verdict.sample(input)
+    if (this.#loadDrop?.sample(input.time, input.requestsPerSecond) === true) void this.settle('load-drop').catch(warn)
+  }
+
+  /** Forces a collection. A second call while one runs gets the same report. */
+  settle(trigger: SettleReport['trigger']): Promise<SettleReport> {
+    this.#running ??= this.#settle(trigger).finally(() => { this.#running = undefined })
+    return this.#running
+  }
+
+  async #settle(trigger: SettleReport['trigger']): Promise<SettleReport> {
+    const { collect, settleWait, onSettle } = this.#options
+    const report = await settle({ trigger, ...(collect === undefined ? {} : { collect }), ...(settleWait === undefined ? {} : { wait: settleWait }) })
+    this.lastSettle = report
+    if (onSettle !== undefined) guarded(() => { onSettle(report) })
+    return report
+  }
+}
+
+/** An app's callback must not stop the sampler. */
+function guarded(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    warn(error)
+  }
+}
+
+function warn(error: unknown): void {
+  // As text: emitWarning() throws when given an error of another realm.
+  process.emitWarning(`memoryStats: ${inspect(error)}`, { type: 'MemoryStatsWarning' })
+}

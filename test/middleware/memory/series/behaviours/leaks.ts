@@ -1,0 +1,233 @@
+/** Apps that leak. Each keeps about `size` octets of every request for ever; some of them in native memory. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { EventEmitter } from 'node:events'
+import tls from 'node:tls'
+import vm from 'node:vm'
+import zlib from 'node:zlib'
+import { numbers, record, words, type Start } from './step.js'
+
+const mapById: Start = ({ random, size }) => {
+  const requests = new Map<string, unknown>()
+  return (number) => requests.set(`request ${String(number)}`, record(size, number, random))
+}
+
+const listeners: Start = ({ random, size }) => {
+  const emitter = new EventEmitter().setMaxListeners(0)
+  return (number) => {
+    const context = record(size, number, random)
+    emitter.on('reload', () => context)
+  }
+}
+
+const closures: Start = ({ random, size }) => {
+  const callbacks: (() => unknown)[] = []
+  return (number) => {
+    const context = record(size, number, random)
+    callbacks.push(() => context)
+  }
+}
+
+const timers: Start = ({ random, size }) => (number) => {
+  const context = record(size, number, random)
+  setInterval(() => context, 3_600_000).unref()
+}
+
+const stringGrowth: Start = ({ random, size }) => {
+  let log = ''
+  return () => {
+    log += words(size, random)
+    return log.charCodeAt(log.length - 1)
+  }
+}
+
+const slicedStrings: Start = ({ random, size }) => {
+  const names: string[] = []
+  // A slice of 20 characters holds the whole text.
+  return () => names.push(Buffer.from(words(size, random)).toString('latin1').slice(3, 23))
+}
+
+const cacheByUrl: Start = ({ random, size }) => {
+  const cache: Record<string, unknown> = {}
+  return (number) => {
+    cache[`/search?q=${String(number)}&session=${String(random())}`] = words(size, random)
+  }
+}
+
+const metricLabels: Start = ({ random, size }) => {
+  const series = new Map<string, { buckets: number[] }>()
+  return (number) => series.set(`path="/users/${String(number)}"`, { buckets: numbers(size, random) })
+}
+
+const unsettledPromises: Start = ({ random, size }) => {
+  const waiting = new Set<() => void>()
+  return (number) => {
+    const context = record(size, number, random)
+    void new Promise<void>((resolve) => waiting.add(() => { resolve(); return context })).then(() => context)
+  }
+}
+
+const slowConsumer: Start = ({ random, size, rate }) => {
+  const queue: unknown[] = []
+  setInterval(() => queue.shift(), 1000 / (0.3 * rate))
+  return (number) => queue.push(record(size * 1.4, number, random))
+}
+
+const sessions: Start = ({ random, size }) => {
+  const store = new Map<number, { user: string; cart: unknown[] }>()
+  return (number) => {
+    // One request in two belongs to a session that is there.
+    const id = random() < 0.5 && store.size > 0 ? Math.floor(random() * store.size) : store.size
+    const session = store.get(id) ?? { user: `user ${String(id)}`, cart: [] }
+    session.cart.push(record(size, number, random))
+    store.set(id, session)
+  }
+}
+
+const compiledScripts: Start = ({ random, size }) => {
+  const scripts: unknown[] = []
+  return (number) => {
+    const body = Array.from({ length: Math.ceil(size / 300) }, (_, index) => `if (row === ${String(number + index + random())}) sum += row * ${String(index)};`)
+    scripts.push(new vm.Script(`(function (row) { let sum = 0; ${body.join('\n')} return sum })`).runInThisContext())
+  }
+}
+
+const errors: Start = ({ random, size }) => {
+  const seen: Error[] = []
+  return (number) => {
+    const error = new Error(`request ${String(number)} failed`, { cause: record(size, number, random) })
+    seen.push(error)
+    return error.stack
+  }
+}
+
+const rareLarge: Start = ({ random, size }) => {
+  const kept: unknown[] = []
+  return (number) => {
+    if (random() < 0.05) kept.push(record(size * 20, number, random))
+  }
+}
+
+const contextChain: Start = ({ random, size }) => {
+  const storage = new AsyncLocalStorage<{ parent: unknown; data: unknown }>()
+  let last: { parent: unknown; data: unknown } | undefined
+  return (number) => {
+    last = { parent: last, data: record(size, number, random) }
+    storage.run(last, () => storage.getStore())
+  }
+}
+
+const finalizers: Start = ({ random, size }) => {
+  const registry = new FinalizationRegistry<unknown>(() => undefined)
+  const targets: object[] = []
+  return (number) => {
+    const target = {}
+    targets.push(target)
+    registry.register(target, record(size, number, random))
+  }
+}
+
+const dictionary: Start = ({ random, size }) => {
+  const counts: Record<string, Record<string, number>> = {}
+  return (number) => {
+    const own: Record<string, number> = {}
+    for (let index = 0; index < size / 60; index++) own[`key ${String(number)} ${String(index)}`] = random()
+    counts[`client ${String(number)}`] = own
+  }
+}
+
+/** Leaks only after a third of the time, as a feature that is switched on does. */
+const laterLeak: Start = ({ random, size, duration, rate }) => {
+  const kept: unknown[] = []
+  let from = 0
+  return (number) => {
+    from ||= number + rate * duration * 0.25
+    if (number > from) kept.push(record(size * 1.3, number, random))
+  }
+}
+
+/** A leak under a cache that is full and turns over. */
+const leakUnderCache: Start = ({ random, size }) => {
+  const cache = new Map<number, unknown>()
+  const kept: unknown[] = []
+  return (number) => {
+    cache.set(Math.floor(random() * 200), record(16_384, number, random))
+    kept.push(record(size, number, random))
+  }
+}
+
+const buffers: Start = ({ size }) => {
+  const kept: Buffer[] = []
+  return () => kept.push(Buffer.alloc(Math.max(size, 8192), 1))
+}
+
+const arrayBuffers: Start = ({ random, size }) => {
+  const kept: Float64Array[] = []
+  return () => kept.push(new Float64Array(Math.round(size / 8)).fill(random()))
+}
+
+const bufferSlices: Start = ({ size }) => {
+  const kept: Buffer[] = []
+  // Sixteen octets hold the whole body.
+  return () => kept.push(Buffer.alloc(Math.max(size, 8192), 2).subarray(0, 16))
+}
+
+const openCompressors: Start = ({ random, size }) => {
+  const open: zlib.Deflate[] = []
+  return () => {
+    if (random() < size / 80_000) {
+      const stream = zlib.createDeflate({ memLevel: 6, windowBits: 12 })
+      stream.write('kept open')
+      open.push(stream)
+    }
+  }
+}
+
+const sharedMemory: Start = ({ size }) => {
+  const kept: Uint8Array[] = []
+  return () => kept.push(new Uint8Array(new SharedArrayBuffer(Math.max(size, 4096))).fill(3))
+}
+
+/** Native memory that V8 does not count as external. */
+const secureContexts: Start = ({ random, size }) => {
+  const kept: unknown[] = []
+  return () => {
+    if (random() < size / 13_500) kept.push(tls.createSecureContext({ ca: [] }))
+  }
+}
+
+const formatters: Start = ({ random, size }) => {
+  const kept: unknown[] = []
+  return () => {
+    if (random() < size / 25_000) kept.push(new Intl.DateTimeFormat('de', { dateStyle: 'full' }))
+  }
+}
+
+/** Every state is kept, each with what came before. */
+const history: Start = ({ random, size }) => {
+  let state: { before: unknown; change: unknown } = { before: undefined, change: undefined }
+  return (number) => { state = { before: state, change: record(size, number, random) } }
+}
+
+class Instance {
+  static readonly all = new Set<Instance>()
+  readonly #data: unknown
+  constructor(data: unknown) {
+    this.#data = data
+    Instance.all.add(this)
+  }
+  get data(): unknown { return this.#data }
+}
+
+const instances: Start = ({ random, size }) => (number) => new Instance(record(size, number, random)).data
+
+const uniqueStrings: Start = ({ random, size }) => {
+  const seen = new Set<string>()
+  return () => seen.add(Buffer.from(words(size, random)).toString('latin1'))
+}
+
+export const LEAKS: Readonly<Record<string, Start>> = {
+  mapById, listeners, closures, timers, stringGrowth, slicedStrings, cacheByUrl, metricLabels, unsettledPromises, slowConsumer,
+  sessions, compiledScripts, errors, rareLarge, contextChain, finalizers, dictionary, laterLeak, leakUnderCache,
+  buffers, arrayBuffers, bufferSlices, openCompressors, sharedMemory,
+  secureContexts, formatters, history, instances, uniqueStrings,
+}

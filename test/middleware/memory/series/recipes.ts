@@ -1,0 +1,78 @@
+/**
+ * What is recorded: two sets that share no seed. Behaviours and shapes of load that stand in both have other sizes, rates
+ * and bases in each; some of those for judging stand in that set alone.
+ */
+import { BEHAVIOURS } from './behaviours.js'
+import { seeded, type Recipe, type SetName } from './format.js'
+
+/** Behaviour and shape of the load. */
+type Line = readonly [behaviour: string, shape: string]
+
+const FITTING: readonly Line[] = [
+  ['mapById', 'steady'], ['listeners', 'noisy'], ['closures', 'day'], ['timers', 'waves'], ['stringGrowth', 'steady'],
+  ['cacheByUrl', 'bursts'], ['slowConsumer', 'steady'], ['sessions', 'noisy'], ['errors', 'stepUp'], ['rareLarge', 'steady'],
+  ['laterLeak', 'noisy'], ['leakUnderCache', 'day'], ['buffers', 'steady'], ['arrayBuffers', 'waves'], ['openCompressors', 'noisy'],
+  ['mapById', 'plateau'], ['closures', 'bursts'], ['compiledScripts', 'steady'], ['mapById', 'stepDown'],
+  ['secureContexts', 'steady'], ['secureContexts', 'day'],
+  ['plain', 'steady'], ['plain', 'ramp'], ['plain', 'waves'], ['keyspace', 'steady'], ['keyspace', 'day'], ['lru', 'noisy'],
+  ['sessionsExpire', 'ramp'], ['sessionsExpire', 'day'], ['sweptMap', 'steady'], ['ring', 'bursts'], ['pooledBuffers', 'bursts'],
+  ['passingBuffers', 'noisy'], ['largeJson', 'steady'], ['warmUp', 'steady'], ['loadedTable', 'noisy'], ['timersFire', 'stepUp'],
+  ['closuresBounded', 'waves'], ['connections', 'plateau'], ['bufferCache', 'steady'], ['heavyTail', 'noisy'], ['listenersRemoved', 'ramp'],
+  ['secureContexts', 'noisy'], ['secureContexts', 'waves'], ['compressors', 'steady'], ['popularKeys', 'noisy'], ['slicedStrings', 'plateau'],
+]
+
+/** Was for judging, until the verdict was changed after what it had shown. */
+const FITTING_FURTHER: readonly Line[] = [
+  ['mapById', 'noisy'], ['mapById', 'waves'], ['listeners', 'steady'], ['listeners', 'day'], ['closures', 'steady'], ['closures', 'stepUp'],
+  ['timers', 'noisy'], ['timers', 'steady'], ['stringGrowth', 'waves'], ['stringGrowth', 'noisy'], ['slicedStrings', 'steady'],
+  ['slicedStrings', 'bursts'], ['cacheByUrl', 'steady'], ['metricLabels', 'noisy'], ['metricLabels', 'quickWaves'], ['unsettledPromises', 'steady'],
+  ['unsettledPromises', 'rareBursts'], ['slowConsumer', 'noisy'], ['sessions', 'day'], ['compiledScripts', 'noisy'], ['errors', 'steady'],
+  ['rareLarge', 'waves'], ['contextChain', 'steady'], ['contextChain', 'pauses'], ['finalizers', 'noisy'], ['dictionary', 'steady'],
+  ['leakUnderCache', 'noisy'], ['laterLeak', 'steady'], ['buffers', 'noisy'], ['arrayBuffers', 'steady'], ['bufferSlices', 'waves'],
+  ['openCompressors', 'steady'], ['sharedMemory', 'noisy'], ['finalizers', 'stepDown'],
+  ['secureContexts', 'noisy'], ['formatters', 'steady'],
+  ['plain', 'noisy'], ['plain', 'steepRamp'], ['plain', 'day'], ['keyspace', 'noisy'], ['popularKeys', 'steady'], ['popularKeys', 'waves'],
+  ['lru', 'steady'], ['lruLarge', 'noisy'], ['lruLarge', 'rareBursts'], ['sessionsExpire', 'waves'], ['sessionsExpire', 'steepRamp'],
+  ['rollingWindow', 'slowDay'], ['sweptMap', 'noisy'], ['ring', 'steady'], ['pooledBuffers', 'stepUp'], ['passingBuffers', 'day'],
+  ['logFlushed', 'noisy'], ['largeJson', 'bursts'], ['warmUp', 'noisy'], ['warmUp', 'plateau'], ['reloadedTable', 'steady'], ['loadedTable', 'steady'],
+  ['listenersRemoved', 'stepUp'], ['timersFire', 'ramp'], ['closuresBounded', 'steady'], ['weakCache', 'noisy'], ['labelsBounded', 'steady'],
+  ['compressors', 'bursts'], ['heavyTail', 'quickWaves'], ['bufferCache', 'noisy'], ['batches', 'waves'], ['batches', 'pauses'], ['connections', 'decline'],
+  ['connections', 'slowDay'],
+]
+
+const JUDGING: readonly Line[] = [
+  ['mapById', 'day'], ['listeners', 'waves'], ['closures', 'noisy'], ['timers', 'stepUp'], ['stringGrowth', 'bursts'], ['slicedStrings', 'noisy'],
+  ['cacheByUrl', 'waves'], ['metricLabels', 'steady'], ['unsettledPromises', 'day'], ['slowConsumer', 'noisy'], ['sessions', 'steady'],
+  ['errors', 'quickWaves'], ['rareLarge', 'noisy'], ['contextChain', 'noisy'], ['finalizers', 'steady'], ['dictionary', 'pauses'],
+  ['leakUnderCache', 'steady'], ['laterLeak', 'steady'], ['buffers', 'bursts'], ['arrayBuffers', 'day'], ['bufferSlices', 'steady'],
+  ['openCompressors', 'noisy'], ['sharedMemory', 'steady'], ['secureContexts', 'stepUp'], ['formatters', 'noisy'],
+  ['history', 'steady'], ['history', 'rareBursts'], ['instances', 'noisy'], ['instances', 'plateau'], ['uniqueStrings', 'steady'],
+  ['plain', 'quickWaves'], ['plain', 'plateau'], ['plain', 'slowDay'], ['keyspace', 'bursts'], ['popularKeys', 'day'], ['lru', 'waves'],
+  ['lruLarge', 'steady'], ['sessionsExpire', 'stepUp'], ['sessionsExpire', 'ramp'], ['rollingWindow', 'noisy'], ['sweptMap', 'day'],
+  ['ring', 'noisy'], ['pooledBuffers', 'noisy'], ['passingBuffers', 'steepRamp'], ['logFlushed', 'steady'], ['largeJson', 'noisy'],
+  ['warmUp', 'day'], ['reloadedTable', 'noisy'], ['loadedTable', 'waves'], ['listenersRemoved', 'bursts'], ['timersFire', 'slowDay'],
+  ['weakCache', 'steady'], ['labelsBounded', 'noisy'], ['compressors', 'steepRamp'], ['heavyTail', 'steady'], ['bufferCache', 'waves'],
+  ['connections', 'stepDown'], ['memoized', 'noisy'], ['memoized', 'steady'], ['lateCache', 'noisy'],
+]
+
+/** Seconds that all recordings last. */
+const DURATION = 40
+
+function recipes(lines: readonly Line[], firstSeed: number): Recipe[] {
+  return lines.map(([behaviour, shape], index) => {
+    const random = seeded(firstSeed + index)
+    const rate = Math.round(30 + 30 * random())
+    const leak = BEHAVIOURS[behaviour]?.kind === 'leak'
+    // A leak brings 4 to 24 MB during the recording; what is harmless holds as much.
+    const octets = (leak ? 4 : 5) * 6 ** random() * 1_048_576
+    return {
+      behaviour, shape, seed: firstSeed + index, rate, duration: DURATION, heap: 128,
+      size: Math.round(octets / (rate * DURATION)), node: random() < 0.3 ? 24 : 20, base: Math.round(2 + 10 * random()),
+    }
+  })
+}
+
+export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
+  fitting: [...recipes(FITTING, 1000), ...recipes(FITTING_FURTHER, 5000)],
+  judging: recipes(JUDGING, 9000),
+}

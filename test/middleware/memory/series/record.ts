@@ -1,0 +1,83 @@
+/**
+ * Records the series of a set, two at a time:
+ *
+ *   npm run record:series -- fitting|judging [--only <part of a name>] [--seconds 30] [--missing]
+ *
+ * NODE24 names the binary for recipes of Node 24; all others run on the binary that runs this.
+ */
+import { fork } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { BEHAVIOURS } from './behaviours.js'
+import { FOLDER, SETS, seeded, writeSeries, type Recipe, type Series, type SetName } from './format.js'
+import { sendLoad } from './load.js'
+import { RECIPES } from './recipes.js'
+
+const AT_A_TIME = 2
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string', default: '' }, seconds: { type: 'string' }, missing: { type: 'boolean', default: false } },
+})
+const set = SETS.find((name) => name === positionals[0])
+if (set === undefined) throw new Error(`name a set: ${SETS.join(' or ')}`)
+mkdirSync(join(FOLDER, set), { recursive: true })
+await recordAll(set)
+
+async function recordAll(into: SetName): Promise<void> {
+  const waiting = RECIPES[into].map((recipe) => values.seconds === undefined ? recipe : { ...recipe, duration: Number(values.seconds) })
+    .filter((recipe) => nameOf(recipe).includes(values.only))
+    .filter((recipe) => !values.missing || !existsSync(join(FOLDER, into, `${nameOf(recipe)}.json`)))
+  const worker = async (): Promise<void> => {
+    for (let recipe = waiting.shift(); recipe !== undefined; recipe = waiting.shift()) await recordOne(into, recipe)
+  }
+  await Promise.all(Array.from({ length: AT_A_TIME }, worker))
+}
+
+async function recordOne(into: SetName, recipe: Recipe): Promise<void> {
+  const name = nameOf(recipe)
+  try {
+    const series = await record(name, recipe)
+    writeSeries(into, series)
+    const { live } = series.collections
+    process.stdout.write(`${name}: ${String(live.length)} major collections, live ${String(live[0])} to ${String(live.at(-1))} KiB\n`)
+  } catch (error) {
+    process.stdout.write(`${name}: ${String(error)}\n`)
+    process.exitCode = 1
+  }
+}
+
+function nameOf({ behaviour, shape, seed, node }: Recipe): string {
+  return `${BEHAVIOURS[behaviour]?.kind ?? 'unknown'}-${behaviour}-${shape}-${String(seed)}-node${String(node)}`
+}
+
+async function record(name: string, recipe: Recipe): Promise<Series> {
+  const folder = mkdtempSync(join(tmpdir(), 'series-'))
+  const socketPath = join(folder, 's')
+  const child = fork(fileURLToPath(new URL('subject.js', import.meta.url)), [JSON.stringify(recipe), socketPath], {
+    execArgv: [`--max-old-space-size=${String(recipe.heap)}`, '--max-semi-space-size=1', '--heap-growing-percent=15'],
+    ...(recipe.node === 24 && process.env['NODE24'] !== undefined ? { execPath: process.env['NODE24'] } : {}),
+  })
+  try {
+    await message(child)
+    await sendLoad(socketPath, recipe.shape, recipe.rate, recipe.duration, seeded(recipe.seed + 1))
+    const answer = message(child)
+    child.send('stop')
+    const recorded = await answer as Pick<Series, 'node' | 'heapLimit' | 'collections' | 'samples'>
+    const kind = BEHAVIOURS[recipe.behaviour]?.kind ?? 'harmless'
+    return { name, kind, recipe, ...recorded }
+  } finally {
+    child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function message(child: ReturnType<typeof fork>): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    child.once('message', resolve)
+    child.once('exit', (code, signal) => { reject(new Error(`ended with ${String(code ?? signal)}`)) })
+  })
+}

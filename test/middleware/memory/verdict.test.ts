@@ -1,0 +1,179 @@
+import { describe, expect, it } from '@jest/globals'
+import { LeakVerdict, type GrownCallSite, type SampleInput, type Verdict } from '../../../middleware/memory/verdict.js'
+import { Buckets } from '../../../middleware/memory/verdict/buckets.js'
+import { duration, octets } from '../../../middleware/memory/verdict/sentence.js'
+import { trendOf, type Point } from '../../../middleware/memory/verdict/trend.js'
+import { seeded } from './series/format.js'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const MB = 1_000_000
+
+interface Moment { live?: number; external?: number; rss?: number; rate?: number; memoryLimit?: number | null }
+
+/** Lives through some time: a collection every 40 seconds, a sample every 20. */
+function live(verdict: LeakVerdict, from: number, to: number, at: (time: number) => Moment): void {
+  for (let time = from; time < to; time += 20_000) {
+    const { live: heap = 30 * MB, external = 2 * MB, rss, rate = 40, memoryLimit = null } = at(time)
+    if (time % 40_000 === 0) verdict.collection({ time, live: heap, external })
+    const heapTotal = heap + 10 * MB
+    const sample: SampleInput = { time, rss: rss ?? heapTotal + external + 40 * MB, heapTotal, external, requestsPerSecond: rate, inFlight: 4, heapLimit: 2000 * MB, memoryLimit }
+    verdict.sample(sample)
+  }
+}
+
+function journal(verdict: LeakVerdict): string[] {
+  const states: string[] = [verdict.current.state]
+  verdict.on('change', ({ state }) => states.push(state))
+  return states
+}
+
+const noise = (seed: number, size: number): (() => number) => {
+  const random = seeded(seed)
+  return () => size * (random() + random() - 1)
+}
+
+describe('the leak verdict', () => {
+  it('is warming until enough major collections have passed, and says how many', () => {
+    const verdict = new LeakVerdict()
+    live(verdict, 0, 20 * MINUTE, () => ({}))
+    expect(verdict.current).toMatchObject({ state: 'warming', sentence: 'Too early to tell: 6 of 12 periods with a major collection have passed.' })
+  })
+
+  it('a level heap is ok', () => {
+    const verdict = new LeakVerdict()
+    const states = journal(verdict)
+    const random = noise(1, 3 * MB)
+    live(verdict, 0, 6 * HOUR, () => ({ live: 30 * MB + random() }))
+    expect(states).toEqual(['warming', 'ok'])
+    expect(verdict.current.sentence).toMatch(/^No growth: the live heap stays at about 2\d\.\d MB at like load\.$/)
+    expect(verdict.current.evidence).toMatchObject({ timeToLimit: null, limit: null })
+  })
+
+  it('a leak is growth first, then suspected, with its slope and the time that is left', () => {
+    const verdict = new LeakVerdict()
+    const states = journal(verdict)
+    const random = noise(2, 2 * MB)
+    live(verdict, 0, 2 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR + random() }))
+    expect(states.slice(-2)).toEqual(['growing', 'leak-suspected'])
+    const { evidence, sentence } = verdict.current
+    expect(evidence.bytesPerSecond * 3600).toBeGreaterThan(8 * MB)
+    expect(evidence.bytesPerSecond * 3600).toBeLessThan(12 * MB)
+    expect(evidence).toMatchObject({ quantity: 'heap', limit: 'heap', likeLoad: true })
+    // 1950 MB at 10 MB an hour.
+    expect((evidence.timeToLimit ?? 0) / 3600).toBeGreaterThan(150)
+    expect(sentence).toMatch(/^The live heap has grown by .+ at like load, .+ MB an hour, and goes on: a leak is suspected\. At this pace V8's heap limit is reached in [789] days\.$/)
+  })
+
+  it('the cgroup\'s limit counts where it is nearer', () => {
+    const verdict = new LeakVerdict()
+    live(verdict, 0, 2 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR, memoryLimit: 200 * MB }))
+    expect(verdict.current).toMatchObject({ state: 'leak-suspected', evidence: { limit: 'cgroup' } })
+    expect(verdict.current.sentence).toContain('the memory limit of the cgroup is reached in')
+  })
+
+  it('memory outside the heap is native growth, counted as external or not', () => {
+    const external = new LeakVerdict()
+    live(external, 0, 2 * HOUR, (time) => ({ external: 2 * MB + 12 * MB * time / HOUR }))
+    expect(external.current).toMatchObject({ state: 'native-growth', evidence: { quantity: 'external' } })
+    const uncounted = new LeakVerdict()
+    live(uncounted, 0, 2 * HOUR, (time) => ({ rss: 90 * MB + 20 * MB * time / HOUR }))
+    expect(uncounted.current).toMatchObject({ state: 'native-growth', evidence: { quantity: 'remainder' } })
+  })
+
+  it('memory that follows the load is no leak, while load rises nor after', () => {
+    const verdict = new LeakVerdict()
+    const states = journal(verdict)
+    const rate = (time: number): number => time < 3 * HOUR ? 20 + 60 * time / (3 * HOUR) : 80
+    live(verdict, 0, 6 * HOUR, (time) => ({ live: 20 * MB + 0.5 * MB * rate(time), rate: rate(time) }))
+    expect(states).not.toContain('leak-suspected')
+    expect(states).toContain('growing')
+    expect(verdict.current.state).toBe('ok')
+  })
+
+  it('what stops growing is taken back', () => {
+    const verdict = new LeakVerdict()
+    const states = journal(verdict)
+    live(verdict, 0, 6 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * Math.min(1.5, time / HOUR) }))
+    expect(states).toContain('leak-suspected')
+    expect(verdict.current.state).toBe('ok')
+  })
+
+  it('a leak too slow for two hours is found in two days', () => {
+    const verdict = new LeakVerdict()
+    const random = noise(5, 6 * MB)
+    live(verdict, 0, 47 * HOUR, (time) => ({ live: 60 * MB + 0.5 * MB * time / HOUR + Math.abs(random()) }))
+    expect(verdict.current).toMatchObject({ state: 'leak-suspected' })
+    expect(verdict.current.evidence.span / 3600).toBeGreaterThan(20)
+  })
+
+  it('asks for a mark when growth begins, and for what has grown since when it is suspected', async () => {
+    const asked: string[] = []
+    const sites: GrownCallSite[] = [{ name: 'remember', url: 'app.js', line: 12, growth: 9 * MB }]
+    const verdict = new LeakVerdict({ callSites: { mark: () => { asked.push('mark') }, grown: () => { asked.push('grown'); return sites } } })
+    const suspected = new Promise<Verdict>((resolve) => verdict.on('change', (now) => { if (now.state === 'leak-suspected') resolve(now) }))
+    live(verdict, 0, 2 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR }))
+    const { evidence, sentence } = await suspected
+    expect(asked).toEqual(['mark', 'grown'])
+    expect(evidence.callSites).toEqual(sites)
+    expect(sentence).toMatch(/What remember \(app\.js:12\) allocates has grown most, by 9\.0 MB\.$/)
+    expect(verdict.current.evidence.callSites).toEqual(sites)
+  })
+
+  it('stands without call sites when their source fails', async () => {
+    const fails = (): never => { throw new Error('no profile') }
+    const verdict = new LeakVerdict({ callSites: { mark: fails, grown: fails } })
+    const suspected = new Promise<Verdict>((resolve) => verdict.on('change', (now) => { if (now.state === 'leak-suspected') resolve(now) }))
+    live(verdict, 0, 2 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR }))
+    expect((await suspected).evidence.callSites).toEqual([])
+  })
+})
+
+describe('trend', () => {
+  const points = (value: (index: number) => number, rate: (index: number) => number = () => 40): Point[] =>
+    Array.from({ length: 30 }, (_, index) => ({ time: index * MINUTE, value: value(index), rate: rate(index), inFlight: 2, requests: index * 2400 }))
+
+  it('is not moved by outliers', () => {
+    const { slope, recent } = trendOf(points((index) => index % 7 === 0 ? 900 * MB : index * MB), 0.2)
+    expect(slope * MINUTE / MB).toBeGreaterThan(0.9)
+    expect(slope * MINUTE / MB).toBeLessThan(1.1)
+    expect(recent).toBeGreaterThan(0.8)
+  })
+  it('compares what had like load', () => {
+    // Load goes up and down twice; memory is load's, and one MB a minute.
+    const rate = (index: number): number => 40 + 30 * Math.sin(index * 4 * Math.PI / 29)
+    const { slope, comparable } = trendOf(points((index) => index * MB + rate(index) * MB, rate), 0.1)
+    expect(comparable).toBe(true)
+    expect(slope * MINUTE / MB).toBeGreaterThan(0.6)
+    expect(slope * MINUTE / MB).toBeLessThan(1.4)
+  })
+  it('says so where no loads were alike', () => {
+    expect(trendOf(points((index) => index * MB, (index) => 4 * 1.3 ** index), 0.2)).toMatchObject({ comparable: false })
+  })
+  it('a single step leaves no recent slope', () => {
+    const { recent } = trendOf(points((index) => index < 12 ? 10 * MB : 40 * MB), 0.2)
+    expect(recent).toBe(0)
+  })
+})
+
+describe('buckets', () => {
+  it('hold a fixed number, and the lowest value of each', () => {
+    const buckets = new Buckets(MINUTE, 5)
+    for (let time = 0; time < 60 * MINUTE; time += 10_000) {
+      buckets.advance(time)
+      buckets.collection(100 - (time / 10_000) % 6, 7)
+      buckets.sample({ rss: 157 + (time / 10_000) % 6, heapTotal: 100, external: 7, requestsPerSecond: 10, inFlight: 1 })
+    }
+    expect(buckets.closed).toHaveLength(5)
+    expect(buckets.closed[4]).toEqual({ time: 58.5 * MINUTE, heap: 95, external: 7, remainder: 50, rate: 10, inFlight: 1, requests: 35_400, collections: 6 })
+  })
+})
+
+describe('words', () => {
+  it.each([[0, '0 B'], [999, '999 B'], [1500, '1.5 KB'], [999_700, '1.0 MB'], [24_100_000, '24.1 MB'], [213e6, '213 MB'], [-2e6, '-2.0 MB']])('%d octets are %s', (value, words) => {
+    expect(octets(value)).toBe(words)
+  })
+  it.each([[0, '1 minute'], [300, '5 minutes'], [7199, '120 minutes'], [7200, '2 hours'], [200_000, '2 days']])('%d seconds are %s', (value, words) => {
+    expect(duration(value)).toBe(words)
+  })
+})
