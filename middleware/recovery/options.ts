@@ -25,7 +25,7 @@ export interface RecoveryOptions {
   drainTimeout?: number
   /** How long at the most an upload is read on after its request was answered, in milliseconds. Default 10000; 0 for not. */
   linger?: number
-  /** Whether 5xx answers show message and stack. Default: NODE_ENV is 'development'. */
+  /** Whether 5xx answers show message and stack. Default: NODE_ENV is 'development'. Never where it is 'production'. */
   expose?: boolean
   /** The request's id. Default: `req.id`, else a plausible X-Request-Id, else a new UUID. */
   requestId?: (request: IncomingMessage) => string
@@ -51,6 +51,7 @@ const MOST = 2 ** 31 - 1
 /** @throws OptionError naming the option, its value and the remedy */
 export function resolveOptions(middleware: string, given: RecoveryOptions | undefined): RecoveryConfiguration {
   const options = checkedObject<RecoveryOptions>(middleware, 'options', given, NAMES)
+  const environment = process.env['NODE_ENV']
   const isFatal = optionalFunction(middleware, 'isFatal', options.isFatal)
   return {
     intensity: resolveIntensity(middleware, options.intensity),
@@ -59,7 +60,7 @@ export function resolveOptions(middleware: string, given: RecoveryOptions | unde
     answerTimeout: wholeNumber(middleware, 'answerTimeout', options.answerTimeout ?? 1000, 1, MOST),
     drainTimeout: wholeNumber(middleware, 'drainTimeout', options.drainTimeout ?? 10_000, 0, MOST),
     answer: {
-      expose: flag(middleware, 'expose', options.expose ?? process.env['NODE_ENV'] === 'development'),
+      expose: flag(middleware, 'expose', options.expose ?? environment === 'development') && environment !== 'production',
       linger: wholeNumber(middleware, 'linger', options.linger ?? 10_000, 0, MOST),
     },
     requestId: optionalFunction(middleware, 'requestId', options.requestId),

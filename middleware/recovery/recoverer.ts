@@ -140,7 +140,7 @@ export class Recoverer implements FailureHandler {
     if (this.#hasGivenUp) return
     this.#hasGivenUp = true
     const { server } = request.socket as { server?: Server }
-    if (server !== undefined) this.#servers.add(server)
+    if (server !== undefined) this.meet(server)
     this.#tell(() => {
       this.events.emit('give-up', report)
     })
@@ -149,7 +149,9 @@ export class Recoverer implements FailureHandler {
 
   /** Remembers who gives requests, to be closed when the process gives up. */
   meet(server: Server): void {
+    if (this.#servers.has(server)) return
     this.#servers.add(server)
+    server.once('close', () => this.#servers.delete(server))
   }
 }
 

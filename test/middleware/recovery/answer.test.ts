@@ -5,7 +5,7 @@ import express5, { type Express, type RequestHandler } from 'express'
 import http from 'node:http'
 import http2 from 'node:http2'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { connect, Socket, type AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import request from 'supertest'
 import { recovery, recoveryInfo, ThrownValueError, type RecoveryOptions, type RecoveryReport } from '../../../middleware/recovery.js'
@@ -59,6 +59,16 @@ describe('the answer', () => {
     const { text } = await request(throwing(Object.assign(secret(), { statusCode: 403, expose: false }))).get('/').set('Accept', 'text/plain').expect(403)
     expect(text).not.toContain('1234')
   })
+  it('shows neither message nor stack in production, whatever was asked for', async () => {
+    const before = process.env['NODE_ENV']
+    process.env['NODE_ENV'] = 'production'
+    try {
+      const { text } = await request(throwing(secret(), { expose: true })).get('/').set('Accept', 'text/plain').expect(500)
+      expect(text).not.toMatch(/1234| at /)
+    } finally {
+      process.env['NODE_ENV'] = before
+    }
+  })
   it('shows message and stack where that is asked for', async () => {
     const { text } = await request(throwing(secret(), { expose: true })).get('/').set('Accept', 'text/plain').expect(500)
     expect(text).toMatch(/the password is 1234[\s\S]* at /)
@@ -96,6 +106,28 @@ describe('the answer', () => {
       })
     })
     await request(server).get('/').expect(500)
+  })
+  it('is not written where the connection speaks another protocol', async () => {
+    const reports: RecoveryReport[] = []
+    const app = express5().use(recovery({ onRecover: (report) => reports.push(report) })).get('/socket', () => {
+      recovery.bind(() => {
+        throw secret()
+      })()
+    })
+    const server = http.createServer(app)
+    server.on('upgrade', (req, socket) => {
+      const response = new http.ServerResponse(req)
+      if (socket instanceof Socket) response.assignSocket(socket)
+      app(req as never, response as never)
+      socket.end('after')
+    })
+    server.listen(0)
+    await once(server, 'listening')
+    const socket = connect((server.address() as AddressInfo).port).setEncoding('latin1')
+    socket.write('GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n')
+    expect((await socket.toArray()).join('')).toBe('after')
+    expect(reports.map(({ outcome }) => outcome)).toEqual(['reported only'])
+    server.close()
   })
   it('comes over HTTP/2', async () => {
     const reports: RecoveryReport[] = []
