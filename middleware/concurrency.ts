@@ -1,2 +1,72 @@
-/** Reserved for the concurrency cap; exports nothing yet. */
-export {}
+/** The public face of the concurrency cap. */
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Reason } from './concurrency/admission.js'
+import { Cap, rejectedShare, type ConcurrencyLimitEvents } from './concurrency/cap.js'
+import type { WaitTimes } from './concurrency/counts.js'
+import { resolveOptions, type ConcurrencyLimitOptions } from './concurrency/options.js'
+import { registerMetrics, type MetricsOptions, type MetricsRegistry } from './concurrency/prometheus.js'
+
+export type { ConcurrencyLimitEvents, Leak } from './concurrency/cap.js'
+export type { ConcurrencyLimitOptions, QueueOptions, RejectionHandler } from './concurrency/options.js'
+export type { MetricsOptions, MetricsRegistry } from './concurrency/prometheus.js'
+export { ConcurrencyLimitError, type Rejection } from './concurrency/rejection.js'
+export type { Reason, Order } from './concurrency/admission.js'
+export type { Priority } from './concurrency/waiting-room.js'
+export type { WaitTimes } from './concurrency/counts.js'
+
+/** The middleware, with its gauges and counters. */
+export interface ConcurrencyLimit {
+  (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
+  /** Requests that hold a slot; one that is released counts some microtasks longer. */
+  readonly active: number
+  /** Requests that wait for a slot. */
+  readonly waiting: number
+  /** The limit, or what it tuned itself to; undefined where a function gives it. May be set: a whole number of at least 1. */
+  limit: number | undefined
+  /** Requests that got a slot. */
+  readonly accepted: number
+  /** Requests that were turned away, by reason; with `mode: 'observe'` those that would have been. */
+  readonly rejected: Readonly<Record<Reason, number>>
+  /** The same as a share of all, 0 to 1. */
+  readonly rejectedShare: number
+  /** Slots that were taken back after `maxHold`. */
+  readonly leaked: number
+  /** Requests whose clients left while they waited. */
+  readonly abandoned: number
+  readonly waitTime: WaitTimes
+  /** 'reject', 'leak' and 'limit'. */
+  readonly events: EventEmitter<ConcurrencyLimitEvents>
+  /** Puts all of this on a registry of prom-client. */
+  registerMetrics(registry: MetricsRegistry, options?: MetricsOptions): void
+  /** Holds nobody back any more and stops all timers: who waits starts, who comes passes. */
+  close(): void
+}
+
+/**
+ * Caps how many requests are answered at a time. Mount it before what is expensive; for health checks see `skip`.
+ * Turned away: 503 (429 for the cap of a key) with Retry-After, as `application/problem+json` (RFC 9457).
+ * @throws OptionError that names a wrong option
+ */
+export function concurrencyLimit(options?: ConcurrencyLimitOptions): ConcurrencyLimit {
+  const resolved = resolveOptions(options)
+  const cap = new Cap(resolved)
+  const { counts } = cap
+  function concurrencyLimitMiddleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
+    cap.handle(request, response, next)
+  }
+  return Object.defineProperties(concurrencyLimitMiddleware as ConcurrencyLimit, {
+    active: { get: () => cap.active },
+    waiting: { get: () => cap.waiting },
+    limit: { get: () => cap.limit, set: (limit: unknown) => { cap.limit = limit } },
+    accepted: { get: () => counts.accepted },
+    rejected: { value: counts.rejected },
+    rejectedShare: { get: () => rejectedShare(counts, resolved.observing) },
+    leaked: { get: () => counts.leaked },
+    abandoned: { get: () => counts.abandoned },
+    waitTime: { get: () => counts.waitTime },
+    events: { value: cap.events },
+    registerMetrics: { value: (registry: MetricsRegistry, metrics: MetricsOptions = {}) => { registerMetrics(registry, cap, counts, metrics) } },
+    close: { value: () => { cap.close() } },
+  })
+}

@@ -1,8 +1,8 @@
 /** What stands in front of the handler: nothing, the peers with what they advise or ship, and this project's limit. */
 import { createRequire } from 'node:module'
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Adaptive, type Admission } from '../../middleware/concurrency/adaptive.js'
+import { concurrencyLimit } from 'express-responder/middleware'
 import { sendProblem } from '../../middleware/shared/problem.js'
 
 export type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
@@ -38,7 +38,7 @@ const CREATE: Readonly<Record<LimiterName, () => Handler>> = {
       else next()
     }
   },
-  concurrencyLimit: adaptive,
+  concurrencyLimit: () => concurrencyLimit(),
 }
 
 /** The rule of @fastify/under-pressure as Express middleware: it is a plugin of Fastify's. */
@@ -53,46 +53,6 @@ function underPressure(): Handler {
   return (request, response, next) => {
     if (delay > MOST_DELAY) unavailable(request, response)
     else next()
-  }
-}
-
-/** What decides in `concurrencyLimit({ limit: 'auto' })`, and no more of a middleware than it needs. */
-function adaptive(): Handler {
-  const { nodeTiming } = performance
-  const controller = new Adaptive<Admission>(
-    {
-      now: () => performance.now(),
-      idleTime: () => nodeTiming.idleTime,
-      setImmediate: (callback) => void setImmediate(callback),
-      setTimeout: (callback, milliseconds) => void setTimeout(callback, milliseconds).unref(),
-    },
-    { min: 8, max: 1000, initial: 20 },
-  )
-  return (request, response, next) => {
-    let started = false
-    let over = false
-    const admission = {
-      stamped: undefined,
-      left: false,
-      start: () => {
-        started = true
-        next()
-      },
-      reject: () => {
-        over = true
-        unavailable(request, response)
-      },
-    }
-    const release = (finished: boolean) => (): void => {
-      if (over) return
-      over = true
-      admission.left = !finished
-      if (started) controller.release(admission)
-      else controller.leave(admission)
-    }
-    response.on('finish', release(true))
-    response.on('close', release(false))
-    controller.arrive(admission)
   }
 }
 

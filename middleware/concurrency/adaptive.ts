@@ -2,145 +2,175 @@
  * `limit: 'auto'` without its clothes: gate, gradient limit and waiting room together, on whatever clock and whatever
  * kind of request. Pure: the middleware, the simulation and the benchmark run the same code.
  */
-import { Gate, type LoopClock } from './gate.js'
+import type { Admission, Clock, QueueRules, Reason, Rule } from './admission.js'
+import { Gate } from './gate.js'
 import { Gradient, type GradientOptions } from './gradient.js'
 import { Pressure } from './pressure.js'
+import { WaitingRoom, type Priority } from './waiting-room.js'
 
-export interface AdaptiveClock extends LoopClock {
-  setTimeout(callback: () => void, milliseconds: number): void
-}
-
-/** Why a request was turned away. */
-export type Refusal = 'loop' | 'proxy-queue' | 'queue-full' | 'queue-timeout'
-
-/** A request as the controller sees it. */
-export interface Admission {
-  /** When the proxy got it, in milliseconds of the controller's clock; undefined where that is not known. */
-  readonly stamped: number | undefined
-  /** Its client has left. */
-  readonly left: boolean
-  start(): void
-  reject(reason: Refusal): void
+export interface AdaptiveOptions extends GradientOptions {
+  readonly queue: QueueRules
+  /** Called with the new limit when it has changed. */
+  readonly onLimit?: (limit: number) => void
 }
 
 /** A room of fewer places cannot bridge anything. */
 const LEAST_ROOM = 20
+/** What a request may wait for the event loop, by its priority, times the usual. */
+const PATIENCE: Readonly<Record<Priority, number>> = { high: 2, normal: 1, low: 0.5 }
 
-export class Adaptive<Request extends Admission> {
-  readonly #clock: AdaptiveClock
+export class Adaptive<Request extends Admission> implements Rule<Request> {
+  readonly #clock: Clock
+  readonly #queue: QueueRules
+  readonly #observing: boolean
+  readonly #onLimit: ((limit: number) => void) | undefined
   readonly #gate: Gate
   readonly #gradient: Gradient
   readonly #pressure = new Pressure()
-  readonly #started = new Map<Request, number>()
-  /** In order of arrival, with the time of it. */
-  readonly #room = new Map<Request, number>()
-  /** In order of arrival, with some that have left the room. */
-  readonly #stack: Request[] = []
-  #timer = false
+  readonly #room = new WaitingRoom<Request>()
+  #active = 0
+  #settled: number
+  #stopTimer: (() => void) | undefined
   #draining = false
 
-  constructor(clock: AdaptiveClock, options: GradientOptions) {
+  constructor(clock: Clock, options: AdaptiveOptions) {
     this.#clock = clock
+    this.#queue = options.queue
+    this.#observing = options.observing ?? false
+    this.#onLimit = options.onLimit
     this.#gate = new Gate(clock)
     this.#gradient = new Gradient(options, clock.now())
+    this.#settled = this.limit
   }
 
   get limit(): number {
     return this.#gradient.settledLimit
   }
 
+  /** From here on it tunes itself further. */
+  set limit(limit: number) {
+    this.#gradient.settledLimit = limit
+    this.drain()
+    this.#tell()
+  }
+
+  get waiting(): number {
+    return this.#room.size
+  }
+
   /** A request has been read. */
   arrive(request: Request): void {
     const now = this.#clock.now()
     this.#pressure.arrived(now)
-    if (this.#gate.refuses(now, this.#pressure.loopPatience, request.stamped)) {
+    if (this.#gate.refuses(now, this.#pressure.loopPatience * PATIENCE[request.priority], request.stamped)) {
       this.#reject(request, request.stamped === undefined ? 'loop' : 'proxy-queue')
+      if (this.#observing) this.#start(request, now)
       return
     }
-    this.#evict(now)
-    if (this.#started.size < this.#gradient.limit && this.#room.size === 0) {
+    if (this.#room.size > 0) this.#evict(now)
+    if (this.#active < this.#gradient.limit && this.#room.size === 0) {
       this.#start(request, now)
       return
     }
     this.#gradient.waited()
-    const bound = Math.max(this.#gradient.limit, LEAST_ROOM, this.#pressure.roomPatience * this.#gradient.throughput)
-    if (this.#room.size >= bound) this.#rejectOldest()
-    this.#room.set(request, now)
-    if (this.#room.size === 1) this.#stack.length = 0
-    this.#stack.push(request)
-    this.#arm(now)
+    if (this.#observing) this.#observe(request, now)
+    else this.#enter(request, now)
   }
 
   /** A started request is answered, or its client has left. */
   release(request: Request): void {
-    const startedAt = this.#started.get(request)
+    const { startedAt } = request
     if (startedAt === undefined) return
     const now = this.#clock.now()
-    this.#started.delete(request)
+    request.startedAt = undefined
+    this.#active -= 1
     if (request.left) this.#gradient.left(now)
     else this.#gradient.finished(now, startedAt, this.#gate.loopWait(now))
-    this.#drain()
+    this.#tell()
   }
 
   /** The client of a waiting request has left. */
   leave(request: Request): void {
-    this.#room.delete(request)
+    this.#room.leave(request)
   }
 
-  #start(request: Request, now: number): void {
-    this.#started.set(request, now)
-    this.#gradient.started(now)
-    request.start()
+  close(): void {
+    this.#stopTimer?.()
+    const now = this.#clock.now()
+    for (let next = this.#room.take(false); next !== undefined; next = this.#room.take(false)) this.#start(next, now)
   }
 
-  #reject(request: Request, reason: Refusal): void {
-    this.#pressure.shed()
-    request.reject(reason)
-  }
-
-  #drain(): void {
-    if (this.#draining) return
+  readonly drain = (): void => {
+    if (this.#draining || this.#room.size === 0) return
     this.#draining = true
-    while (this.#started.size < this.#gradient.limit) {
-      const next = this.#pressure.newestFirst ? this.#newest() : this.#room.keys().next().value
+    const { order } = this.#queue
+    const newestFirst = order === 'adaptive' ? this.#pressure.newestFirst : order === 'lifo'
+    while (this.#active < this.#gradient.limit) {
+      const next = this.#room.take(newestFirst)
       if (next === undefined) break
-      this.#room.delete(next)
       this.#start(next, this.#clock.now())
     }
     this.#draining = false
   }
 
-  #newest(): Request | undefined {
-    for (;;) {
-      const newest = this.#stack.pop()
-      if (newest === undefined || this.#room.has(newest)) return newest
-    }
+  #start(request: Request, now: number): void {
+    request.startedAt = now
+    this.#active += 1
+    this.#gradient.started(now)
+    request.start()
   }
 
-  #rejectOldest(): void {
-    const oldest = this.#room.keys().next().value
-    if (oldest === undefined) return
-    this.#room.delete(oldest)
-    this.#reject(oldest, 'queue-full')
+  #reject(request: Request, reason: Reason): void {
+    this.#pressure.shed()
+    request.reject(reason)
+  }
+
+  /** How many may wait. */
+  #bound(): number {
+    return this.#queue.max ?? Math.max(this.#gradient.limit, LEAST_ROOM, this.#pressure.roomPatience * this.#gradient.throughput)
+  }
+
+  #enter(request: Request, now: number): void {
+    const bound = this.#bound()
+    if (this.#room.size >= bound) {
+      const loser = bound === 0 ? request : this.#room.takeFor(request) ?? request
+      this.#reject(loser, bound === 0 ? 'limit' : 'queue-full')
+      if (loser === request) return
+    }
+    this.#room.enter(request, now)
+    this.#arm(now)
+  }
+
+  #observe(request: Request, now: number): void {
+    const bound = this.#bound()
+    if (this.#active - this.#gradient.limit >= bound) this.#reject(request, bound === 0 ? 'limit' : 'queue-full')
+    this.#start(request, now)
+  }
+
+  get #patience(): number {
+    return this.#queue.timeout ?? this.#pressure.roomPatience
   }
 
   #evict(now: number): void {
-    for (const [request, since] of this.#room) {
-      if (now - since < this.#pressure.roomPatience) break
-      this.#room.delete(request)
-      this.#reject(request, 'queue-timeout')
-    }
+    const latest = now - this.#patience
+    for (let late = this.#room.takeSince(latest); late !== undefined; late = this.#room.takeSince(latest)) this.#reject(late, 'queue-timeout')
   }
 
   #arm(now: number): void {
-    const first = this.#room.values().next().value
-    if (this.#timer || first === undefined) return
-    this.#timer = true
-    this.#clock.setTimeout(() => {
-      this.#timer = false
+    const since = this.#room.oldestSince
+    if (this.#stopTimer !== undefined || since === undefined) return
+    this.#stopTimer = this.#clock.setTimeout(() => {
+      this.#stopTimer = undefined
       const later = this.#clock.now()
       this.#evict(later)
       this.#arm(later)
-    }, this.#pressure.roomPatience - (now - first))
+    }, Math.max(0, this.#patience - (now - since)))
+  }
+
+  #tell(): void {
+    const { limit } = this
+    if (limit === this.#settled) return
+    this.#settled = limit
+    this.#onLimit?.(limit)
   }
 }

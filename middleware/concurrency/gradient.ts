@@ -51,6 +51,8 @@ export interface GradientOptions {
   min: number
   max: number
   initial: number
+  /** Nobody is held back, so the limit is compared with the latency that it would have made. Default: false. */
+  observing?: boolean
 }
 
 /** For a moment, fewer. */
@@ -72,6 +74,7 @@ interface Probe {
 export class Gradient {
   readonly #min: number
   readonly #max: number
+  readonly #observing: boolean
   #limit: number
   #baseline = 0
   #windowStart: number
@@ -87,9 +90,10 @@ export class Gradient {
   /** The highest limit since the last probe at which latency was within the tolerance. */
   #healthyLimit = 0
 
-  constructor({ min, max, initial }: GradientOptions, now: number) {
+  constructor({ min, max, initial, observing = false }: GradientOptions, now: number) {
     this.#min = min
     this.#max = max
+    this.#observing = observing
     this.#limit = initial
     this.#windowStart = now
   }
@@ -102,6 +106,12 @@ export class Gradient {
   /** What it has converged to, without the probe that may be under way. */
   get settledLimit(): number {
     return Math.floor(this.#limit)
+  }
+
+  /** Goes on from there. */
+  set settledLimit(limit: number) {
+    this.#limit = Math.max(this.#min, Math.min(this.#max, limit))
+    this.#probe = undefined
   }
 
   /** Finished requests a millisecond, in the last window. */
@@ -149,16 +159,18 @@ export class Gradient {
   }
 
   #endWindow(now: number): void {
-    const latency = this.#net / this.#samples
+    const inFlight = this.#gross / (now - this.#windowStart)
+    // By Little's law: with the same throughput, fewer in flight are answered sooner in proportion.
+    const share = this.#observing ? Math.min(1, this.#limit / inFlight) : 1
+    const latency = share * (this.#net / this.#samples)
     const saturated = this.#mostInFlight >= Math.floor(SATURATED * Math.floor(this.#limit))
     const used = this.#mostInFlight >= USED * this.#limit
     this.#throughput = this.#samples / (now - this.#windowStart)
-    const inFlight = this.#gross / (now - this.#windowStart)
     this.#beginWindow(now)
     this.#learn(latency, saturated)
     const gradient = (TOLERANCE * this.#baseline) / latency
     if (used) this.#adjust(gradient, saturated)
-    this.#considerProbe(now, saturated, gradient < 1, inFlight)
+    if (!this.#observing) this.#considerProbe(now, saturated, gradient < 1, inFlight)
   }
 
   #beginWindow(now: number): void {

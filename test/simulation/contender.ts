@@ -4,6 +4,8 @@ import type { Random } from './random.js'
 
 /** A request as the middleware sees it. */
 export interface Visit {
+  readonly priority: 'normal'
+  startedAt: number | undefined
   /** When the proxy got it, in milliseconds: `X-Request-Start`. Undefined without a proxy. */
   readonly stamped: number | undefined
   /** The client has gone, and the server knows it. */

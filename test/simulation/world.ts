@@ -32,6 +32,8 @@ export const CLIENT_TIMEOUT = 1000
 
 /** One request from its client's intention on. */
 class Exchange implements Visit {
+  readonly priority = 'normal'
+  startedAt: number | undefined
   readonly stamped: number | undefined
   readonly intended: number
   outcome: Outcome = 'open'

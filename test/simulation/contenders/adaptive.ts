@@ -13,10 +13,16 @@ export const adaptive: ContenderKind = {
           loop.setImmediate(callback)
         },
         setTimeout: (callback, milliseconds) => {
-          loop.setTimeout(callback, milliseconds)
+          let wanted = true
+          loop.setTimeout(() => {
+            if (wanted) callback()
+          }, milliseconds)
+          return () => {
+            wanted = false
+          }
         },
       },
-      { min: 8, max: 1000, initial: 20 },
+      { min: 8, max: 1000, initial: 20, queue: { max: undefined, timeout: undefined, order: 'adaptive' } },
     )
     return {
       arrive: (visit) => {
@@ -24,6 +30,7 @@ export const adaptive: ContenderKind = {
       },
       release: (visit) => {
         controller.release(visit)
+        controller.drain()
       },
       leave: (visit) => {
         controller.leave(visit)

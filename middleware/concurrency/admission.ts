@@ -1,0 +1,54 @@
+/** What decides, and what it decides on: the words that the rules of a cap and its requests have in common. */
+import type { LoopClock } from './gate.js'
+import type { Guest } from './waiting-room.js'
+
+/** Why a request was turned away. */
+export const REASONS = ['limit', 'queue-full', 'queue-timeout', 'loop', 'proxy-queue', 'key'] as const
+export type Reason = (typeof REASONS)[number]
+
+/** A request as a rule sees it. */
+export interface Admission extends Guest {
+  /** When the proxy got it, in milliseconds of the rule's clock; undefined where that is not known. */
+  readonly stamped: number | undefined
+  /** Its client has left. */
+  readonly left: boolean
+  /** The rule's own note of when it started. */
+  startedAt: number | undefined
+  start(): void
+  /** Where the rule only observes, it counts, and `start()` follows. */
+  reject(reason: Reason): void
+}
+
+export interface Clock extends LoopClock {
+  /** Runs once, later, and keeps no process alive; the function that comes back stops it. */
+  setTimeout(callback: () => void, milliseconds: number): () => void
+}
+
+/** The order of the queue: `adaptive` is first in, first out, until it has been congested for some time. */
+export const ORDERS = ['adaptive', 'fifo', 'lifo'] as const
+export type Order = (typeof ORDERS)[number]
+
+/** The queue, as it was configured; what is undefined is the rule's to choose. */
+export interface QueueRules {
+  /** 0: nobody waits. */
+  readonly max: number | undefined
+  /** Milliseconds. */
+  readonly timeout: number | undefined
+  readonly order: Order
+}
+
+/** Decides who starts, who waits and who is turned away. */
+export interface Rule<Request extends Admission> {
+  limit: number
+  readonly waiting: number
+  /** A request has been read. */
+  arrive(request: Request): void
+  /** A started request is over, or no longer counts. */
+  release(request: Request): void
+  /** Starts who can start now. To be called once what was released is free. */
+  readonly drain: () => void
+  /** A waiting request's client has left. */
+  leave(request: Request): void
+  /** Lets everybody in who waits. What comes later must not be given to it. */
+  close(): void
+}

@@ -1,0 +1,209 @@
+/** A cap: which requests it sees, which rule decides on each, and what is counted and told. */
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Adaptive } from './adaptive.js'
+import { REASONS, type Reason } from './admission.js'
+import { Counts } from './counts.js'
+import { Exchange, hasLeft } from './exchange.js'
+import { Fixed } from './fixed.js'
+import { HoldWatch } from './hold-watch.js'
+import { checkedLimit, type ResolvedConcurrencyLimit } from './options.js'
+import { answerRejection, ConcurrencyLimitError, createRejection, type Rejection } from './rejection.js'
+import { sinceRequestStart } from './request-start.js'
+import { Slots } from './slots.js'
+import { systemClock } from './system-clock.js'
+import { Ticket, type Desk, type Gateway } from './ticket.js'
+
+/** A handler that held its slot for longer than `maxHold`. */
+export interface Leak {
+  readonly method: string
+  /** Express's route, such as `/users/:id`; the path where no route is known. */
+  readonly route: string
+  /** Milliseconds. */
+  readonly heldFor: number
+}
+
+/** What listeners on `events` get. */
+export interface ConcurrencyLimitEvents {
+  reject: [rejection: Rejection, request: IncomingMessage]
+  leak: [leak: Leak, request: IncomingMessage]
+  limit: [limit: number]
+}
+
+type Next = (error?: unknown) => void
+
+export class Cap implements Desk {
+  readonly releaseAtEnd: boolean
+  readonly counts = new Counts()
+  readonly events = new EventEmitter<ConcurrencyLimitEvents>()
+  readonly #options: ResolvedConcurrencyLimit
+  readonly #whole: Gateway | undefined
+  readonly #keyed = new Map<string, Gateway>()
+  readonly #watch: HoldWatch<Ticket> | undefined
+  #keyLimit: number | undefined
+  #closed = false
+
+  constructor(options: ResolvedConcurrencyLimit) {
+    this.#options = options
+    this.releaseAtEnd = options.releaseAtEnd
+    this.#keyLimit = options.limit.kind === 'fixed' ? options.limit.limit : undefined
+    this.#whole = options.key === undefined ? this.#createWhole() : undefined
+    this.#watch = options.maxHold === false ? undefined : new HoldWatch(systemClock, options.maxHold, (ticket, heldFor) => { this.#leaked(ticket, heldFor) })
+  }
+
+  get active(): number {
+    return this.#sum(({ slots }) => slots.active)
+  }
+
+  get waiting(): number {
+    return this.#sum(({ rule }) => rule.waiting)
+  }
+
+  /** undefined where a function gives each key its own. */
+  get limit(): number | undefined {
+    return this.#whole === undefined ? this.#keyLimit : this.#whole.rule.limit
+  }
+
+  set limit(limit: unknown) {
+    const checked = checkedLimit(limit)
+    if (this.#options.limit.kind === 'function') throw new TypeError('concurrencyLimit: limit cannot be set where a function gives it')
+    if (this.#whole !== undefined) this.#whole.rule.limit = checked
+    this.#keyLimit = checked
+    for (const { rule } of this.#keyed.values()) rule.limit = checked
+    if (this.#options.limit.kind === 'fixed') this.events.emit('limit', checked)
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse, next: Next): void {
+    if (this.#closed || response.writableEnded || this.#options.skip(request) || Exchange.known(response)?.isAt(this) === true) {
+      next()
+      return
+    }
+    const gateway = this.#whole ?? this.#gatewayOf(request)
+    if (gateway === undefined) {
+      next()
+      return
+    }
+    if (hasLeft(request, response)) {
+      this.counts.abandoned += 1
+      return
+    }
+    new Ticket(this, gateway, request, response, next, this.#options.priorityOf(request), this.#stampOf(request)).arrive()
+  }
+
+  /** Holds nobody back any more: who waits starts, who comes passes. Stops all timers. */
+  close(): void {
+    this.#closed = true
+    this.#watch?.close()
+    for (const { rule } of this.#gateways()) rule.close()
+  }
+
+  now(): number {
+    return systemClock.now()
+  }
+
+  accepted(ticket: Ticket): void {
+    this.counts.accepted += 1
+    this.#watch?.started(ticket)
+  }
+
+  waited(milliseconds: number): void {
+    this.counts.waited(milliseconds)
+  }
+
+  abandoned(): void {
+    this.counts.abandoned += 1
+  }
+
+  ended(ticket: Ticket): void {
+    this.#watch?.ended(ticket)
+  }
+
+  rejected(ticket: Ticket, cause: Reason): boolean {
+    const reason = this.#whole === undefined ? 'key' : cause
+    const { handler, observing, retryAfter } = this.#options
+    this.counts.rejected[reason] += 1
+    const rejection = createRejection(reason, retryAfter)
+    const { request, response, next } = ticket
+    if (this.events.listenerCount('reject') > 0) this.events.emit('reject', rejection, request)
+    if (observing) return false
+    if (handler === undefined) answerRejection(request, response, rejection)
+    else if (handler === 'next') next(new ConcurrencyLimitError(rejection))
+    else handler(request, response, next, rejection)
+    return true
+  }
+
+  #createWhole(): Gateway {
+    const { limit, queue, observing } = this.#options
+    if (limit.kind !== 'auto') return this.#createFixed(limit.kind === 'fixed' ? limit.limit : 1)
+    const onLimit = (changed: number): void => void this.events.emit('limit', changed)
+    const rule = new Adaptive<Ticket>(systemClock, { ...limit.bounds, queue, observing, onLimit })
+    return { rule, slots: new Slots(observing ? Infinity : limit.bounds.max), freed: rule.drain }
+  }
+
+  #createFixed(limit: number): Gateway {
+    const { queue, observing } = this.#options
+    const slots = new Slots(observing ? Infinity : limit)
+    const rule = new Fixed<Ticket>(systemClock, slots, { limit, queue, observing })
+    return { rule, slots, freed: rule.drain }
+  }
+
+  /** Of the request's key. It lives as long as somebody holds one of its slots. */
+  #gatewayOf(request: IncomingMessage): Gateway | undefined {
+    const { key: keyOf, limit } = this.#options
+    const key = keyOf?.(request)
+    if (key === undefined) return undefined
+    const number = limit.kind === 'function' ? limit.limitOf(request) : this.#keyLimit
+    if (number === undefined) return undefined
+    const known = this.#keyed.get(key)
+    if (known !== undefined) {
+      if (known.rule.limit !== number) known.rule.limit = checkedLimit(number)
+      return known
+    }
+    const { rule, slots, freed } = this.#createFixed(checkedLimit(number))
+    const gateway = {
+      rule, slots, freed: () => {
+        freed()
+        if (slots.active === 0 && rule.waiting === 0) this.#keyed.delete(key)
+      },
+    }
+    this.#keyed.set(key, gateway)
+    return gateway
+  }
+
+  #stampOf(request: IncomingMessage): number | undefined {
+    const since = this.#options.trustRequestStart ? sinceRequestStart(request) : undefined
+    return since === undefined ? undefined : systemClock.now() - since
+  }
+
+  #leaked(ticket: Ticket, heldFor: number): void {
+    this.counts.leaked += 1
+    this.events.emit('leak', { method: ticket.request.method ?? '', route: routeOf(ticket.request), heldFor }, ticket.request)
+    ticket.end('left')
+  }
+
+  #gateways(): Iterable<Gateway> {
+    return this.#whole === undefined ? this.#keyed.values() : [this.#whole]
+  }
+
+  #sum(figure: (gateway: Gateway) => number): number {
+    let sum = 0
+    for (const gateway of this.#gateways()) sum += figure(gateway)
+    return sum
+  }
+}
+
+/** The share of all that was turned away, or would have been: 0 to 1. */
+export function rejectedShare(counts: Counts, observing: boolean): number {
+  const rejections = REASONS.reduce((sum, reason) => sum + counts.rejected[reason], 0)
+  const offered = observing ? counts.accepted : counts.accepted + rejections
+  return offered === 0 ? 0 : rejections / offered
+}
+
+function routeOf(request: IncomingMessage & { baseUrl?: unknown; route?: unknown; originalUrl?: unknown }): string {
+  const { baseUrl, route, originalUrl, url } = request
+  if (typeof route === 'object' && route !== null && 'path' in route) {
+    return `${typeof baseUrl === 'string' ? baseUrl : ''}${String(route.path)}`
+  }
+  const whole = typeof originalUrl === 'string' ? originalUrl : url ?? ''
+  return whole.split('?', 1)[0] ?? ''
+}

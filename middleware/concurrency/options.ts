@@ -1,0 +1,143 @@
+/** The options of `concurrencyLimit()`, checked and completed once: nothing after this knows a default. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
+import { ORDERS, type Order, type QueueRules } from './admission.js'
+import type { GradientOptions } from './gradient.js'
+import type { Rejection } from './rejection.js'
+import { PRIORITIES, type Priority } from './waiting-room.js'
+
+const NAME = 'concurrencyLimit'
+
+export interface QueueOptions {
+  /** How many may wait. Default: as many as the limit; with a limit that tunes itself, what it can answer in time. */
+  max?: number
+  /** Milliseconds that one may wait. Default: 1,000; with a limit that tunes itself 500, and down to 40 under overload. */
+  timeout?: number
+  /** Default: 'adaptive', first in first out until congested, then last in first out. */
+  order?: Order
+}
+
+export type RejectionHandler = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void, rejection: Rejection) => void
+
+export interface ConcurrencyLimitOptions {
+  /**
+   * How many requests may be answered at a time: a number; 'auto', or an object with bounds, for a limit that tunes itself; or,
+   * with `key`, a function that gives each request's key its number (undefined: no cap). Default: 'auto'.
+   */
+  limit?: number | 'auto' | Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>> | ((request: IncomingMessage) => number | undefined)
+  /** Who waits, and for how long; false: nobody. */
+  queue?: QueueOptions | false
+  /** A cap of its own for each key: client, tenant, route. undefined: this request is not capped. Default: one cap for all. */
+  key?: (request: IncomingMessage) => string | undefined
+  /** Who goes first, and is refused last. Default: 'normal' for all. */
+  priority?: Priority | ((request: IncomingMessage) => Priority)
+  /** Requests that the cap does not see. Default: GET and HEAD of /health, /healthz, /livez, /readyz and /ping. */
+  skip?: (request: IncomingMessage) => boolean
+  /** Milliseconds after which a slot is taken back from a handler that has not answered; false: never. Default: 300,000. */
+  maxHold?: number | false
+  /** When a slot is free again: once everything has been sent ('finish'), or at `response.end()` ('end'). Default: 'finish'. */
+  releaseAt?: 'finish' | 'end'
+  /** Whether the proxy's `X-Request-Start` is to be believed. Counts with a limit that tunes itself. Default: false. */
+  trustRequestStart?: boolean
+  /** Seconds for Retry-After, spread up to twice as many. Default: 1. */
+  retryAfter?: number
+  /** Answers instead of the built-in problem; 'next': a ConcurrencyLimitError goes to the app's error handlers. */
+  handler?: RejectionHandler | 'next'
+  /** 'observe': decides and counts, and lets everybody in. Default: 'enforce'. */
+  mode?: 'enforce' | 'observe'
+}
+
+export type ResolvedLimit =
+  | { readonly kind: 'fixed'; readonly limit: number }
+  | { readonly kind: 'auto'; readonly bounds: Readonly<Pick<GradientOptions, 'min' | 'max' | 'initial'>> }
+  | { readonly kind: 'function'; readonly limitOf: (request: IncomingMessage) => number | undefined }
+
+export interface ResolvedConcurrencyLimit {
+  readonly limit: ResolvedLimit
+  readonly queue: QueueRules
+  readonly key: ((request: IncomingMessage) => string | undefined) | undefined
+  readonly priorityOf: (request: IncomingMessage) => Priority
+  readonly skip: (request: IncomingMessage) => boolean
+  readonly maxHold: number | false
+  readonly releaseAtEnd: boolean
+  readonly trustRequestStart: boolean
+  readonly retryAfter: number
+  readonly handler: RejectionHandler | 'next' | undefined
+  readonly observing: boolean
+}
+
+const DEFAULT_MAX_HOLD = 300_000
+const DEFAULT_BOUNDS = { min: 8, max: 1000, initial: 20 } as const
+const HEALTH_CHECKS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/ping'])
+const OPTIONS = ['limit', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releaseAt', 'trustRequestStart', 'retryAfter', 'handler', 'mode'] as const
+
+export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurrencyLimit {
+  const options = checkedObject(NAME, 'options', given, OPTIONS)
+  const key = optionalFunction(NAME, 'key', options.key)
+  return {
+    limit: resolveLimit(options.limit ?? 'auto', key !== undefined),
+    queue: resolveQueue(options.queue ?? {}),
+    key,
+    priorityOf: resolvePriority(options.priority ?? 'normal'),
+    skip: optionalFunction(NAME, 'skip', options.skip) ?? isHealthCheck,
+    maxHold: options.maxHold === false ? false : wholeNumber(NAME, 'maxHold', options.maxHold ?? DEFAULT_MAX_HOLD, 1, 2 ** 31 - 1),
+    releaseAtEnd: oneOf(NAME, 'releaseAt', options.releaseAt ?? 'finish', ['finish', 'end']) === 'end',
+    trustRequestStart: flag(NAME, 'trustRequestStart', options.trustRequestStart ?? false),
+    retryAfter: numberWithin(NAME, 'retryAfter', options.retryAfter ?? 1, 0, 86_400),
+    handler: resolveHandler(options.handler),
+    observing: oneOf(NAME, 'mode', options.mode ?? 'enforce', ['enforce', 'observe']) === 'observe',
+  }
+}
+
+/** Also what may be set later. */
+export function checkedLimit(value: unknown): number {
+  return wholeNumber(NAME, 'limit', value, 1)
+}
+
+function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keyed: boolean): ResolvedLimit {
+  if (typeof limit === 'function') {
+    if (!keyed) throw wrongOption(NAME, 'limit', limit, 'a function needs the option key, which tells whose number it gives')
+    return { kind: 'function', limitOf: limit }
+  }
+  if (limit === 'auto' || typeof limit === 'object') {
+    if (keyed) throw wrongOption(NAME, 'limit', limit, 'with the option key give a number or a function: what tunes itself measures the whole process')
+    return { kind: 'auto', bounds: resolveBounds(limit === 'auto' ? {} : limit) }
+  }
+  if (typeof limit !== 'number') throw wrongOption(NAME, 'limit', limit, 'give a whole number of at least 1, \'auto\', { min, max, initial } or, with the option key, a function')
+  return { kind: 'fixed', limit: checkedLimit(limit) }
+}
+
+function resolveBounds(given: Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>>): Pick<GradientOptions, 'min' | 'max' | 'initial'> {
+  const bounds = checkedObject(NAME, 'limit', given, ['min', 'max', 'initial'])
+  const min = wholeNumber(NAME, 'limit.min', bounds.min ?? Math.min(DEFAULT_BOUNDS.min, bounds.max ?? Infinity), 1)
+  const max = wholeNumber(NAME, 'limit.max', bounds.max ?? Math.max(DEFAULT_BOUNDS.max, min), min)
+  const initial = wholeNumber(NAME, 'limit.initial', bounds.initial ?? Math.min(Math.max(DEFAULT_BOUNDS.initial, min), max), min, max)
+  return { min, max, initial }
+}
+
+function resolveQueue(given: QueueOptions | false): QueueRules {
+  if (given === false) return { max: 0, timeout: undefined, order: 'adaptive' }
+  const { max, timeout, order } = checkedObject(NAME, 'queue', given, ['max', 'timeout', 'order'])
+  return {
+    max: max === undefined ? undefined : wholeNumber(NAME, 'queue.max', max, 0),
+    timeout: timeout === undefined ? undefined : wholeNumber(NAME, 'queue.timeout', timeout, 1, 2 ** 31 - 1),
+    order: oneOf(NAME, 'queue.order', order ?? 'adaptive', ORDERS),
+  }
+}
+
+function resolvePriority(priority: NonNullable<ConcurrencyLimitOptions['priority']>): (request: IncomingMessage) => Priority {
+  if (typeof priority === 'function') return (request) => oneOf(NAME, 'priority', priority(request), PRIORITIES)
+  const fixed = oneOf(NAME, 'priority', priority, PRIORITIES)
+  return () => fixed
+}
+
+function resolveHandler(handler: ConcurrencyLimitOptions['handler']): RejectionHandler | 'next' | undefined {
+  if (handler === undefined || handler === 'next' || typeof handler === 'function') return handler
+  throw wrongOption(NAME, 'handler', handler, 'give a function (request, response, next, rejection), or \'next\'')
+}
+
+function isHealthCheck({ method, url = '' }: IncomingMessage): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return false
+  const end = url.indexOf('?')
+  return HEALTH_CHECKS.has(end === -1 ? url : url.slice(0, end))
+}

@@ -1,0 +1,60 @@
+/** A cap's figures as metrics of prom-client, on the registry that the app has. They are read when they are scraped. */
+import type { Counts } from './counts.js'
+
+/** What is used of prom-client's `Registry`. */
+export interface MetricsRegistry {
+  registerMetric(metric: object): void
+}
+
+export interface MetricsOptions {
+  /** What the names begin with. Default: `concurrency_limit`. */
+  prefix?: string
+  /** Labels that all of them get, such as `{ cap: 'api' }`. */
+  labels?: Readonly<Record<string, string>>
+}
+
+interface Gauges {
+  readonly active: number
+  readonly waiting: number
+  readonly limit: number | undefined
+}
+
+interface Value {
+  readonly metricName?: string
+  readonly labels: Readonly<Record<string, string | number>>
+  readonly value: number
+}
+
+export function registerMetrics(registry: MetricsRegistry, gauges: Gauges, counts: Counts, { prefix = 'concurrency_limit', labels = {} }: MetricsOptions): void {
+  const add = (name: string, type: 'gauge' | 'counter' | 'histogram', help: string, values: () => Value[]): void => {
+    const full = `${prefix}_${name}`
+    registry.registerMetric({ name: full, get: () => Promise.resolve({ name: full, help, type, aggregator: 'sum', values: values() }), reset: keepCounting })
+  }
+  add('active', 'gauge', 'Requests that hold a slot.', () => [{ labels, value: gauges.active }])
+  add('waiting', 'gauge', 'Requests that wait for a slot.', () => [{ labels, value: gauges.waiting }])
+  add('limit', 'gauge', 'Requests that may hold a slot at a time.', () => gauges.limit === undefined ? [] : [{ labels, value: gauges.limit }])
+  add('accepted_total', 'counter', 'Requests that got a slot.', () => [{ labels, value: counts.accepted }])
+  add('rejected_total', 'counter', 'Requests that were turned away, by reason.', () => Object.entries(counts.rejected).map(([reason, value]) => ({ labels: { ...labels, reason }, value })))
+  add('leaked_total', 'counter', 'Slots taken back from handlers that did not answer.', () => [{ labels, value: counts.leaked }])
+  add('abandoned_total', 'counter', 'Requests whose clients left while they waited.', () => [{ labels, value: counts.abandoned }])
+  add('wait_seconds', 'histogram', 'Time that accepted requests waited for a slot.', () => histogram(`${prefix}_wait_seconds`, counts, labels))
+}
+
+function keepCounting(): void {
+  // The registry's resetMetrics(): counters are the cap's own and only rise.
+}
+
+function histogram(name: string, counts: Counts, labels: Readonly<Record<string, string>>): Value[] {
+  const { buckets, counts: each, sum, count } = counts.waitTime
+  let total = 0
+  const values: Value[] = buckets.map((bound, index) => {
+    total += each[index] ?? 0
+    return { metricName: `${name}_bucket`, labels: { ...labels, le: bound }, value: total }
+  })
+  return [
+    ...values,
+    { metricName: `${name}_bucket`, labels: { ...labels, le: '+Inf' }, value: count },
+    { metricName: `${name}_sum`, labels, value: sum },
+    { metricName: `${name}_count`, labels, value: count },
+  ]
+}

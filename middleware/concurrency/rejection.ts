@@ -1,0 +1,51 @@
+/** A request that is turned away: what the app learns of it, and the answer that the client gets. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { retryAfter, sendProblem } from '../shared/problem.js'
+import type { Reason } from './admission.js'
+
+/** What a `handler` gets, and what listeners of 'reject' get. */
+export interface Rejection {
+  readonly reason: Reason
+  /** 503, and 429 where it is the cap of a key. */
+  readonly status: 503 | 429
+  /** For Retry-After: whole seconds, jittered. */
+  readonly retryAfter: string
+}
+
+/** The error that `handler: 'next'` gives to Express's error path. */
+export class ConcurrencyLimitError extends Error {
+  readonly code = 'ERR_CONCURRENCY_LIMIT'
+  override readonly name = 'ConcurrencyLimitError'
+  readonly reason: Reason
+  readonly status: number
+  readonly statusCode: number
+  /** Express's default error handler sends them. */
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(rejection: Rejection) {
+    super(DETAILS[rejection.reason])
+    this.reason = rejection.reason
+    this.status = this.statusCode = rejection.status
+    this.headers = { 'Retry-After': rejection.retryAfter }
+  }
+}
+
+const DETAILS: Readonly<Record<Reason, string>> = {
+  'limit': 'As many requests as allowed are being answered.',
+  'queue-full': 'As many requests as allowed are being answered, and the queue is full.',
+  'queue-timeout': 'No slot became free in time.',
+  'loop': 'This process is too busy to answer in time.',
+  'proxy-queue': 'The request had waited too long before it was read.',
+  'key': 'As many requests as allowed at a time are being answered for this client or resource.',
+}
+
+export function createRejection(reason: Reason, retrySeconds: number): Rejection {
+  return { reason, status: reason === 'key' ? 429 : 503, retryAfter: retryAfter(retrySeconds) }
+}
+
+/** The default answer. A client whose response was begun by somebody else gets nothing more. */
+export function answerRejection(request: IncomingMessage, response: ServerResponse, rejection: Rejection): void {
+  if (response.headersSent) return
+  const { reason, status } = rejection
+  sendProblem(request, response, { status, detail: DETAILS[reason], reason }, { 'Retry-After': rejection.retryAfter })
+}

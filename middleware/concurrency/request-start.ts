@@ -1,0 +1,25 @@
+/** The proxy's own time stamp, `X-Request-Start`: how long a request waited before this process read it. */
+import type { IncomingMessage } from 'node:http'
+
+/** Times since 1970 in seconds are below this, in milliseconds below its thousandfold, in microseconds above that. */
+const MOST_SECONDS = 1e11
+/** Older stamps come from a clock that is wrong. */
+const OLDEST = 3_600_000
+
+/**
+ * Milliseconds that have passed since the stamp, or undefined where there is none that makes sense. Understands `t=` and the
+ * bare number, in seconds (nginx: `t=${msec}`), milliseconds and microseconds (Apache: `t=%t`).
+ */
+export function sinceRequestStart({ headers }: IncomingMessage, now = Date.now()): number | undefined {
+  const stamp = headers['x-request-start']
+  if (typeof stamp !== 'string') return undefined
+  const text = stamp.startsWith('t=') ? stamp.slice(2) : stamp
+  const number = /^\d{1,20}(\.\d{1,9})?$/.test(text) ? Number(text) : NaN
+  const since = now - milliseconds(number)
+  return since <= OLDEST ? Math.max(0, since) : undefined
+}
+
+function milliseconds(stamp: number): number {
+  if (stamp < MOST_SECONDS) return stamp * 1000
+  return stamp < MOST_SECONDS * 1000 ? stamp : stamp / 1000
+}
