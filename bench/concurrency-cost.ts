@@ -1,83 +1,147 @@
 /**
- * `npm run bench:concurrency-cost`: what `concurrencyLimit()` adds to a request that finds a slot free, in CPU time. Real
- * request and response objects without a network, so that microseconds can be seen: many exchanges with each of the
- * contenders in turn, beside the same exchanges with nothing in the way.
+ * `npm run bench:concurrency-cost`: what `concurrencyLimit()` adds to a request that finds a slot free, in CPU time. A
+ * process for each contender, with Node's own HTTP server on connections in memory: all that a request costs in JavaScript,
+ * and no kernel, so that microseconds can be seen. The contenders take turns.
  */
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
-import { cpuUsage } from 'node:process'
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { Duplex } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import express, { type RequestHandler } from 'express'
 import pLimit from 'p-limit'
-import { concurrencyLimit } from 'express-responder/middleware'
+import { concurrencyLimit } from 'express-responder/concurrency'
 
-type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
+type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
 
-const ROUNDS = 15
-const EXCHANGES = 50_000
-/** So many are on their way at a time. */
+const WARM_UP = 30_000
+const REQUESTS = 10_000
+/** Connections, each with one request at a time. */
 const AT_ONCE = 5
-/** A kept connection carries so many. */
-const PER_CONNECTION = 100
+const BODY = Buffer.from('Hello World!')
+const REQUEST = Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
 
 const slots = pLimit(64)
-const CONTENDERS: Readonly<Record<string, Handler>> = {
-  'nothing': (_request, _response, next) => {
+const MIDDLEWARE: Readonly<Record<string, () => Middleware>> = {
+  'no-op': () => (_request, _response, next) => {
     next()
   },
-  'p-limit alone': (_request, response, next) => {
+  'p-limit': () => (_request, response, next) => {
     void slots(() => new Promise<void>((resolve) => {
-      response.on('finish', resolve)
+      response.on('close', resolve)
       next()
     }))
   },
-  'limit: 64': concurrencyLimit({ limit: 64 }),
-  "limit: 'auto'": concurrencyLimit(),
+  'fixed': () => concurrencyLimit({ limit: 64 }),
+  'auto': () => concurrencyLimit(),
+}
+const TITLES: Readonly<Record<string, string>> = {
+  'no-op': 'a middleware that does nothing',
+  'p-limit': 'p-limit alone',
+  'fixed': 'concurrencyLimit({ limit: 64 })',
+  'auto': 'concurrencyLimit()',
 }
 
-/** Microseconds of CPU an exchange. */
-async function measure(handler: Handler): Promise<number> {
-  const before = cpuUsage()
-  let socket = new Socket()
-  for (let done = 0; done < EXCHANGES; done += AT_ONCE) {
-    if (done % PER_CONNECTION === 0) socket = new Socket()
-    const responses: ServerResponse[] = []
-    for (let index = 0; index < AT_ONCE; index++) {
-      const request = new IncomingMessage(socket)
-      request.url = '/'
-      request.method = 'GET'
-      request.httpVersionMajor = 1
-      const response = new ServerResponse(request)
-      responses.push(response)
-      handler(request, response, doNothing)
-    }
-    // p-limit calls back a microtask later, and no response is sent before that.
-    await new Promise(setImmediate)
-    for (const response of responses) response.emit('finish')
-    await new Promise(setImmediate)
+/** The end of a connection that the server has: gives it a request each time that the answer to the one before is there. */
+class Connection extends Duplex {
+  #left = 0
+  #done: (() => void) | undefined
+
+  ask(requests: number): Promise<void> {
+    this.#left = requests
+    this.push(REQUEST)
+    return new Promise((resolve) => { this.#done = resolve })
   }
-  const { user, system } = cpuUsage(before)
-  return (user + system) / EXCHANGES
-}
 
-function doNothing(): void {
-  // The handler of the app: it has nothing to do here.
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((one, other) => one - other)[values.length >> 1] ?? NaN
-}
-
-const names = Object.keys(CONTENDERS)
-const seen = new Map<string, number[]>(names.map((name) => [name, []]))
-for (let round = 0; round <= ROUNDS; round++) {
-  const base = await measure(CONTENDERS['nothing'] ?? doNothing)
-  for (const name of names.slice(1)) {
-    const cost = await measure(CONTENDERS[name] ?? doNothing) - base
-    if (round > 0) seen.get(name)?.push(cost)
+  override _read(): void {
+    // Requests are pushed when they are due.
   }
-  if (round > 0) seen.get('nothing')?.push(base)
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, written: () => void): void {
+    written()
+    if (!chunk.subarray(-BODY.length).equals(BODY)) return
+    this.#left -= 1
+    if (this.#left > 0) setImmediate(() => this.push(REQUEST))
+    else this.#done?.()
+  }
+
+  setTimeout(): this { return this }
+  setNoDelay(): this { return this }
+  setKeepAlive(): this { return this }
 }
-process.stdout.write(`Node ${process.version}, ${String(ROUNDS)} rounds of ${String(EXCHANGES)} exchanges; µs of CPU an exchange, median (least–most)\n`)
-for (const [name, values] of seen) {
-  const spread = [median(values), Math.min(...values), Math.max(...values)].map((value) => value.toFixed(2))
-  process.stdout.write(`${name === 'nothing' ? 'the exchange itself' : `added by ${name}`}: ${String(spread[0])} (${String(spread[1])}–${String(spread[2])})\n`)
+
+function listener(face: string, middleware: Middleware | undefined): RequestListener {
+  if (face === 'Express') {
+    const app = express()
+    app.disable('x-powered-by')
+    if (middleware !== undefined) app.use(middleware as RequestHandler)
+    app.get('/', (_request, response) => { response.type('text/plain').send(BODY.toString()) })
+    return app
+  }
+  const handle = (response: ServerResponse): void => {
+    response.setHeader('Content-Type', 'text/plain')
+    response.end(BODY.toString())
+  }
+  if (middleware === undefined) return (_request, response) => { handle(response) }
+  return (request, response) => { middleware(request, response, () => { handle(response) }) }
+}
+
+async function serve(face: string, name: string): Promise<void> {
+  const server = createServer(listener(face, MIDDLEWARE[name]?.()))
+  const connections = Array.from({ length: AT_ONCE }, () => new Connection())
+  for (const connection of connections) server.emit('connection', connection)
+  const ask = async (requests: number): Promise<number> => {
+    const before = process.cpuUsage()
+    await Promise.all(connections.map((connection) => connection.ask(requests / AT_ONCE)))
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / requests
+  }
+  await ask(WARM_UP)
+  process.on('message', () => void ask(REQUESTS).then((cost) => process.send?.(cost)))
+  process.send?.('ready')
+}
+
+async function measure(child: ChildProcess): Promise<number> {
+  child.send('again')
+  const [cost] = (await once(child, 'message')) as [number]
+  return cost
+}
+
+function spread(values: readonly number[]): string {
+  const sorted = [...values].sort((one, other) => one - other)
+  const [median, least, most] = [sorted[sorted.length >> 1], sorted[0], sorted.at(-1)].map((value) => value?.toFixed(2) ?? '')
+  return `${median ?? ''} (${least ?? ''}–${most ?? ''})`
+}
+
+async function compare(face: string, rounds: number, node: string): Promise<void> {
+  const program = fileURLToPath(import.meta.url)
+  const children = new Map<string, ChildProcess>()
+  for (const name of ['none', ...Object.keys(MIDDLEWARE)]) {
+    const child = fork(program, ['--serve', name, '--face', face], { execPath: node })
+    await once(child, 'message')
+    children.set(name, child)
+  }
+  const costs = new Map<string, number[]>([...children.keys()].map((name) => [name, []]))
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, child] of children) costs.get(name)?.push(await measure(child))
+  }
+  for (const child of children.values()) child.kill()
+  const base = costs.get('none') ?? []
+  process.stdout.write(`${face}: the request itself ${spread(base)}\n`)
+  for (const [name, title] of Object.entries(TITLES)) {
+    const added = (costs.get(name) ?? []).map((cost, round) => cost - (base[round] ?? NaN))
+    process.stdout.write(`  added by ${title}: ${spread(added)}\n`)
+  }
+}
+
+const { values } = parseArgs({ options: {
+  serve: { type: 'string' }, face: { type: 'string', default: 'plain http' },
+  rounds: { type: 'string', default: '21' }, node: { type: 'string', default: process.execPath },
+} })
+if (values.serve !== undefined) {
+  await serve(values.face, values.serve)
+} else {
+  process.stdout.write(`µs of CPU a request, medians of ${values.rounds} rounds of ${String(REQUESTS)} (least–most), ${values.node}\n`)
+  for (const face of ['plain http', 'Express']) await compare(face, Number(values.rounds), values.node)
 }

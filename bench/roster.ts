@@ -52,7 +52,7 @@ export interface ServerKind {
   scriptFilename?(name: CaseName): string
 }
 
-function nodeServer(program: string, kind: Pick<ServerKind, 'title' | 'protocol'> & Partial<ServerKind>): ServerKind {
+function nodeServer(program: string, kind: Pick<ServerKind, 'title' | 'protocol'> & Partial<ServerKind>, args: readonly string[] = []): ServerKind {
   return {
     transport: 'unix',
     keeps: true,
@@ -60,10 +60,16 @@ function nodeServer(program: string, kind: Pick<ServerKind, 'title' | 'protocol'
     missing: () => undefined,
     command: ({ node, address }) => ({
       file: node,
-      args: [fileURLToPath(new URL(`servers/${program}.js`, import.meta.url)), address],
+      args: [fileURLToPath(new URL(`servers/${program}.js`, import.meta.url)), address, ...args],
     }),
     ...kind,
   }
+}
+
+/** Express 5 with a middleware of this package; only run when it is named. */
+function withMiddleware(protocol: Protocol, name: string, call: string): ServerKind {
+  const title = `${protocol === 'http' ? 'HTTP on a Unix socket' : 'this adapter'}, Express 5, ${call}`
+  return nodeServer('with-middleware', { title, protocol, isExtra: true }, [protocol, name])
 }
 
 export const ROSTER = {
@@ -71,8 +77,12 @@ export const ROSTER = {
   'express-http': nodeServer('express-http', { title: 'HTTP on a Unix socket, Express 5', protocol: 'http' }),
   'express-tcp': nodeServer('express-http', { title: 'HTTP on TCP, Express 5', protocol: 'http', transport: 'tcp' }),
   'prepared-http': nodeServer('prepared-http', { title: 'HTTP on a Unix socket, prepared(app)', protocol: 'http' }),
-  'recovery-http': nodeServer('recovery-http', { title: 'HTTP on a Unix socket, Express 5, recovery()', protocol: 'http', isExtra: true }),
-  'recovery-fastcgi': nodeServer('recovery-fastcgi', { title: 'this adapter, Express 5, recovery()', protocol: 'fastcgi', isExtra: true }),
+  'recovery-http': withMiddleware('http', 'recovery', 'recovery()'),
+  'recovery-fastcgi': withMiddleware('fastcgi', 'recovery', 'recovery()'),
+  'fixed-limit-http': withMiddleware('http', 'fixed-limit', 'concurrencyLimit({ limit: 64 })'),
+  'fixed-limit-fastcgi': withMiddleware('fastcgi', 'fixed-limit', 'concurrencyLimit({ limit: 64 })'),
+  'auto-limit-http': withMiddleware('http', 'auto-limit', 'concurrencyLimit()'),
+  'auto-limit-fastcgi': withMiddleware('fastcgi', 'auto-limit', 'concurrencyLimit()'),
   'node-fastcgi': nodeServer('node-fastcgi', {
     title: 'node-fastcgi 2.0.0, Express 5',
     protocol: 'fastcgi',

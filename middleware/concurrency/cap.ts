@@ -1,6 +1,7 @@
 /** A cap: which requests it sees, which rule decides on each, and what is counted and told. */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { watchAccepts } from './accepts.js'
 import { Adaptive } from './adaptive.js'
 import { REASONS, type Reason } from './admission.js'
 import { Counts } from './counts.js'
@@ -74,7 +75,7 @@ export class Cap implements Desk {
   }
 
   handle(request: IncomingMessage, response: ServerResponse, next: Next): void {
-    if (this.#closed || response.writableEnded || this.#options.skip(request) || Exchange.known(response)?.isAt(this) === true) {
+    if (this.#closed || response.writableEnded || this.#options.skip(request) || Exchange.known(request, response)?.isAt(this) === true) {
       next()
       return
     }
@@ -87,6 +88,7 @@ export class Cap implements Desk {
       this.counts.abandoned += 1
       return
     }
+    if (this.#options.limit.kind === 'auto') watchAccepts(request)
     new Ticket(this, gateway, request, response, next, this.#options.priorityOf(request), this.#stampOf(request)).arrive()
   }
 

@@ -4,10 +4,10 @@
  *
  * There are two places to wait in. Requests on kept connections are all found by one poll, and wait in that turn of the
  * loop. New connections are accepted one a turn (libuv#3696), and wait in the kernel's backlog, which nothing shows. But
- * when the loop last waited for something to do, that backlog was empty: what is there came since. At the usual rate
- * of arrivals so many came, so many were read, and the difference waits. Where that is too much, everything is refused,
- * which is quick, until the loop waits again, or has a turn without a request: then the backlog is empty, and the rate
- * of arrivals is known. Nothing is averaged that a backlog would have to be noticed by.
+ * when the loop last waited for something to do, or had a turn in which nothing was accepted, that backlog was empty:
+ * what is there came since. At the usual rate of arrivals so many came, so many were read, and the difference waits. Where
+ * that is too much, everything is refused, which is quick, until the backlog is empty again and the rate of arrivals is
+ * known. Nothing is averaged that a backlog would have to be noticed by.
  */
 
 /** The time, and the event loop. */
@@ -16,11 +16,13 @@ export interface LoopClock {
   now(): number
   /** Milliseconds that the loop has waited in poll, as `performance.nodeTiming.idleTime`. */
   idleTime(): number
+  /** Connections that have been accepted so far; NaN where nobody counts them. */
+  accepted(): number
   /** Runs in this turn's check phase. */
   setImmediate(callback: () => void): void
 }
 
-/** A loop that has not waited for so many milliseconds is emptied once, to see what is in its backlog. */
+/** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it. */
 const BUSY_AT_MOST = 750
 /** The rate of arrivals is taken over at least so many milliseconds … */
 const LEAST_SPAN = 200
@@ -34,6 +36,7 @@ export class Gate {
   /** When the last noticed turn ended, and the idle time then. */
   #turnEnd: number
   #turnEndIdle: number
+  #turnEndAccepted: number
   /** When the present turn's work began. */
   #turnStart: number
   /** Half of what the turn before took: on average a request came in its middle. */
@@ -53,6 +56,7 @@ export class Gate {
     this.#clock = clock
     this.#turnEnd = this.#turnStart = this.#emptyAt = clock.now()
     this.#turnEndIdle = clock.idleTime()
+    this.#turnEndAccepted = clock.accepted()
   }
 
   /**
@@ -95,6 +99,9 @@ export class Gate {
 
   readonly #leaveTurn = (): void => {
     const now = this.#clock.now()
+    const accepted = this.#clock.accepted()
+    if (accepted === this.#turnEndAccepted) this.#emptied(this.#turnStart)
+    this.#turnEndAccepted = accepted
     this.#before = (now - this.#turnStart) / 2
     this.#turnEnd = this.#turnStart = now
     this.#turnEndIdle = this.#clock.idleTime()

@@ -1,5 +1,6 @@
 /** The process' own clock and event loop. */
 import { performance } from 'node:perf_hooks'
+import { acceptedConnections } from './accepts.js'
 import type { Clock } from './admission.js'
 
 const { nodeTiming } = performance
@@ -7,6 +8,7 @@ const { nodeTiming } = performance
 export const systemClock: Clock = {
   now: () => performance.now(),
   idleTime: () => nodeTiming.idleTime,
+  accepted: acceptedConnections,
   setImmediate: (callback) => {
     setImmediate(callback)
   },

@@ -14,7 +14,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { contextOf, contexts, RequestContext, type FailureHandler } from './context.js'
 import { kindOf, phaseOf, toError, type FailureKind } from './failure.js'
-import { Patches } from './patches.js'
+import { Patches } from '../shared/patches.js'
 import { hasBody } from './request-body.js'
 
 /** Published by Node's HTTP server, and by what does its work, before the app has the request. */

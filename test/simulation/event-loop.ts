@@ -16,6 +16,8 @@ export class EventLoop {
   now = 0
   /** Milliseconds spent waiting in poll, as `performance.nodeTiming.idleTime`. */
   idleTime = 0
+  /** New connections accepted so far. */
+  accepted = 0
   /** Turns of the loop so far. */
   iterations = 0
   readonly #world = new Agenda()
@@ -99,7 +101,10 @@ export class EventLoop {
     const { ready } = { ready: this.#ready }
     this.#ready = []
     const accepted = this.#backlog.shift()
-    if (accepted !== undefined) yield accepted
+    if (accepted !== undefined) {
+      this.accepted += 1
+      yield accepted
+    }
     yield* ready
     const immediates = this.#immediates
     this.#immediates = []

@@ -69,7 +69,6 @@ export async function beHostile(cap: ConcurrencyLimit, requests: number, seed: n
   const outcome: Outcome = {
     sent: 0, handled: 0, mostAtOnce: 0, handledAfterLeaving: 0, accepted: 0, rejected: 0, abandoned: 0, leaked: 0, active: 0, waiting: 0, byKind: {},
   }
-  cap.events.on('leak', (_leak, request) => request.socket.destroy())
   const server = http.createServer({ keepAliveTimeout: 1000 }, createApp(cap, outcome))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -101,6 +100,11 @@ function createApp(cap: ConcurrencyLimit, outcome: Outcome): http.RequestListene
   const app = express()
   app.set('env', 'test')
   let atOnce = 0
+  const ends = new WeakMap<http.IncomingMessage, () => void>()
+  cap.events.on('leak', (_leak, request) => {
+    ends.get(request)?.()
+    request.socket.destroy()
+  })
   app.use(cap)
   app.use((request, response, next) => {
     outcome.handled += 1
@@ -111,6 +115,7 @@ function createApp(cap: ConcurrencyLimit, outcome: Outcome): http.RequestListene
       if (!over) atOnce -= 1
       over = true
     }
+    ends.set(request, end)
     response.on('finish', end)
     response.on('close', end)
     request.socket.setMaxListeners(0).on('close', end)

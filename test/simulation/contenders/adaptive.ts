@@ -9,6 +9,7 @@ export const adaptive: ContenderKind = {
       {
         now: () => loop.now,
         idleTime: () => loop.idleTime,
+        accepted: () => loop.accepted,
         setImmediate: (callback) => {
           loop.setImmediate(callback)
         },

@@ -1,0 +1,29 @@
+/** Counts the connections that this process' servers accept, from the first request of each server on. */
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+
+let accepted = NaN
+/** The server of the request before: nearly always that of the next one, too. */
+let latest: unknown
+const watched = new WeakSet<EventEmitter>()
+
+/** So many so far; NaN until there was a request whose server is known. */
+export function acceptedConnections(): number {
+  return accepted
+}
+
+/** Watches the request's server. */
+export function watchAccepts({ socket }: IncomingMessage): void {
+  // Requests made up by tests may have no socket.
+  const server = (socket as { server?: unknown } | undefined)?.server
+  if (server === latest) return
+  latest = server
+  if (!isEmitter(server) || watched.has(server)) return
+  watched.add(server)
+  if (Number.isNaN(accepted)) accepted = 0
+  server.on('connection', () => { accepted += 1 })
+}
+
+function isEmitter(value: unknown): value is EventEmitter {
+  return value instanceof EventEmitter
+}
