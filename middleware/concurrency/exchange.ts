@@ -104,10 +104,9 @@ export function hasLeft(request: IncomingMessage, response: ServerResponse): boo
 }
 
 /** What looks like the socket of an HTTP/2 request is the whole session's. Requests made up by tests may have none. */
-function carrierOf(request: IncomingMessage, response: ServerResponse): Carrier {
+function carrierOf(request: { readonly httpVersionMajor: number; readonly socket?: Carrier }, response: ServerResponse): Carrier {
   if (request.httpVersionMajor >= 2 && 'stream' in request) return request.stream as Carrier
-  const { socket }: { socket: Carrier | undefined } = request
-  return socket ?? response
+  return request.socket ?? response
 }
 
 function matesOn(carrier: Carrier): Map<ServerResponse, Exchange> {
