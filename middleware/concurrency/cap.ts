@@ -1,11 +1,13 @@
 /** A cap: which requests it sees, which rule decides on each, and what is counted and told. */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tell } from '../shared/listeners.js'
+import { routePatternOf } from '../shared/route.js'
 import { watchAccepts } from './accepts.js'
 import { Adaptive } from './adaptive.js'
 import { REASONS, type Reason } from './admission.js'
 import { Counts } from './counts.js'
-import { Exchange, hasLeft } from './exchange.js'
+import { Exchange, hasLeft, hearOfFinish } from './exchange.js'
 import { Fixed } from './fixed.js'
 import { HoldWatch } from './hold-watch.js'
 import { checkedLimit, type ResolvedConcurrencyLimit } from './options.js'
@@ -45,6 +47,7 @@ export class Cap implements Desk {
   #closed = false
 
   constructor(options: ResolvedConcurrencyLimit) {
+    hearOfFinish()
     this.#options = options
     this.releaseAtEnd = options.releaseAtEnd
     this.#keyLimit = options.limit.kind === 'fixed' ? options.limit.limit : undefined
@@ -71,7 +74,7 @@ export class Cap implements Desk {
     if (this.#whole !== undefined) this.#whole.rule.limit = checked
     this.#keyLimit = checked
     for (const { rule } of this.#keyed.values()) rule.limit = checked
-    if (this.#options.limit.kind === 'fixed') this.events.emit('limit', checked)
+    if (this.#options.limit.kind === 'fixed') this.#tellLimit(checked)
   }
 
   handle(request: IncomingMessage, response: ServerResponse, next: Next): void {
@@ -126,7 +129,7 @@ export class Cap implements Desk {
     this.counts.rejected[reason] += 1
     const rejection = createRejection(reason, retryAfter)
     const { request, response, next } = ticket
-    if (this.events.listenerCount('reject') > 0) this.events.emit('reject', rejection, request)
+    if (this.events.listenerCount('reject') > 0) this.#tell(() => { this.events.emit('reject', rejection, request) })
     if (observing) return false
     if (handler === undefined) answerRejection(request, response, rejection)
     else if (handler === 'next') next(new ConcurrencyLimitError(rejection))
@@ -137,7 +140,7 @@ export class Cap implements Desk {
   #createWhole(): Gateway {
     const { limit, queue, observing } = this.#options
     if (limit.kind !== 'auto') return this.#createFixed(limit.kind === 'fixed' ? limit.limit : 1)
-    const onLimit = (changed: number): void => void this.events.emit('limit', changed)
+    const onLimit = (changed: number): void => { this.#tellLimit(changed) }
     const rule = new Adaptive<Ticket>(systemClock, { ...limit.bounds, queue, observing, onLimit })
     return { rule, slots: new Slots(observing ? Infinity : limit.bounds.max), freed: rule.drain }
   }
@@ -179,8 +182,17 @@ export class Cap implements Desk {
 
   #leaked(ticket: Ticket, heldFor: number): void {
     this.counts.leaked += 1
-    this.events.emit('leak', { method: ticket.request.method ?? '', route: routeOf(ticket.request), heldFor }, ticket.request)
+    const { request } = ticket
+    this.#tell(() => { this.events.emit('leak', { method: request.method ?? '', route: routeOf(request), heldFor }, request) })
     ticket.end('left')
+  }
+
+  #tellLimit(limit: number): void {
+    this.#tell(() => { this.events.emit('limit', limit) })
+  }
+
+  #tell(call: () => void): void {
+    tell('concurrencyLimit', 'ERR_CONCURRENCY_LIMIT_LISTENER', call)
   }
 
   #gateways(): Iterable<Gateway> {
@@ -201,11 +213,11 @@ export function rejectedShare(counts: Counts, observing: boolean): number {
   return offered === 0 ? 0 : rejections / offered
 }
 
-function routeOf(request: IncomingMessage & { baseUrl?: unknown; route?: unknown; originalUrl?: unknown }): string {
-  const { baseUrl, route, originalUrl, url } = request
-  if (typeof route === 'object' && route !== null && 'path' in route) {
-    return `${typeof baseUrl === 'string' ? baseUrl : ''}${String(route.path)}`
-  }
+/** Express's route with what it is mounted on; the path where no route is known. */
+function routeOf(request: IncomingMessage & { baseUrl?: unknown; originalUrl?: unknown }): string {
+  const { baseUrl, originalUrl, url } = request
+  const pattern = routePatternOf(request)
+  if (pattern !== '') return `${typeof baseUrl === 'string' ? baseUrl : ''}${pattern}`
   const whole = typeof originalUrl === 'string' ? originalUrl : url ?? ''
   return whole.split('?', 1)[0] ?? ''
 }

@@ -4,8 +4,10 @@
  * on a pipelined connection.
  *
  * What is noted stands at the socket and not at the request or the response: Express gives those a prototype of the
- * app's, after which every property that is added to one costs microseconds on Node 20 and 22.
+ * app's, after which every property and listener that is added to one costs microseconds on Node 20 and 22. So 'finish' is
+ * heard on the channel that Node's HTTP server publishes it on, and so does what does its work.
  */
+import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Patches } from '../shared/patches.js'
 
@@ -28,6 +30,8 @@ const EXCHANGES = Symbol('express-responder exchanges')
 interface Carrier {
   [EXCHANGES]?: Map<ServerResponse, Exchange>
   destroyed: boolean
+  /** Set by Node's HTTP server: then it publishes. */
+  server?: unknown
   on(event: 'close', listener: () => void): unknown
 }
 
@@ -38,19 +42,20 @@ export class Exchange {
   #atEnd = false
   #over = false
 
-  private constructor(response: ServerResponse, mates: Map<ServerResponse, Exchange>) {
+  private constructor(response: ServerResponse, carrier: Carrier) {
     this.#response = response
-    this.#mates = mates
-    mates.set(response, this)
+    this.#mates = matesOn(carrier)
+    this.#mates.set(response, this)
     announceHeads(response)
-    response.on('finish', () => { this.#finish('answered') })
-    response.on('close', () => { this.#finish('left') })
+    if (carrier.server !== undefined) return
+    response.on('finish', () => { this.finish('answered') })
+    response.on('close', () => { this.finish('left') })
   }
 
   /** The one exchange of a request, for all caps. */
   static of(request: IncomingMessage, response: ServerResponse): Exchange {
-    const mates = matesOn(carrierOf(request, response))
-    return mates.get(response) ?? new Exchange(response, mates)
+    const carrier = carrierOf(request, response)
+    return carrier[EXCHANGES]?.get(response) ?? new Exchange(response, carrier)
   }
 
   static known(request: IncomingMessage, response: ServerResponse): Exchange | undefined {
@@ -67,17 +72,13 @@ export class Exchange {
     if (holding.releaseAtEnd && !this.#atEnd) this.#watchEnd()
   }
 
-  /** Its client has left. */
-  leave(): void {
-    this.#finish('left')
-  }
-
   /** It goes on, and counts no longer. */
   stream(): void {
     for (const holding of this.#holdings) holding.end('streams')
   }
 
-  #finish(ending: Ending): void {
+  /** It is over. The first call counts. */
+  finish(ending: Ending): void {
     if (this.#over) return
     this.#over = true
     this.#mates.delete(this.#response)
@@ -115,9 +116,21 @@ function matesOn(carrier: Carrier): Map<ServerResponse, Exchange> {
   const mates = new Map<ServerResponse, Exchange>()
   carrier[EXCHANGES] = mates
   carrier.on('close', () => {
-    for (const exchange of mates.values()) exchange.leave()
+    for (const exchange of mates.values()) exchange.finish('left')
   })
   return mates
+}
+
+let hears = false
+
+/** To be called before the first request: who publishes may ask then whether anybody listens. */
+export function hearOfFinish(): void {
+  if (hears) return
+  hears = true
+  subscribe('http.server.response.finish', (message) => {
+    const { response, socket } = message as { response: ServerResponse; socket: Carrier }
+    socket[EXCHANGES]?.get(response)?.finish('answered')
+  })
 }
 
 const patches = new Patches()

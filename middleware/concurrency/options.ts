@@ -74,15 +74,20 @@ const OPTIONS = ['limit', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releas
 export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurrencyLimit {
   const options = checkedObject(NAME, 'options', given, OPTIONS)
   const key = optionalFunction(NAME, 'key', options.key)
+  const limit = resolveLimit(options.limit ?? 'auto', key !== undefined)
+  const trustRequestStart = flag(NAME, 'trustRequestStart', options.trustRequestStart ?? false)
+  if (trustRequestStart && limit.kind !== 'auto') {
+    throw wrongOption(NAME, 'trustRequestStart', true, 'only a limit that tunes itself looks at the time stamp: limit: \'auto\' or { min, max, initial }')
+  }
   return {
-    limit: resolveLimit(options.limit ?? 'auto', key !== undefined),
+    limit,
     queue: resolveQueue(options.queue ?? {}),
     key,
     priorityOf: resolvePriority(options.priority ?? 'normal'),
     skip: optionalFunction(NAME, 'skip', options.skip) ?? isHealthCheck,
     maxHold: options.maxHold === false ? false : wholeNumber(NAME, 'maxHold', options.maxHold ?? DEFAULT_MAX_HOLD, 1, 2 ** 31 - 1),
     releaseAtEnd: oneOf(NAME, 'releaseAt', options.releaseAt ?? 'finish', ['finish', 'end']) === 'end',
-    trustRequestStart: flag(NAME, 'trustRequestStart', options.trustRequestStart ?? false),
+    trustRequestStart,
     retryAfter: numberWithin(NAME, 'retryAfter', options.retryAfter ?? 1, 0, 86_400),
     handler: resolveHandler(options.handler),
     observing: oneOf(NAME, 'mode', options.mode ?? 'enforce', ['enforce', 'observe']) === 'observe',

@@ -89,15 +89,15 @@ export class Ticket implements Admission, Holding, Held {
       return
     }
     this.desk.waited(this.heldSince - this.#since)
-    context.runInAsyncScope(this.#run, this)
+    context.runInAsyncScope(this.#runAlone, this)
   }
 
   reject(reason: Reason): void {
     const context = this.#context
-    const answer = (): boolean => this.desk.rejected(this, reason)
     const before = this.#state
     this.#state = 'over'
-    if (!(context === undefined ? answer() : context.runInAsyncScope(answer))) this.#state = before
+    const answered = context === undefined ? this.desk.rejected(this, reason) : context.runInAsyncScope(this.#rejectAlone, this, reason)
+    if (!answered) this.#state = before
   }
 
   end(ending: Ending): void {
@@ -123,6 +123,24 @@ export class Ticket implements Admission, Holding, Held {
     this.#gateway.rule.release(this)
   }
 
+  /** Called from a queue: what the app throws is the app's, and must not keep the others from their turn. */
+  #runAlone(): void {
+    try {
+      this.#run()
+    } catch (error) {
+      throwLater(error)
+    }
+  }
+
+  #rejectAlone(reason: Reason): boolean {
+    try {
+      return this.desk.rejected(this, reason)
+    } catch (error) {
+      throwLater(error)
+      return true
+    }
+  }
+
   #run(): void {
     try {
       this.next()
@@ -133,4 +151,9 @@ export class Ticket implements Admission, Holding, Held {
     // An upgraded connection is somebody else's from here on.
     if ('upgrade' in this.request && this.request.upgrade === true) this.end('streams')
   }
+}
+
+/** As if a callback of the request's own had thrown it. */
+function throwLater(error: unknown): void {
+  process.nextTick(() => { throw error })
 }

@@ -1,14 +1,16 @@
 /** What happens to a failure: the app's error middleware, the built-in answer, a cut, or a report; and giving up. */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { tell } from '../shared/listeners.js'
 import { sendProblem } from '../shared/problem.js'
+import { routePatternOf } from '../shared/route.js'
 import { abort, answer, cutOff, statusOf } from './answer.js'
 import { contexts, type FailureHandler, type RequestContext } from './context.js'
 import { Counts } from './counts.js'
 import { ABORT, note, phaseOf, recoveryInfo, toError, type Failure } from './failure.js'
 import { Window, giveUp } from './giving-up.js'
 import type { RecoveryConfiguration } from './options.js'
-import { reportOf, requestIdOf, routeOf, type RecoveryOutcome, type RecoveryReport } from './report.js'
+import { reportOf, requestIdOf, type RecoveryOutcome, type RecoveryReport } from './report.js'
 
 /** What loggers may listen to. */
 export interface RecoveryEvents {
@@ -110,7 +112,7 @@ export class Recoverer implements FailureHandler {
   #report(request: IncomingMessage, response: ServerResponse, failure: Failure, late: boolean, outcome: RecoveryOutcome): RecoveryReport {
     const id = requestIdOf(request, this.#configuration.requestId)
     const report = reportOf(request, response, failure, { late, outcome, id })
-    this.counts.add(routeOf(request), failure.kind)
+    this.counts.add(routePatternOf(request), failure.kind)
     const { onRecover } = this.#configuration
     this.#tell(() => {
       onRecover?.(report)
@@ -128,12 +130,8 @@ export class Recoverer implements FailureHandler {
   }
 
   /** A listener that fails must not fail the recovery. */
-  #tell(tell: () => void): void {
-    try {
-      contexts.run(undefined, tell)
-    } catch (error) {
-      process.emitWarning(`a listener of recovery() has thrown: ${String(error)}`, { code: 'ERR_RECOVERY_LISTENER' })
-    }
+  #tell(call: () => void): void {
+    tell('recovery', 'ERR_RECOVERY_LISTENER', () => { contexts.run(undefined, call) })
   }
 
   #giveUp({ request }: RequestContext, report: RecoveryReport): void {

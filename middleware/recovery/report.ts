@@ -1,6 +1,7 @@
 /** What is told of a recovery: which request, where, how; with nothing in it that a log must not have. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { routePatternOf } from '../shared/route.js'
 import type { Failure, FailureKind, FailurePhase } from './failure.js'
 
 /** How the request ended. */
@@ -32,12 +33,6 @@ const MASK = '[masked]'
 
 function masked(headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, SECRET.has(name.toLowerCase()) ? MASK : value]))
-}
-
-/** The pattern of the route that Express has chosen, as its router has it: what that is mounted on is gone by then. */
-export function routeOf(request: IncomingMessage): string {
-  const { route } = request as { route?: { path?: string | RegExp | (string | RegExp)[] } }
-  return route?.path === undefined ? '' : [route.path].flat().join(',')
 }
 
 /** An X-Request-Id that may stand in a log and in an answer. */
@@ -72,7 +67,7 @@ export function reportOf(
     ...rest,
     method: request.method ?? '',
     url: typeof originalUrl === 'string' ? originalUrl : (request.url ?? ''),
-    route: routeOf(request),
+    route: routePatternOf(request),
     headers: masked(request.headers),
     responseHeaders: masked(response.getHeaders()),
   }

@@ -1,9 +1,12 @@
 /** What a site sees of concurrencyLimit(): real connections, and handlers that end when the test says so. */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
 import { Registry } from 'prom-client'
 import request from 'supertest'
@@ -346,6 +349,25 @@ describe('answers', () => {
   })
 })
 
+describe('what an app throws', () => {
+  it.each(['fixed', 'auto'])('%s limit: a handler that throws when its turn comes keeps nobody else from theirs', async (kind) => {
+    const program = fileURLToPath(new URL('programs/throws.js', import.meta.url))
+    const { stdout } = await promisify(execFile)(process.execPath, [program, kind])
+    expect(JSON.parse(stdout)).toEqual({ body: 'fine', thrown: ['by intention'], waiting: 0 })
+  })
+  it('a listener that throws is a warning, and the client gets its answer', async () => {
+    const cap = limit({ limit: 1, queue: { max: 1, timeout: 5 } })
+    cap.events.on('reject', () => { throw new Error('by intention') })
+    const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const subject = await start(cap)
+    subject.get()
+    await subject.entered(1)
+    expect((await subject.get().answer).status).toBe(503)
+    expect(emitWarning).toHaveBeenCalledWith(expect.stringContaining('by intention'), { code: 'ERR_CONCURRENCY_LIMIT_LISTENER' })
+    emitWarning.mockRestore()
+  })
+})
+
 describe('observing', () => {
   it('lets everybody in, and counts whom it would have turned away', async () => {
     const cap = limit({ limit: 1, queue: false, mode: 'observe' })
@@ -426,6 +448,7 @@ describe('wrong options', () => {
     [{ handler: 'error' }, "option handler is 'error'"],
     [{ mode: 'dry-run' }, "give 'enforce' or 'observe'"],
     [{ trustRequestStart: 'yes' }, 'give true or false'],
+    [{ limit: 5, trustRequestStart: true }, 'option trustRequestStart is true: only a limit that tunes itself looks at the time stamp'],
     [{ retryAfter: Infinity }, 'option retryAfter is Infinity'],
     [{ skip: '/health' }, "option skip is '/health': give a function"],
     [{ limits: 3 }, 'option limits: no such option'],
