@@ -138,6 +138,14 @@ describe.each(CARRIERS)('%s', (carrier) => {
     expect(await successful.statuses(2)).toEqual([200, 429])
   })
 
+  it('a request whose client has left is given back', async () => {
+    const limit = rateLimit({ windowMs: WINDOW, limit: 1, skipFailedRequests: true })
+    const app = await start(limit, { carrier, handler: (_request, response) => { response.destroy() } })
+    await app.ask().catch(() => undefined)
+    while ((await limit.getKey('127.0.0.1'))?.totalHits !== 0) await new Promise(setImmediate)
+    expect(app.handled).toBe(1)
+  })
+
   it('getKey() tells a client\'s hits, resetKey() forgets them', async () => {
     const limit = rateLimit({ windowMs: WINDOW, limit: 1 })
     const app = await start(limit, { carrier })

@@ -1,6 +1,6 @@
 /** What happens to requests while a store fails, and when it is well again. */
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { Logger, RateLimitRequestHandler } from 'express-rate-limit'
+import type { Logger } from 'express-rate-limit'
 import { MemoryStore, rateLimit, type RateLimit, type RateLimitOptions, type Store } from '../../../middleware/rate-limit.js'
 import { Subject, type Setup } from './subject.js'
 
@@ -213,6 +213,3 @@ it('two limits that count a request twice in one kind of store are told apart fr
   expect(await lines('a', 'b')).toEqual([])
   expect(await lines('a', 'a')).toEqual([expect.stringContaining('ERR_ERL_DOUBLE_COUNT')])
 })
-
-// What express-rate-limit's own middleware is typed as, this is, too.
-export const typed: Pick<RateLimitRequestHandler, 'resetKey' | 'getKey'> = rateLimit()

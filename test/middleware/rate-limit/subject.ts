@@ -98,12 +98,17 @@ export class Subject {
     const socket = net.connect({ port, host: '127.0.0.1', localAddress: from })
     const session = http2.connect(`http://127.0.0.1:${String(port)}`, { createConnection: () => socket })
     const stream = session.request({ ':method': method, ':path': path, ...headers })
-    const [answered] = await once(stream, 'response') as [http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader]
-    let body = ''
-    stream.setEncoding('utf8').on('data', (piece: string) => { body += piece })
-    await once(stream, 'end')
-    session.close()
-    return { status: answered[':status'] ?? 0, headers: answered, body }
+    try {
+      const closed = once(stream, 'close').then(() => { throw new Error('closed without a response') })
+      const [answered] = await Promise.race([once(stream, 'response'), closed]) as [http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader]
+      closed.catch(() => undefined)
+      let body = ''
+      stream.setEncoding('utf8').on('data', (piece: string) => { body += piece })
+      await once(stream, 'end')
+      return { status: answered[':status'] ?? 0, headers: answered, body }
+    } finally {
+      session.close()
+    }
   }
 
   #serve(app: RequestListener): net.Server {
