@@ -1,2 +1,61 @@
-/** Reserved for the rate limit; exports nothing yet. */
-export {}
+/** The public face of the rate limit: express-rate-limit, with a key, answers and a store that are right here. */
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRateLimitInfo } from 'express-rate-limit'
+import { createLimiter, type RateLimitEvents } from './rate-limit/limiter.js'
+import { resolveOptions, type RateLimitOptions } from './rate-limit/options.js'
+import { ClientLeft } from './rate-limit/client-key.js'
+
+export { ipKeyGenerator, MemoryStore, type ClientRateLimitInfo, type RateLimitInfo, type Store } from 'express-rate-limit'
+export { RateLimitKeyError, RateLimitStoreError } from './rate-limit/errors.js'
+export type { RateLimitEvents } from './rate-limit/limiter.js'
+export type { RateLimitOptions, StoreFailure } from './rate-limit/options.js'
+
+/** The middleware, with what express-rate-limit has on it. */
+export interface RateLimit {
+  (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
+  /** Forgets the hits of a key; that of an address is `ipKeyGenerator(address)`. */
+  resetKey(key: string): Promise<void>
+  /** The hits of a key. Throws with a store that cannot tell. */
+  getKey(key: string): Promise<ClientRateLimitInfo | undefined>
+  /** 'store-failure' and 'store-recovery'. */
+  readonly events: EventEmitter<RateLimitEvents>
+}
+
+/**
+ * Limits how many requests a client may send in a time, with the options of express-rate-limit. Who is over it gets 429 with
+ * Retry-After, as `application/problem+json` (RFC 9457). A request of which nobody can tell whose it is gives an error to
+ * `next()`, a RateLimitKeyError: it would share its count with others.
+ * @throws OptionError that names a wrong option
+ */
+export function rateLimit(options?: RateLimitOptions): RateLimit {
+  const { limiter, store, events, appends } = createLimiter(resolveOptions(options))
+  function rateLimitMiddleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
+    if (appends && !('append' in response)) Object.defineProperty(response, 'append', { value: append, configurable: true })
+    // What it asks of Express's is there now, or replaced.
+    void limiter(request as Parameters<typeof limiter>[0], response as Parameters<typeof limiter>[1], (error?: unknown) => {
+      if (error instanceof ClientLeft) response.destroy()
+      else proceed(next, error)
+    })
+  }
+  return Object.defineProperties(rateLimitMiddleware as RateLimit, {
+    resetKey: { value: async (key: string): Promise<void> => { await store.resetKey(key) } },
+    getKey: { value: async (key: string) => limiter.getKey(key) },
+    events: { value: events },
+  })
+}
+
+/** As Express's, for the headers of draft 8. */
+function append(this: ServerResponse, name: string, value: string): ServerResponse {
+  return this.appendHeader(name, value)
+}
+
+/** What a handler throws on plain `node:http` is thrown as it would be without a limit, and not given to it again. */
+function proceed(next: (error?: unknown) => void, error: unknown): void {
+  try {
+    if (error === undefined) next()
+    else next(error)
+  } catch (thrown) {
+    process.nextTick(() => { throw thrown })
+  }
+}

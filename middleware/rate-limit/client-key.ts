@@ -1,0 +1,94 @@
+/** The key that a request is counted by. Where it would not be the client's own, the request is refused. */
+import type { IncomingMessage } from 'node:http'
+import { BlockList, isIP, isIPv6 } from 'node:net'
+import { inspect } from 'node:util'
+import { ipKeyGenerator, type Logger, type ValueDeterminingMiddleware } from 'express-rate-limit'
+import { addressOf, hasLeft, isLoopback, trustsAnybody, unbelievedHeader } from './client-address.js'
+import { RateLimitKeyError } from './errors.js'
+import type { ResolvedRateLimit } from './options.js'
+
+/** Thrown where the client is gone: there is nobody to answer, and nothing to tell. */
+export class ClientLeft extends Error {}
+
+/** In these, all clients have one prefix: link-local addresses, and the IPv4 addresses behind NAT64 (RFC 6052). */
+const WITHOUT_PREFIX = new BlockList()
+WITHOUT_PREFIX.addSubnet('fe80::', 10, 'ipv6')
+WITHOUT_PREFIX.addSubnet('64:ff9b::', 96, 'ipv6')
+
+const TRUST = 'trust that proxy: app.set(\'trust proxy\', 1) in Express, or the option trustedProxies: 1'
+const SEND = 'let the proxy send X-Forwarded-For (nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for)'
+const OWN_KEY = 'or give a keyGenerator, or leave such requests out with skip'
+
+const NO_ADDRESS = 'rateLimit: the client has no address, and everybody would share one count. A Unix socket has none: '
+  + `${SEND} and ${TRUST}. Over FastCGI the web server must send REMOTE_ADDR. ${capital(OWN_KEY)}.`
+
+export function keyGeneratorOf(options: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
+  const { keyGenerator } = options
+  return keyGenerator === undefined ? addressKeys(options) : givenKeys(keyGenerator, options)
+}
+
+function givenKeys(keyGenerator: ValueDeterminingMiddleware<string>, { logger }: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
+  const operator = new Operator(logger)
+  return async (request, response) => {
+    const key: unknown = await keyGenerator(request, response)
+    if (typeof key === 'string' && key !== '') return key
+    throw operator.told('key', `rateLimit: keyGenerator gave ${inspect(key, { depth: 1 })}, and everybody with it would share one count. Give a string, or leave such requests out with skip.`)
+  }
+}
+
+function addressKeys(options: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
+  const { trustedProxies, ipv6Subnet } = options
+  const operator = new Operator(options.logger)
+  return async (request, response) => {
+    const address = addressOf(request, trustedProxies)
+    if (address === undefined && hasLeft(request)) throw new ClientLeft()
+    if (address === undefined) throw operator.told('none', NO_ADDRESS)
+    if (isIP(address) === 0) {
+      throw operator.told('no address', `rateLimit: ${inspect(address)} is no address of a client, and others may share it. Look at what the proxy sends, ${OWN_KEY}.`)
+    }
+    if (address === request.socket.remoteAddress) checkConnection(request, address, options, operator)
+    else checkTrust(request, options, operator)
+    if (!isIPv6(address) || WITHOUT_PREFIX.check(address, 'ipv6')) return ipKeyGenerator(address, false)
+    return ipKeyGenerator(address, typeof ipv6Subnet === 'function' ? await ipv6Subnet(request, response) : ipv6Subnet)
+  }
+}
+
+/** Whether a proxy's address is taken for that of its clients. */
+function checkConnection(request: IncomingMessage, address: string, { trustedProxies, validates }: ResolvedRateLimit, operator: Operator): void {
+  const header = trustedProxies === 0 ? undefined : unbelievedHeader(request, trustedProxies)
+  if (header === undefined) return
+  const validation = header === 'forwarded' ? 'forwardedHeader' : 'xForwardedForHeader'
+  if (!validates(validation)) return
+  const error = operator.told(header, `rateLimit: the header ${header} says for whom the request was sent, and is not believed: all clients of the proxy ${address} share one count. `
+    + `If it is your proxy, ${SEND} and ${TRUST}, ${OWN_KEY}. If clients send that header themselves, give validate: { ${validation}: false }.`)
+  // What comes from this machine with such a header comes from a proxy on it. From elsewhere, a client may have made it up.
+  if (isLoopback(address)) throw error
+}
+
+/** Whether clients may choose their key. */
+function checkTrust(request: IncomingMessage, { trustedProxies, validates }: ResolvedRateLimit, operator: Operator): void {
+  if (trustedProxies !== undefined || !validates('trustProxy') || !trustsAnybody(request)) return
+  operator.told('trust', 'rateLimit: Express\'s setting \'trust proxy\' is true: where a proxy passes on the X-Forwarded-For of a client, that client chooses its own key. '
+    + 'Set the number of proxies instead, app.set(\'trust proxy\', 1); or, where the outermost proxy replaces the header, give validate: { trustProxy: false }.')
+}
+
+/** Is told everything once. */
+class Operator {
+  readonly #logger: Logger
+  readonly #told = new Set<string>()
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  told(what: string, message: string): RateLimitKeyError {
+    const error = new RateLimitKeyError(message)
+    if (!this.#told.has(what)) this.#logger.error(error)
+    this.#told.add(what)
+    return error
+  }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}

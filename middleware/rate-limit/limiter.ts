@@ -1,0 +1,104 @@
+/** express-rate-limit with its parts replaced: the key, the answer, the store's guard, and where it logs. */
+import { EventEmitter } from 'node:events'
+import { MemoryStore, rateLimit as expressRateLimit, type Logger, type Options, type RateLimitRequestHandler, type Store } from 'express-rate-limit'
+import { OptionError, wrongOption } from '../shared/options.js'
+import { answerWith } from './answer.js'
+import { keyGeneratorOf } from './client-key.js'
+import { RateLimitStoreError } from './errors.js'
+import { GuardedStore } from './guarded-store.js'
+import { modernStore } from './legacy-store.js'
+import { NAME, type ResolvedRateLimit, type StoreFailure } from './options.js'
+
+/** What listeners on `events` get. */
+export interface RateLimitEvents {
+  /** The store does not answer, or not in time. */
+  'store-failure': [error: unknown]
+  /** It does again, after so many milliseconds. */
+  'store-recovery': [milliseconds: number]
+}
+
+export interface Limiter {
+  readonly limiter: RateLimitRequestHandler
+  readonly store: Store
+  readonly events: EventEmitter<RateLimitEvents>
+  /** Whether it appends to headers. */
+  readonly appends: boolean
+}
+
+const UNTIL_THEN: Readonly<Record<StoreFailure, string>> = {
+  local: 'until it does, this process counts by itself',
+  pass: 'until it does, all requests pass',
+  refuse: 'until it does, all requests are refused',
+}
+
+/** Two limits on one store would add up. */
+const usedStores = new WeakSet<Options['store']>()
+
+export function createLimiter(options: ResolvedRateLimit): Limiter {
+  const { passed, store: given, onStoreFailure, validates } = options
+  if (given !== undefined && validates('unsharedStore') && usedStores.has(given)) {
+    throw wrongOption(NAME, 'store', given, 'it counts for another rateLimit() already: give a new one, with a prefix of its own where it takes one')
+  }
+  const events = new EventEmitter<RateLimitEvents>()
+  const store = given === undefined ? new MemoryStore() : guard(modernStore(given), options, events)
+  const creation = { isOver: false }
+  const limiter = expressRateLimit({
+    ...passed,
+    keyGenerator: keyGeneratorOf(options),
+    handler: passed.handler ?? answerWith(options.message),
+    passOnStoreError: onStoreFailure === 'pass',
+    logger: loggerOf(options, creation),
+    store,
+  })
+  creation.isOver = true
+  if (given !== undefined) usedStores.add(given)
+  return { limiter, store, events, appends: passed.standardHeaders === 'draft-8' }
+}
+
+function guard(store: Store, { storeTimeout, onStoreFailure, logger }: ResolvedRateLimit, events: EventEmitter<RateLimitEvents>): GuardedStore {
+  // In a microtask: what listeners and loggers throw must not look like the store's errors.
+  return new GuardedStore(store, {
+    timeout: storeTimeout,
+    onFailure: onStoreFailure,
+    failed(error) {
+      queueMicrotask(() => {
+        logger.error(error, `rateLimit: the store does not answer; ${UNTIL_THEN[onStoreFailure]}`)
+        events.emit('store-failure', error)
+      })
+    },
+    recovered(milliseconds) {
+      queueMicrotask(() => {
+        logger.warn(`rateLimit: the store answers again, after ${String(Math.ceil(milliseconds / 1000))} s`)
+        events.emit('store-recovery', milliseconds)
+      })
+    },
+  })
+}
+
+/** What express-rate-limit only logs of options is an error. What has been told of the store already is not told again. */
+function loggerOf({ logger, store }: ResolvedRateLimit, creation: { isOver: boolean }): Logger {
+  const refuse = (error: unknown): void => {
+    if (creation.isOver || (store !== undefined && codeOf(error) === CREATED_LATE)) return
+    if (error instanceof OptionError) throw error
+    const reason = codeOf(error) === CREATED_LATE ? CALL_ONCE : error instanceof Error ? error.message : String(error)
+    throw new OptionError(`${NAME}: ${reason}`, { cause: error })
+  }
+  return {
+    error(error, message) {
+      if (error instanceof RateLimitStoreError) return
+      refuse(error)
+      logger.error(error, message)
+    },
+    warn(error, message) {
+      refuse(error)
+      logger.warn(error, message)
+    },
+  }
+}
+
+const CREATED_LATE = 'ERR_ERL_CREATED_IN_REQUEST_HANDLER'
+const CALL_ONCE = 'called while a request was answered, it would count anew each time: call it once, where the app is made'
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
