@@ -112,7 +112,8 @@ function originalLine({ line, at }: Place, map: TraceMap, source: string): numbe
 
 /** A function without a name is told from others by its place. */
 function nameOf(name: string, file: string, line: number): string {
-  if (name !== '') return printable(name)
+  const shown = printable(name)
+  if (shown !== '') return shown
   return file === '' ? '(anonymous)' : `(anonymous ${shortPlace(file, line)})`
 }
 
