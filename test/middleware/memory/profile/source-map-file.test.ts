@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { loadSourceMap, pathOf } from '../../../../middleware/memory/profile/source-map-file.js'
 
 const map = (source: string, more: object = {}): string => JSON.stringify({ version: 3, sources: [source], names: [], mappings: 'AACA', ...more })
+const SUBJECT = new URL('../../../../middleware/memory/profile/source-map-file.js', import.meta.url).href
 let directory = ''
 
 function file(name: string, content: string): string {
@@ -46,6 +47,18 @@ describe('the source map of a file', () => {
     const path = file('sections.js', 'x()')
     file('sections.js.map', JSON.stringify({ version: 3, sections: [{ offset: { line: 0, column: 0 }, map: JSON.parse(map('part.ts')) as object }] }))
     expect(await sourcesOf(path)).toEqual([`${pathToFileURL(directory).href}/part.ts`])
+  })
+
+  it('is the one that Node knows, where a loader has compiled what is on the disk', () => {
+    const path = file('loaded.ts', 'const typed: number = 1')
+    const code = `x = 1\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(map('loaded.ts')).toString('base64')}`
+    const program = `
+      const { Module } = await import('node:module')
+      const { loadSourceMap } = await import(${JSON.stringify(SUBJECT)})
+      new Module(${JSON.stringify(path)})._compile(${JSON.stringify(code)}, ${JSON.stringify(path)})
+      console.log((await loadSourceMap(${JSON.stringify(path)}))?.resolvedSources.join())`
+    const output = execFileSync(process.execPath, ['--enable-source-maps', '--input-type=module', '--eval', program], { encoding: 'utf8' })
+    expect(output.trim()).toBe(pathToFileURL(path).href)
   })
 
   it('is none where anything is wrong', async () => {
