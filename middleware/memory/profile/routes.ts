@@ -1,0 +1,144 @@
+/** The paths of Go's net/http/pprof that V8 has an honest answer for, and the call sites of the page. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { getHeapStatistics } from 'node:v8'
+import { sendProblem } from '../../shared/problem.js'
+import { memStats, type CollectionCounts } from '../mem-stats.js'
+import type { Route } from '../route.js'
+import { announceCollection, answering, send, whileConnected } from './answers.js'
+import { CallSiteTable } from './call-sites.js'
+import { CPU_INTERVAL, takeCpuProfile } from './cpu-sampler.js'
+import type { HeapProfile, HeapSource } from './heap-sampler.js'
+import { heapText } from './heap-text.js'
+import { wholeParameter } from './parameters.js'
+import { encodePprof, type PprofInput } from './pprof.js'
+import { SourceMaps } from './source-maps.js'
+import { difference, type Stack } from './stacks.js'
+import { symbolRoutes } from './symbol-routes.js'
+import { SymbolTable } from './symbols.js'
+
+export interface ProfileTools {
+  /** Of the live heap; started. */
+  sampler: HeapSource
+  /** What memStats() needs to know of the collections. */
+  gc: () => CollectionCounts
+  /** Where functions are in their author's files. Default: new ones. */
+  maps?: SourceMaps
+}
+
+/** Seconds that a profile may take; Go's default for the processor. */
+const SECONDS = { least: 1, most: 300 }
+const DEFAULT_SECONDS = 30
+
+const TEXT = { type: 'text/plain; charset=utf-8' }
+const HEAP_TYPES = [{ type: 'samples', unit: 'count' }, { type: 'inuse_space', unit: 'bytes' }]
+const CPU_TYPES = [{ type: 'samples', unit: 'count' }, { type: 'cpu', unit: 'nanoseconds' }]
+/** pprof prints them above what it shows. */
+const HEAP_COMMENTS = [
+  'A full garbage collection was forced for this profile.',
+  'inuse_space is an estimate by V8, from samples; samples are no objects.',
+  'Lines are those where functions begin; what was inlined counts for its caller.',
+]
+const CPU_COMMENTS = [
+  'The thread that runs JavaScript, without the time in which it had nothing to do.',
+  'Lines are those that were running in the innermost functions, and those where the others begin.',
+]
+
+const NO_ALLOCS = 'V8 cannot tell what was allocated and collected since: it has one sampling profiler for a process, which remembers '
+  + 'either what is alive or everything that ever was, and heap needs what is alive. TotalAlloc in heap?debug=1 is the sum, from Node 26 on.'
+
+export function profileRoutes(tools: ProfileTools): Route[] {
+  const { sampler, maps = new SourceMaps() } = tools
+  const symbols = new SymbolTable()
+  const sites = new CallSiteTable(sampler, maps)
+  const route = (method: Route['method'], path: string, expensive: boolean, handle: Route['handle']): Route => ({ method, path, expensive, handle: answering(handle) })
+  return [
+    route('GET', 'heap', true, (request, response) => heap(request, response, { ...tools, maps, symbols })),
+    route('GET', 'profile', true, (request, response) => processor(request, response, maps)),
+    route('GET', 'allocs', false, (request, response) => { sendProblem(request, response, { status: 404, detail: NO_ALLOCS }) }),
+    route('GET', 'cmdline', false, (_request, response) => { send(response, TEXT, commandLine()) }),
+    route('GET', 'callsites', true, async (_request, response) => { sendSites(response, await sites.sites()) }),
+    route('POST', 'mark', true, async (_request, response) => { sendSites(response, await sites.mark()) }),
+    ...symbolRoutes(symbols).map(({ method, path, expensive, handle }) => route(method, path, expensive, handle)),
+  ]
+}
+
+type HeapTools = Required<ProfileTools> & { symbols: SymbolTable }
+
+async function heap(request: IncomingMessage, response: ServerResponse, tools: HeapTools): Promise<void> {
+  const seconds = wholeParameter(request, 'seconds', SECONDS)
+  const debug = wholeParameter(request, 'debug', { least: 0, most: 2 }) ?? 0
+  // As Go has it; here a collection is forced in any case.
+  wholeParameter(request, 'gc', { least: 0, most: 1 })
+  if (seconds !== undefined && debug > 0) {
+    sendProblem(request, response, { status: 400, detail: 'seconds and debug exclude each other: a difference has no text form.' })
+    return
+  }
+  if (seconds !== undefined) await heapDifference(response, tools, seconds)
+  else if (debug > 0) await heapAsText(response, tools)
+  else {
+    const profile = await tools.sampler.take()
+    announceCollection(response)
+    send(response, attachment('heap'), await encodeHeap(profile, profile.stacks, tools.maps))
+  }
+}
+
+async function heapAsText(response: ServerResponse, { sampler, gc, maps, symbols }: HeapTools): Promise<void> {
+  const before = { stats: memStats(gc()), rss: process.memoryUsage.rss() }
+  const { stacks, pauseMs, interval } = await sampler.take()
+  const liveHeap = getHeapStatistics().used_heap_size
+  announceCollection(response)
+  send(response, TEXT, heapText({ stacks: await maps.resolve(stacks), symbols, before, liveHeap, pauseMs, interval }))
+}
+
+async function heapDifference(response: ServerResponse, { sampler, maps }: HeapTools, seconds: number): Promise<void> {
+  const profiles = await whileConnected(response, async (signal) => {
+    const then = await sampler.take()
+    await delay(seconds * 1000, undefined, { signal, ref: false })
+    return { then, now: await sampler.take() }
+  })
+  if (profiles === undefined) return
+  const { then, now } = profiles
+  announceCollection(response)
+  send(response, attachment('heap-delta'), await encodeHeap(now, difference(then.stacks, now.stacks), maps, now.time - then.time))
+}
+
+async function encodeHeap({ time, interval }: HeapProfile, stacks: readonly Stack[], maps: SourceMaps, duration?: number): Promise<Buffer> {
+  const input: PprofInput = {
+    stacks: await maps.resolve(stacks),
+    types: HEAP_TYPES,
+    period: { type: 'space', unit: 'bytes', value: interval },
+    time,
+    comments: HEAP_COMMENTS,
+  }
+  return encodePprof(duration === undefined ? input : { ...input, duration })
+}
+
+async function processor(request: IncomingMessage, response: ServerResponse, maps: SourceMaps): Promise<void> {
+  const seconds = wholeParameter(request, 'seconds', SECONDS) ?? DEFAULT_SECONDS
+  const profile = await whileConnected(response, (signal) => takeCpuProfile(seconds * 1000, signal))
+  if (profile === undefined) return
+  const { stacks, time, duration } = profile
+  send(response, attachment('profile'), await encodePprof({
+    stacks: await maps.resolve(stacks),
+    types: CPU_TYPES,
+    period: { type: 'cpu', unit: 'nanoseconds', value: CPU_INTERVAL * 1000 },
+    time,
+    duration,
+    comments: CPU_COMMENTS,
+  }))
+}
+
+function attachment(name: string): { type: string; file: string } {
+  return { type: 'application/octet-stream', file: `${name}.pb.gz` }
+}
+
+function sendSites(response: ServerResponse, sites: object): void {
+  announceCollection(response)
+  send(response, { type: 'application/json' }, JSON.stringify(sites))
+}
+
+/** As Go's: what the process was started with, by NUL. */
+function commandLine(): string {
+  return [process.argv0, ...process.execArgv, ...process.argv.slice(1)].join('\0')
+}
