@@ -57,10 +57,8 @@ async function runSettle(addressOf: AddressOf): Promise<void> {
   say('settle-message', 'Collecting, then waiting a second …')
   const answer = await ask('POST', addressOf('settle'))
   if (answer.words !== undefined) say('settle-message', answer.words, answer)
-  else if (isSettleReport(answer.value)) {
-    showSettle(answer.value)
-    say('settle-message', `Done. ${answer.value.sentence}`)
-  } else say('settle-message', UNREADABLE, { words: UNREADABLE })
+  else if (isSettleReport(answer.value)) showSettle(answer.value)
+  else say('settle-message', UNREADABLE, { words: UNREADABLE })
 }
 
 async function takeSnapshot(addressOf: AddressOf): Promise<void> {

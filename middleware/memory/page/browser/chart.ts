@@ -10,6 +10,10 @@ import type { Collection, Columns, ColumnName } from './wire.js'
 
 /** Pixels a time label needs. */
 const LABEL_WIDTH = 96
+const NOTE_WIDTH = 160
+/** Collections that the server keeps. */
+const KEPT = 256
+const EXTERNAL_GRAIN = 5
 const CURVES = ['external', 'liveHeap', 'rss'] as const
 
 export class Chart {
@@ -22,6 +26,7 @@ export class Chart {
   readonly #ticks = shape('path', { class: 'collection' })
   readonly #forcedTicks = shape('path', { class: 'collection forced' })
   readonly #limits = shape('g')
+  readonly #lost = shape('g')
   readonly #cursor = shape('g', { class: 'cursor' })
   readonly #host: HTMLElement
   #layout: Layout | undefined
@@ -29,7 +34,7 @@ export class Chart {
   constructor(host: HTMLElement) {
     this.#host = host
     this.#svg.append(this.#grid, this.#rssArea, this.#loadArea, this.#loadLine)
-    this.#svg.append(...CURVES.map((name) => this.#curves[name]), this.#ticks, this.#forcedTicks, this.#limits, this.#cursor)
+    this.#svg.append(...CURVES.map((name) => this.#curves[name]), this.#ticks, this.#forcedTicks, this.#lost, this.#limits, this.#cursor)
     host.replaceChildren(this.#svg)
   }
 
@@ -47,19 +52,20 @@ export class Chart {
     const inView = view.collections.filter(({ time }) => time >= view.from && time <= view.to)
     this.#ticks.setAttribute('d', tickPath(inView.filter(({ forced }) => !forced), layout))
     this.#forcedTicks.setAttribute('d', tickPath(inView.filter(({ forced }) => forced), layout))
+    this.#lost.replaceChildren(...lostNote(view, layout))
     this.#limits.replaceChildren(...layout.shown.flatMap((limit) => limitLine(limit, layout)), ...beyondNote(layout))
   }
 
   #drawCurves(layout: Layout, { columns, from, gap }: View): void {
     const begin = firstFrom(columns.time, from)
     const times = columns.time.slice(begin)
-    const piecesOf = (name: ColumnName, y: (value: number) => number): ReturnType<typeof pieces> =>
-      pieces({ times, values: columns[name].slice(begin), x: layout.x, y, gap })
+    const piecesOf = (name: ColumnName, y: (value: number) => number, grain?: number): ReturnType<typeof pieces> =>
+      pieces({ times, values: columns[name].slice(begin), x: layout.x, y, gap, ...(grain === undefined ? {} : { grain }) })
     const rss = piecesOf('rss', layout.yMemory)
     this.#rssArea.setAttribute('d', area(rss, layout.memory.bottom))
     this.#curves.rss.setAttribute('d', line(rss))
     this.#curves.liveHeap.setAttribute('d', line(piecesOf('liveHeap', layout.yMemory), true))
-    this.#curves.external.setAttribute('d', line(piecesOf('external', layout.yMemory)))
+    this.#curves.external.setAttribute('d', line(piecesOf('external', layout.yMemory, EXTERNAL_GRAIN)))
     const load = piecesOf('requestsPerSecond', layout.yLoad)
     this.#loadArea.setAttribute('d', area(load, layout.load.bottom))
     this.#loadLine.setAttribute('d', line(load))
@@ -131,12 +137,20 @@ function tickPath(collections: readonly Collection[], { x, collections: lane }: 
   return [...places].map((at) => `M${String(at)},${String(lane.bottom)}V${String(lane.top)}`).join('')
 }
 
+/** The lane says where it knows nothing: the server keeps the last collections alone. */
+function lostNote({ collections, from }: View, { x, left, collections: lane }: Layout): SVGElement[] {
+  const first = collections[0]?.time ?? from
+  const room = x(first) - left
+  if (collections.length < KEPT || room < NOTE_WIDTH) return []
+  return [label(left + room / 2, (lane.top + lane.bottom) / 2 + 4, 'older ones are not kept', 'label middle')]
+}
+
 function limitLine({ name, value }: NamedLimit, layout: Layout): SVGElement[] {
   const y = layout.yMemory(value)
   return [rule(layout, y, `limit ${name.replace(' ', '-')}`), label(layout.right - 2, y - 6, `${name} ${octets(value)}`, 'limit-label end')]
 }
 
-function beyondNote({ beyond, right, memory: lane }: Layout): SVGElement[] {
+function beyondNote({ beyond, left, memory: lane }: Layout): SVGElement[] {
   if (beyond.length === 0) return []
-  return [label(right - 2, lane.top - 8, `↑ ${beyond.map(({ name, value }) => `${name} ${octets(value)}`).join(', ')}`, 'limit-label end')]
+  return [label(left, lane.top - 8, `↑ ${beyond.map(({ name, value }) => `${name} ${octets(value)}`).join(', ')}`, 'limit-label')]
 }

@@ -40,11 +40,16 @@ export class Figures {
 }
 
 function headings(cgroup: boolean): HTMLElement[] {
-  const names = ['Time', 'RSS', 'Live heap', 'External', ...(cgroup ? ['Cgroup'] : []), 'Requests/s']
-  return names.map((name) => element('th', { scope: 'col' }, name))
+  const names = ['Time', 'RSS', 'Live heap', 'External', ...(cgroup ? ['Cgroup'] : []), 'Requests a second']
+  return names.map((name) => element('th', { scope: 'col', class: name === 'Cgroup' ? 'spare' : '' }, name))
 }
 
 function rowOf({ time, rss, liveHeap, external, cgroup, requestsPerSecond }: Interval, withCgroup: boolean): HTMLElement {
-  const cells = [memory(rss), memory(liveHeap), memory(external), ...(withCgroup ? [memory(cgroup)] : []), perSecond(requestsPerSecond)]
-  return element('tr', {}, element('th', { scope: 'row' }, moment(time, Date.now())), ...cells.map((text) => element('td', {}, text)))
+  const cell = (text: string, kind = ''): HTMLElement => element('td', { class: kind }, text)
+  return element('tr', {},
+    element('th', { scope: 'row' }, moment(time, Date.now())),
+    ...[rss, liveHeap, external].map((value) => cell(memory(value))),
+    ...(withCgroup ? [cell(memory(cgroup), 'spare')] : []),
+    cell(perSecond(requestsPerSecond)),
+  )
 }

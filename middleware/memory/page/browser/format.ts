@@ -1,4 +1,4 @@
-/** Values as people read them. Times are local, in the browser's language. */
+/** Values as people read them. Times are local and as the browser's language writes them; names of days are English, as the page is. */
 import { duration, octets } from '../../units.js'
 
 export const UNKNOWN = '–'
@@ -40,8 +40,8 @@ export function span(seconds: number): string {
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 const MINUTES = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
-const MOMENT = new Intl.DateTimeFormat(undefined, { weekday: 'short', hour: '2-digit', minute: '2-digit' })
-const DAY = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric' })
+const WEEKDAY = new Intl.DateTimeFormat('en-GB', { weekday: 'short' })
+const DAY = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric' })
 
 export function clock(time: number): string {
   return CLOCK.format(time)
@@ -49,7 +49,8 @@ export function clock(time: number): string {
 
 /** With the day where it is not today's. */
 export function moment(time: number, now: number): string {
-  return new Date(time).toDateString() === new Date(now).toDateString() ? MINUTES.format(time) : MOMENT.format(time)
+  const minutes = MINUTES.format(time)
+  return new Date(time).toDateString() === new Date(now).toDateString() ? minutes : `${WEEKDAY.format(time)} ${minutes}`
 }
 
 /** A tick of the time axis, `step` ms from the next. */

@@ -46,6 +46,8 @@ const LANE_GAP = 16
 const COLLECTIONS_HEIGHT = 14
 const LOAD_HEIGHT = 52
 const AXIS_HEIGHT = 26
+/** Of which only the first and the last are drawn: steps finer than the lane has room for make a tighter top. */
+const LOAD_STEPS = 4
 const NARROW = 600
 const LEAST_WIDTH = 200
 
@@ -58,7 +60,7 @@ export function layoutOf({ columns, limits, from, to }: View, hostWidth: number)
   const begin = firstFrom(columns.time, from)
   const { largest, shown, beyond } = withLimits(largestOf([columns.rss, columns.liveHeap, columns.external], begin), named(limits))
   const memoryAxis = axis(largest, width < NARROW ? 4 : 5, 1_000_000)
-  const loadAxis = axis(largestOf([columns.requestsPerSecond], begin), 1)
+  const loadAxis = axis(largestOf([columns.requestsPerSecond], begin), LOAD_STEPS)
   return {
     width, height: load.bottom + AXIS_HEIGHT, left, right, memory, collections, load, memoryAxis, loadAxis, shown, beyond,
     x: scale(from, to, left, right),

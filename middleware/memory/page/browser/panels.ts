@@ -43,18 +43,18 @@ export function showSpaces(spaces: readonly Space[]): void {
 
 /** Roles are said outright: on phones the rows are laid out as a grid, which takes them away in some browsers. */
 function spaceElement({ name, used, size, available, physical }: Space, largest: number): HTMLElement {
-  const share = bar(used / largest)
-  const meaning = spaceMeaning(name)
-  const head = element('th', { scope: 'row', role: 'rowheader' }, element('code', {}, name), ...(meaning === '' ? [] : [element('span', { class: 'note' }, meaning)]), share)
-  return element('tr', { role: 'row' }, head, ...[used, size, available, physical].map((value) => element('td', { role: 'cell' }, memory(value))))
+  const head = element('th', { scope: 'row', role: 'rowheader' },
+    element('span', { class: 'space' }, element('code', {}, name), element('span', { class: 'note' }, spaceMeaning(name)), bar(used / largest)))
+  return element('tr', { role: 'row', class: size > 0 ? '' : 'unused' }, head,
+    ...[used, size, available, physical].map((value) => element('td', { role: 'cell' }, memory(value))))
 }
 
-/** `heading`: how the check came about. */
+/** The sentence stands in the line that is announced. */
 export function showSettle({ sentence, explained, collectionMs, trigger }: SettleReport): void {
   const cause = trigger === 'load-drop' ? 'Load had dropped. ' : ''
-  byId('settle-none').hidden = true
   byId('settle-report').hidden = false
-  setText(byId('settle-sentence'), sentence)
+  byId('settle-message').classList.remove('failure')
+  setText(byId('settle-message'), sentence)
   setText(byId('settle-collection'), `${cause}The forced collection took ${milliseconds(collectionMs)}.`)
   const whole = Math.max(1, explained.reduce((sum, { octets }) => sum + octets, 0))
   byId('settle-parts').replaceChildren(...explained.map(({ part, octets, meaning, remedy }) => element('li', {},

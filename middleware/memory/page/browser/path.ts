@@ -13,39 +13,44 @@ export interface Curve {
   y: (value: number) => number
   /** ms without a sample that break the curve. */
   gap: number
+  /** Of all samples on so many pixels only the highest stays, so that a dotted line stays dotted. Without it, see `pieces`. */
+  grain?: number
 }
 
 /** The curve in unbroken pieces. Where many samples fall on one pixel, its first, lowest, highest and last stay. */
-export function pieces({ times, values, x, y, gap }: Curve): Point[][] {
+export function pieces({ times, values, x, y, gap, grain }: Curve): Point[][] {
   const found: Point[][] = []
   let piece: Point[] = []
   let before = NaN
   times.forEach((time, index) => {
     const value = values[index] ?? null
     if (value === null || time - before > gap) {
-      if (piece.length > 0) found.push(thinned(piece))
+      if (piece.length > 0) found.push(thinned(piece, grain))
       piece = []
     }
     before = time
     if (value !== null) piece.push({ x: x(time), y: y(value) })
   })
-  if (piece.length > 0) found.push(thinned(piece))
+  if (piece.length > 0) found.push(thinned(piece, grain))
   return found
 }
 
-function thinned(points: readonly Point[]): Point[] {
+function thinned(points: readonly Point[], grain: number | undefined): Point[] {
   const kept: Point[] = []
+  const cell = (point: Point | undefined): number | undefined => (point === undefined ? undefined : Math.floor(point.x / (grain ?? 1)))
   let begin = 0
   for (let index = 1; index <= points.length; index++) {
-    if (pixelOf(points[index]) === pixelOf(points[begin])) continue
-    kept.push(...extremes(points.slice(begin, index)))
+    if (cell(points[index]) === cell(points[begin])) continue
+    const together = points.slice(begin, index)
+    kept.push(...(grain === undefined ? extremes(together) : highest(together)))
     begin = index
   }
   return kept
 }
 
-function pixelOf(point: Point | undefined): number | undefined {
-  return point === undefined ? undefined : Math.floor(point.x)
+/** The least y: pixels are counted from above. */
+function highest(points: readonly Point[]): Point[] {
+  return points.length === 0 ? [] : [points.reduce((best, point) => (point.y < best.y ? point : best))]
 }
 
 function extremes(points: readonly Point[]): Point[] {

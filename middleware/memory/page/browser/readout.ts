@@ -1,6 +1,6 @@
 /** The figures of one moment, above the chart, which are its legend too. */
 import { byId, setText } from './dom.js'
-import { clock, memory, milliseconds, moment, percent, perSecond, span, UNKNOWN } from './format.js'
+import { clock, memory, milliseconds, moment, percent, perSecond, UNKNOWN } from './format.js'
 import type { Collection, Limits, Row } from './wire.js'
 import { readoutText } from './words.js'
 
@@ -27,10 +27,10 @@ export function showReading({ row, newest, limits, collections }: Reading): stri
   setText(TILES.liveHeap, memory(row.liveHeap))
   setText(TILES.external, memory(row.external))
   setText(TILES.load, perSecond(row.requestsPerSecond))
-  setText(NOTES.rss, shareOf(row.cgroup ?? row.rss, limits.cgroup, 'cgroup limit') || `V8 holds ${memory(row.heapTotal)}`)
+  setText(NOTES.rss, lines(shareOf(row.cgroup ?? row.rss, limits.cgroup, 'cgroup limit'), `V8’s heap ${memory(row.heapTotal)}`))
   setText(NOTES.liveHeap, collectionNote(row, limits, collections))
   setText(NOTES.external, `ArrayBuffers ${memory(row.arrayBuffers)}`)
-  setText(NOTES.load, `${row.inFlight === null ? UNKNOWN : String(row.inFlight)} in flight, delay ${milliseconds(row.loopDelay)}`)
+  setText(NOTES.load, lines(`${row.inFlight === null ? UNKNOWN : String(row.inFlight)} in flight`, `loop delay ${milliseconds(row.loopDelay)}`))
   const when = momentOf(row.time)
   setText(byId('moment'), newest ? `Now, ${clock(row.time)}` : when)
   if (newest) return 'Now, the newest sample'
@@ -43,13 +43,22 @@ function momentOf(time: number): string {
 }
 
 function shareOf(value: number | null, limit: number | null, name: string): string {
-  return value === null || limit === null ? '' : `${percent(value, limit)} of the ${name}`
+  return value === null || limit === null ? '' : `${percent(value, limit)} of ${name}`
 }
 
 /** The last collection before the moment, and how near the limit the heap is. */
 function collectionNote({ time, liveHeap }: Row, limits: Limits, collections: readonly Collection[]): string {
   const last = collections.findLast((collection) => collection.time <= time)
   const share = shareOf(liveHeap, limits.heap, 'heap limit')
-  const collected = last === undefined ? '' : `${last.forced ? 'forced ' : ''}GC ${span((time - last.time) / 1000)} before, ${milliseconds(last.durationMs)}`
-  return [share, collected].filter((part) => part !== '').join('; ') || 'no major collection yet'
+  const collected = last === undefined ? 'no major GC yet' : `${last.forced ? 'forced ' : ''}GC ${short(time - last.time)} before, ${milliseconds(last.durationMs)}`
+  return lines(share, collected)
+}
+
+/** ms, in a few letters. */
+function short(ms: number): string {
+  return ms < 60_000 ? `${String(Math.round(ms / 1000))} s` : `${String(Math.round(ms / 60_000))} min`
+}
+
+function lines(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('\n')
 }

@@ -30,7 +30,7 @@ export function axis(largest: number, count: number, leastStep = 1): Axis {
 }
 
 /** A limit that is farther than this many times the largest value would press the curves to the floor. */
-const FAR = 4
+const FAR = 2.5
 
 export interface NamedLimit {
   name: string

@@ -5,7 +5,7 @@ import type { CallSite, Evidence, GrownCallSite, Verdict, VerdictState } from '.
 
 const TITLES: Readonly<Record<VerdictState, string>> = {
   warming: 'Too early to tell',
-  ok: 'No leak',
+  ok: 'No leak in sight',
   growing: 'Memory is growing',
   'leak-suspected': 'Leak suspected',
   'native-growth': 'Growth outside the heap',
@@ -29,12 +29,12 @@ export interface Fact {
 
 export function factsOf({ state, since, evidence }: Verdict, now: number): Fact[] {
   const quantity = Object.hasOwn(QUANTITIES, evidence.quantity) ? QUANTITIES[evidence.quantity] : evidence.quantity
-  const periods = `${String(evidence.points)} of at least ${String(evidence.pointsNeeded)} periods`
-  const basis = { name: 'Basis', value: count(evidence.collections, 'major collection'), note: `${periods}${evidence.likeLoad ? ', at like load' : ''}` }
+  const periods = `${count(evidence.points, 'period')}, ${String(evidence.pointsNeeded)} needed`
+  const basis = { name: 'Major collections', value: evidence.collections.toLocaleString('en'), note: `${periods}${evidence.likeLoad ? '; at like load' : ''}` }
   const begun = { name: 'Since', value: since > 0 ? moment(since, now) : 'the start', note: since > 0 ? ago(now - since) : '' }
-  if (state === 'warming') return [basis, begun]
+  if (state === 'warming') return [{ ...basis, note: periods }, begun]
   return [
-    { name: 'Slope', value: slopeOf(evidence), note: `of the ${quantity}` },
+    { name: 'Slope', ...slopeOf(evidence, quantity) },
     { name: 'Time to the limit', ...limitOf(evidence) },
     { name: 'Growth', value: growth(evidence.growth), note: evidence.span > 0 ? `in ${duration(evidence.span)}; noise ±${octets(evidence.noise)}` : 'nothing measured yet' },
     { name: 'Level', value: octets(evidence.level), note: `median of the ${quantity}` },
@@ -43,10 +43,11 @@ export function factsOf({ state, since, evidence }: Verdict, now: number): Fact[
   ]
 }
 
-/** An hour or, where that says too little, a day: of the smallest slopes one sees no more than 0 B. */
-function slopeOf({ bytesPerSecond }: Evidence): string {
+/** An hour or, where that says too little, a day. */
+function slopeOf({ bytesPerSecond }: Evidence, quantity: string): Pick<Fact, 'value' | 'note'> {
   const hourly = bytesPerSecond * 3600
-  return Math.abs(hourly) < 100_000 ? `${growth(hourly * 24)} a day` : `${growth(hourly)} an hour`
+  const daily = Math.abs(hourly) < 100_000
+  return { value: growth(daily ? hourly * 24 : hourly), note: `${daily ? 'a day' : 'an hour'}, of the ${quantity}` }
 }
 
 function limitOf({ timeToLimit, limit }: Evidence): Pick<Fact, 'value' | 'note'> {

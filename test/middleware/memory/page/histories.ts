@@ -19,24 +19,23 @@ type Behaviour = (time: number, random: () => number) => Omit<Row, 'time'>
 
 /** Load in waves; memory that follows it, and a live heap that leaks where `leak` octets an hour are given. */
 export function busy(leak = 0): Behaviour {
-  let [live, garbage, arrays] = [0, 0, 0]
+  let [live, garbage, arrays, held] = [0, 0, 0, 0]
   return (time, random) => {
-    const wave = 0.5 + 0.5 * Math.sin(time / (11 * MINUTE)) * Math.cos(time / (47 * MINUTE))
-    const load = 20 + 150 * wave + 14 * random()
+    const wave = 0.5 + 0.35 * Math.sin(time / (3.1 * MINUTE)) * Math.cos(time / (19 * MINUTE)) + 0.15 * Math.sin(time / (71 * MINUTE))
+    const load = Math.max(0, 15 + 190 * wave + 16 * random())
+    const target = 36 * MB + 22 * MB * wave + (leak * time) / HOUR
     garbage += (load / 60) * MB * random()
-    const target = 42 * MB + 10 * MB * wave + (leak * time) / HOUR
-    if (garbage > 34 * MB) {
+    if (garbage > 34 * MB || live === 0) {
       garbage = 0
-      live = target + 2 * MB * random()
-      arrays = 9 * MB * wave * (0.6 + 0.8 * random())
+      live = target + 3 * MB * random()
+      arrays = 16 * MB * wave * (0.6 + 0.8 * random())
     }
-    if (live === 0) live = target
     const heapUsed = live + garbage
-    const heapTotal = 96 * MB + live * 0.35
+    held = Math.max(heapUsed * 1.12, held - 0.02 * MB)
     const external = 6 * MB + arrays + 2 * MB * random()
-    const rss = 58 * MB + heapTotal + external + 3 * MB * random()
+    const rss = 58 * MB + held + external + 2 * MB * random()
     return {
-      rss, liveHeap: live, heapUsed, heapTotal, external, arrayBuffers: external * 0.7, cgroup: rss * 1.06,
+      rss, liveHeap: live, heapUsed, heapTotal: held, external, arrayBuffers: external * 0.7, cgroup: rss * 1.06,
       loopDelay: 3 + 24 * random() ** 4, inFlight: Math.round((load / 12) * random()), requestsPerSecond: load,
     }
   }
@@ -123,7 +122,8 @@ export function verdictOf(state: VerdictState): Verdict {
 }
 
 export function sampleAfter(seconds: number, changes: Partial<Sample> = {}): Sample & { pid: number } {
-  const row = busy()(24 * HOUR + seconds * SECOND, seeded(3))
+  const { fine } = history()
+  const row = Object.fromEntries(COLUMN_NAMES.map((name) => [name, fine[name].at(-1) ?? null])) as Omit<Row, 'time'>
   return { pid: PID, time: NOW + seconds * SECOND, ...row, spaces: SPACES, ...changes }
 }
 
