@@ -1,8 +1,9 @@
 /** What the buttons do: call sites and their mark, the settle check, a collection, a snapshot, copying. */
 import { bar, byId, element, onPress, setText } from './dom.js'
+import { UNREADABLE } from './failures.js'
 import { growth, memory } from './format.js'
 import { showSettle, siteElement } from './panels.js'
-import { ask, askForFile, UNREADABLE, type Answer } from './request.js'
+import { ask, askForFile, type Answer } from './request.js'
 import { isCallSites, isObject, isSettleReport, type CallSite } from './wire.js'
 import { ordered, sitesSentence } from './words.js'
 

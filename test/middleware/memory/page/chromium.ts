@@ -37,10 +37,10 @@ export async function visit(browser: Browser, options: BrowserContextOptions = {
   return { page, complaints, requested }
 }
 
-/** What axe-core finds wrong: the rule and the elements. */
-export async function violations(page: Page): Promise<string[]> {
+/** What axe-core finds wrong, on the page or a part of it: the rule and the elements. */
+export async function violations(page: Page, part = 'html'): Promise<string[]> {
   await page.evaluate(axe)
-  const { violations: found } = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>('axe.run()')
+  const { violations: found } = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>(`axe.run(${JSON.stringify(part)})`)
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }
 
