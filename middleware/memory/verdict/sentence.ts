@@ -2,6 +2,8 @@
 import { duration, octets } from '../units.js'
 import type { Evidence, GrownCallSite, VerdictState } from '../verdict.js'
 
+export { duration, octets }
+
 const SUBJECTS = {
   heap: 'The live heap',
   external: 'External memory (Buffers, ArrayBuffers and other memory that objects own outside the heap)',

@@ -20,7 +20,7 @@ export function bindButtons(addressOf: AddressOf): void {
   onPress(byId('gc-run'), async () => {
     say('tools-message', 'Collecting …')
     const answer = await ask('POST', addressOf('gc'))
-    say('tools-message', answer.words ?? 'A full collection was forced.', answer)
+    say('tools-message', answer.words ?? sentenceOf(answer.value), answer)
   })
   onPress(byId('snapshot-run'), () => takeSnapshot(addressOf))
   for (const button of document.querySelectorAll<HTMLElement>('[data-copy]')) onPress(button, () => copy(button))
@@ -38,8 +38,10 @@ async function setMark(addressOf: AddressOf): Promise<void> {
   say('sites-message', 'Setting the mark …')
   const answer = await ask('POST', addressOf('mark'))
   if (answer.words !== undefined) say('sites-message', answer.words, answer)
-  else if (isCallSites(answer.value)) showSites(answer.value.sites, answer.value.mark)
-  else say('sites-message', 'The mark is set. What grows from now on is seen with the next refresh.')
+  else {
+    if (isCallSites(answer.value)) showSites(answer.value.sites, answer.value.mark)
+    say('sites-message', 'The mark is set. Let the app work, then refresh: what has grown comes first.')
+  }
 }
 
 function showSites(sites: readonly CallSite[], mark: number | null): void {
@@ -73,6 +75,10 @@ async function takeSnapshot(addressOf: AddressOf): Promise<void> {
   element('a', { href: address, download: answer.name }).click()
   URL.revokeObjectURL(address)
   say('tools-message', `Saved as ${answer.name}, ${memory(answer.file.size)}.`)
+}
+
+function sentenceOf(value: unknown): string {
+  return isObject(value) && typeof value['sentence'] === 'string' ? value['sentence'] : 'A full collection was forced.'
 }
 
 async function copy(button: HTMLElement): Promise<void> {

@@ -3,8 +3,8 @@
 /** Why a request failed, in a sentence or two. `now`: ms since 1970, for a Retry-After that is a date. */
 export function wordsFor(status: number, detail: string, retryAfter: string | null, now: number): string {
   const why = detail === '' ? '' : ` ${detail.trim().replace(/([^.!?])$/, '$1.')}`
-  if (status === 429) return `The app takes one costly request at a time, and not too often.${why} Try again in ${seconds(retryAfter, now)}.`
-  if (status === 503) return `The app is busy or stopping.${why}${retryAfter === null ? '' : ` Try again in ${seconds(retryAfter, now)}.`}`
+  if (status === 429) return `Not now:${why === '' ? ' the app does costly things one at a time, and not too often.' : why} Try again in ${seconds(retryAfter, now)}.`
+  if (status === 503) return `The app cannot do this now.${why}${retryAfter === null ? '' : ` Try again in ${seconds(retryAfter, now)}.`}`
   if (status === 401 || status === 403) return `The app does not allow this.${why}`
   if (status === 404 || status === 405) return `The app does not offer this.${why}`
   return `The app could not do this (status ${String(status)}).${why}`

@@ -20,6 +20,8 @@ const CONNECTION: Readonly<Record<ConnectionState, string>> = {
 /** ms without a sample that break the curves. */
 const GAPS: Readonly<Record<Range, number>> = { hour: 15_000, day: 120_000 }
 
+const ELSEWHERE = 'The app runs in several processes, and whichever is free answers. Load the page again to meet another.'
+
 /** The process that is shown. */
 let shown: ProcessInfo | undefined
 let timeline = new Timeline()
@@ -29,8 +31,8 @@ let range: Range = 'hour'
 let drawing = false
 let loads = 0
 let loading = false
-/** Processes that are known of, by pid. */
-const processes = new Map<number, ProcessInfo | undefined>()
+/** Those that the server can be asked about, by pid. */
+const processes = new Map<number, ProcessInfo>()
 
 const host = byId('chart')
 const chart = new Chart(host)
@@ -63,17 +65,20 @@ async function load(): Promise<void> {
   if (number !== loads) return
   loading = false
   if (words === undefined && isHistory(value)) showHistory(value)
-  const trouble = words ?? (isHistory(value) ? '' : UNREADABLE)
-  byId('trouble').hidden = trouble === ''
-  setText(byId('trouble'), trouble)
+  showTrouble(words ?? (isHistory(value) ? '' : UNREADABLE))
+}
+
+function showTrouble(words: string): void {
+  byId('trouble').hidden = words === ''
+  setText(byId('trouble'), words)
 }
 
 function showHistory(history: History): void {
   shown = history.process
   timeline = new Timeline(history.fine, history.coarse, history.gc)
   limits = history.limits ?? { heap: null, cgroup: null }
-  for (const info of history.processes ?? []) processes.set(info.pid, info)
-  processes.set(shown.pid, shown)
+  processes.clear()
+  for (const info of [...history.processes ?? [], shown]) processes.set(info.pid, info)
   showProcess(shown)
   showChooser()
   showTools(history.allowed)
@@ -91,9 +96,8 @@ function receive(event: string, message: unknown): void {
     return
   }
   if (pid !== undefined && pid !== shown.pid) {
-    if (processes.has(pid)) return
-    processes.set(pid, undefined)
-    showChooser()
+    // Workers of which none knows the others: the history is of one of them, the stream of another.
+    if (processes.size < 2) showTrouble(`${ELSEWHERE} This is process ${String(shown.pid)}; the live figures come from process ${String(pid)} and are left out.`)
     return
   }
   if (event === 'sample' && isSample(message)) newSample(message)
@@ -131,7 +135,7 @@ function showChooser(): void {
   const select = byIdOf('chooser', HTMLSelectElement)
   byId('chooser-label').hidden = processes.size < 2
   select.replaceChildren(...[...processes].map(([pid, info]) => {
-    const option = element('option', { value: pid }, nameOf(pid, info))
+    const option = element('option', { value: pid }, nameOf(info))
     option.selected = pid === shown?.pid
     return option
   }))
@@ -139,8 +143,7 @@ function showChooser(): void {
   for (const command of document.querySelectorAll<HTMLElement>('[data-pprof]')) setText(command, pprofCommand(addressOf(command.dataset['pprof'] ?? '')))
 }
 
-function nameOf(pid: number, info: ProcessInfo | undefined): string {
-  const worker = info?.worker ?? null
+function nameOf({ pid, worker }: ProcessInfo): string {
   return worker === null ? `pid ${String(pid)}` : `${worker} (pid ${String(pid)})`
 }
 

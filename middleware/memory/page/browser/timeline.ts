@@ -5,6 +5,7 @@ export const HOUR = 3_600_000
 export const DAY = 24 * HOUR
 /** Width of a coarse sample, ms. */
 export const COARSE = 30_000
+const MEAN = 'requestsPerSecond'
 /** Collections that are held. */
 const MOST_COLLECTIONS = 1024
 
@@ -14,6 +15,8 @@ export class Timeline {
   readonly fine: Columns
   readonly coarse: Columns
   readonly collections: Collection[]
+  /** In the coarse sample that has begun here. */
+  #samples = 0
 
   constructor(fine: Columns = noColumns(), coarse: Columns = noColumns(), collections: Collections = { time: [], durationMs: [], forced: [] }) {
     this.fine = fine
@@ -40,18 +43,21 @@ export class Timeline {
     return range === 'hour' ? this.fine : this.coarse
   }
 
-  /** A coarse sample holds the most of its half minute; of the live heap, which is a level, too. */
+  /** As the server has them: a coarse sample holds the most of its half minute, and the mean of requests a second. */
   #addCoarse(row: Row): void {
     const last = this.coarse.time.length - 1
-    const begun = this.coarse.time[last]
-    if (begun === undefined || Math.floor(row.time / COARSE) !== Math.floor(begun / COARSE)) {
+    const begun = this.coarse.time[last] ?? -Infinity
+    // What the server sent is complete.
+    if (this.#samples === 0 || row.time - begun >= COARSE) {
       append(this.coarse, row)
+      this.#samples = 1
       return
     }
     for (const name of COLUMN_NAMES) {
       const [before, now] = [this.coarse[name][last] ?? null, row[name]]
-      this.coarse[name][last] = before === null ? now : now === null ? before : Math.max(before, now)
+      this.coarse[name][last] = name === MEAN && before !== null && now !== null ? (before * this.#samples + now) / (this.#samples + 1) : larger(before, now)
     }
+    this.#samples++
   }
 }
 

@@ -252,7 +252,7 @@ describeIfInstalled(CHROMIUM, 'the memory page in Chromium', () => {
     const { page } = await open()
     server.replies.set(request, { status: 429, body: { detail: 'A heap profile is being taken' }, headers: { 'Retry-After': '7' } })
     await page.getByRole('button', { name: button }).click()
-    await says(page, line, 'The app takes one costly request at a time, and not too often. A heap profile is being taken. Try again in 7 seconds.')
+    await says(page, line, 'Not now: A heap profile is being taken. Try again in 7 seconds.')
     expect(await page.locator(line).getAttribute('role')).toBe('status')
     server.replies.set(request, { status: 403, body: { detail: 'No entry.' } })
     await page.getByRole('button', { name: button }).click()
@@ -349,12 +349,14 @@ describeIfInstalled(CHROMIUM, 'the memory page in Chromium', () => {
   })
 
   it('has a chooser where there are several processes, and asks for the one that is chosen', async () => {
-    server.replies.set('GET history', (query) => ({ body: history(query.get('pid') === '77' ? { pid: 77, verdict: verdictOf('growing') } : {}) }))
+    const processes = [{ ...history().process, worker: 'worker 1' }, { ...history().process, pid: 77, worker: 'worker 2' }]
+    server.replies.set('GET history', (query) => {
+      const given = history(query.get('pid') === '77' ? { pid: 77, verdict: verdictOf('growing') } : {})
+      return { body: { ...given, processes } }
+    })
     const { page } = await open()
-    expect(await page.getByRole('combobox', { name: 'Process', includeHidden: true }).isVisible()).toBe(false)
-    expect(await page.getByRole('link', { name: 'memstats' }).getAttribute('href')).toMatch(/\/debug\/pprof\/memstats$/)
     server.send('sample', { ...sampleAfter(1, { rss: 987 * MB }), pid: 77 })
-    await page.getByRole('combobox', { name: 'Process', includeHidden: true }).selectOption({ label: 'pid 77' })
+    await page.getByRole('combobox', { name: 'Process' }).selectOption({ label: 'worker 2 (pid 77)' })
     await says(page, '#process-facts', 'pid 77')
     expect(server.requests).toContain('GET history?pid=77')
     await says(page, '#verdict-title', 'Memory is growing')
@@ -365,6 +367,16 @@ describeIfInstalled(CHROMIUM, 'the memory page in Chromium', () => {
     server.send('sample', sampleAfter(2, { rss: 111 * MB }))
     server.send('sample', { ...sampleAfter(2, { rss: 222 * MB }), pid: 77 })
     await says(page, '#figure-rss', '222 MB')
+  })
+
+  it('has no chooser where there is one process, and says so where another one streams', async () => {
+    const { page } = await open()
+    expect(await page.getByRole('combobox', { name: 'Process', includeHidden: true }).isVisible()).toBe(false)
+    expect(await page.getByRole('link', { name: 'memstats' }).getAttribute('href')).toMatch(/\/debug\/pprof\/memstats$/)
+    const before = await textOf(page, '#figure-rss')
+    server.send('sample', { ...sampleAfter(1, { rss: 987 * MB }), pid: 77 })
+    await says(page, '#trouble', 'the live figures come from process 77')
+    expect(await textOf(page, '#figure-rss')).toBe(before)
   })
 
   it('has no profiles where they are switched off, and collections and snapshots where they are allowed', async () => {

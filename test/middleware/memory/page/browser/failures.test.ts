@@ -5,12 +5,12 @@ const NOW = Date.UTC(2026, 10, 25)
 
 describe('wordsFor', () => {
   it.each([
-    [429, '', '8', 'The app takes one costly request at a time, and not too often. Try again in 8 seconds.'],
-    [429, 'A profile is being taken', '1', 'The app takes one costly request at a time, and not too often. A profile is being taken. Try again in 1 second.'],
-    [429, '', null, 'The app takes one costly request at a time, and not too often. Try again in a few seconds.'],
-    [429, '', new Date(NOW + 12_000).toUTCString(), 'The app takes one costly request at a time, and not too often. Try again in 12 seconds.'],
-    [503, 'Stopping.', null, 'The app is busy or stopping. Stopping.'],
-    [503, '', '0', 'The app is busy or stopping. Try again in 1 second.'],
+    [429, '', '8', 'Not now: the app does costly things one at a time, and not too often. Try again in 8 seconds.'],
+    [429, 'A profile is being taken', '1', 'Not now: A profile is being taken. Try again in 1 second.'],
+    [429, '', null, 'Not now: the app does costly things one at a time, and not too often. Try again in a few seconds.'],
+    [429, '', new Date(NOW + 12_000).toUTCString(), 'Not now: the app does costly things one at a time, and not too often. Try again in 12 seconds.'],
+    [503, 'Stopping.', null, 'The app cannot do this now. Stopping.'],
+    [503, '', '0', 'The app cannot do this now. Try again in 1 second.'],
     [401, '', null, 'The app does not allow this.'],
     [403, 'Give a token!', null, 'The app does not allow this. Give a token!'],
     [404, '', null, 'The app does not offer this.'],

@@ -19,12 +19,21 @@ describe('Timeline', () => {
     for (const name of COLUMN_NAMES) expect(timeline.coarse[name]).toHaveLength(2881)
   })
 
-  it('keeps the most of each half minute', () => {
+  it('keeps the most of each half minute, and the mean of the load', () => {
     const timeline = new Timeline()
     for (const [time, value] of [[0, 5], [10, 9], [20, 3], [30, 1]] as const) timeline.add(row(time * SECOND, value, { cgroup: time === 10 ? 7 : null }))
     expect(timeline.coarse.time).toEqual([0, 30_000])
     expect(timeline.coarse.rss).toEqual([9, 1])
     expect(timeline.coarse.cgroup).toEqual([7, null])
+    expect(timeline.coarse.requestsPerSecond).toEqual([17 / 3, 1])
+  })
+
+  it('leaves the half minutes of the server as they are', () => {
+    const server = new Timeline()
+    server.add(row(0, 5))
+    const timeline = new Timeline(server.fine, server.coarse)
+    timeline.add(row(1000, 9))
+    expect(timeline.coarse.rss).toEqual([5, 9])
   })
 
   it('ignores what it has', () => {
