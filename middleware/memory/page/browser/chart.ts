@@ -147,10 +147,10 @@ function lostNote({ collections, from }: View, { x, left, collections: lane }: L
 
 function limitLine({ name, value }: NamedLimit, layout: Layout): SVGElement[] {
   const y = layout.yMemory(value)
-  return [rule(layout, y, `limit ${name.replace(' ', '-')}`), label(layout.right - 2, y - 6, `${name} ${octets(value)}`, 'limit-label end')]
+  return [rule(layout, y, `limit ${name.replace(' ', '-')}`), label(layout.left + 6, y - 6, `${name} ${octets(value)}`, 'limit-label')]
 }
 
-function beyondNote({ beyond, left, memory: lane }: Layout): SVGElement[] {
+function beyondNote({ beyond, right, memory: lane }: Layout): SVGElement[] {
   if (beyond.length === 0) return []
-  return [label(left, lane.top - 8, `↑ ${beyond.map(({ name, value }) => `${name} ${octets(value)}`).join(', ')}`, 'limit-label')]
+  return [label(right, lane.top - 8, `↑ ${beyond.map(({ name, value }) => `${name} ${octets(value)}`).join(', ')}`, 'limit-label end')]
 }

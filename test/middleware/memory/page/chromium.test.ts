@@ -345,6 +345,8 @@ describeIfInstalled(CHROMIUM, 'the memory page in Chromium', () => {
     await openAll(page)
     await page.getByRole('slider').press('Home')
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+    const [edge, texts] = await Promise.all([inPage(page, '#chart', 'element.getBoundingClientRect().right'), inPage(page, '#chart', 'Math.max(...[...element.querySelectorAll("text")].map((text) => text.getBoundingClientRect().right))')])
+    expect(texts).toBeLessThanOrEqual(Number(edge))
     expect(await inPage(page, '.scroller', 'element.scrollWidth - element.clientWidth')).toBeLessThanOrEqual(width === 360 ? 0 : 40)
   })
 
