@@ -10,7 +10,8 @@ const SUBPATHS = ['.', './middleware', './concurrency', './rate-limit', './recov
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare']
 const ALLOWED = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md|SECURITY\.md)$/,
-  /^dist\/(?:lib|middleware)\/.+\.(?:js|d\.ts)$/,
+  /^dist\/(?:lib|middleware)\/(?!memory\/page\/browser\/).+\.(?:js|d\.ts)$/,
+  /^dist\/middleware\/memory\/page\/assets\/(?:page\.html|page\.css|icon\.svg)$/,
   /^examples\//,
 ]
 
@@ -36,6 +37,11 @@ describe('the tarball', () => {
     expect(workspace.files).toEqual(expect.arrayContaining(['package.json', 'dist/lib/index.js', 'dist/lib/index.d.ts']))
     expect(workspace.files.filter((path) => !ALLOWED.some((allowed) => allowed.test(path)))).toEqual([])
     expect(workspace.files.filter((path) => /(?:^|\/)(?:test|bench)\/|\.test\./.test(path))).toEqual([])
+  })
+
+  it('has what the memory page is made of', () => {
+    const assets = ['page.html', 'page.css', 'page.js', 'icon.svg'].map((name) => `dist/middleware/memory/page/assets/${name}`)
+    expect(workspace.files).toEqual(expect.arrayContaining(assets))
   })
 
   it('has no native code and runs nothing when it is installed', () => {

@@ -1,6 +1,6 @@
 /** The settle check in plain words: what each part of RSS is, what to do about it, and the answer as a page of text. */
 import type { RssParts, SettleReport } from '../settle.js'
-import { octets } from '../verdict/sentence.js'
+import { octets } from '../units.js'
 
 export interface SettlePart {
   part: keyof RssParts

@@ -1,15 +1,15 @@
 /** The verdict in plain words. */
+import { duration, octets } from '../units.js'
 import type { Evidence, GrownCallSite, VerdictState } from '../verdict.js'
+
+export { duration, octets }
 
 const SUBJECTS = {
   heap: 'The live heap',
   external: 'External memory (Buffers, ArrayBuffers and other memory that objects own outside the heap)',
   remainder: 'Memory that neither the heap nor external memory explains (native code, the allocator)',
 } as const
-const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const
-const MINUTE = 60
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
+const HOUR = 3600
 
 export function sentenceFor(state: VerdictState, evidence: Evidence): string {
   const subject = SUBJECTS[evidence.quantity]
@@ -36,22 +36,6 @@ function limit({ timeToLimit, limit: reached }: Evidence): string {
 function sites(callSites: readonly GrownCallSite[]): string {
   const [first] = callSites
   return first === undefined ? '' : ` What ${first.name} (${first.url}:${String(first.line)}) allocates has grown most, by ${octets(first.growth)}.`
-}
-
-/** Octets with a unit, decimal, such as `24.1 MB`. */
-export function octets(value: number): string {
-  let unit = 0
-  let scaled = Math.abs(value)
-  for (; scaled >= 999.5 && unit < UNITS.length - 1; unit++) scaled /= 1000
-  const digits = unit === 0 || scaled >= 100 ? 0 : 1
-  return `${value < 0 ? '-' : ''}${scaled.toFixed(digits)} ${UNITS[unit] ?? ''}`
-}
-
-/** Seconds as words, such as `5 minutes`. */
-export function duration(seconds: number): string {
-  const [unit, name] = seconds >= 2 * DAY ? [DAY, 'day'] : seconds >= 2 * HOUR ? [HOUR, 'hour'] : [MINUTE, 'minute']
-  const count = Math.max(1, Math.round(seconds / unit))
-  return `${String(count)} ${name}${count === 1 ? '' : 's'}`
 }
 
 function lowerFirst(text: string): string {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { LeakVerdict, type GrownCallSite, type SampleInput, type Verdict } from '../../../middleware/memory/verdict.js'
 import { Buckets } from '../../../middleware/memory/verdict/buckets.js'
-import { duration, octets } from '../../../middleware/memory/verdict/sentence.js'
+import { duration, octets } from '../../../middleware/memory/units.js'
 import { trendOf, type Point } from '../../../middleware/memory/verdict/trend.js'
 import { seeded } from './series/format.js'
 

@@ -1,0 +1,233 @@
+/**
+ * What the page reads: the endpoint's answers as JSON, and whether a value has their shape. Octets, ms since 1970; null
+ * where something is unknown. A page that has been open for days may meet a server of another version.
+ */
+
+/** The columns that are drawn or listed, besides the time. */
+export const COLUMN_NAMES = [
+  'rss', 'liveHeap', 'heapUsed', 'heapTotal', 'external', 'arrayBuffers', 'cgroup', 'loopDelay', 'inFlight', 'requestsPerSecond',
+] as const
+export type ColumnName = (typeof COLUMN_NAMES)[number]
+
+export type Values = (number | null)[]
+/** All of one length. */
+export type Columns = { time: number[] } & Record<ColumnName, Values>
+export type Row = { time: number } & Record<ColumnName, number | null>
+
+export interface ProcessInfo {
+  pid: number
+  /** Its name under a supervisor. */
+  worker: string | null
+  node: string
+  /** Seconds. */
+  uptime: number
+  argv: string
+}
+
+export interface Space {
+  name: string
+  used: number
+  size: number
+  available: number
+  physical: number
+}
+
+/** A major garbage collection. */
+export interface Collection {
+  time: number
+  durationMs: number
+  forced: boolean
+}
+
+export interface Collections {
+  time: number[]
+  durationMs: number[]
+  forced: boolean[]
+}
+
+export interface Limits {
+  heap: number | null
+  cgroup: number | null
+}
+
+export interface GrownCallSite {
+  name: string
+  url: string
+  line: number
+  growth: number
+}
+
+export type VerdictState = 'warming' | 'ok' | 'growing' | 'leak-suspected' | 'native-growth'
+
+export interface Evidence {
+  quantity: 'heap' | 'external' | 'remainder'
+  bytesPerSecond: number
+  growth: number
+  /** Seconds. */
+  span: number
+  noise: number
+  level: number
+  points: number
+  pointsNeeded: number
+  collections: number
+  likeLoad: boolean
+  /** Seconds. */
+  timeToLimit: number | null
+  limit: 'heap' | 'cgroup' | null
+  callSites: readonly GrownCallSite[]
+}
+
+export interface Verdict {
+  state: VerdictState
+  since: number
+  sentence: string
+  evidence: Evidence
+}
+
+export interface SettlePart {
+  part: string
+  octets: number
+  meaning: string
+  remedy: string
+}
+
+export interface SettleReport {
+  trigger: 'request' | 'load-drop'
+  collectionMs: number
+  explained: readonly SettlePart[]
+  sentence: string
+}
+
+export interface Allowed {
+  gc: boolean
+  snapshot: boolean
+  profiles: boolean
+}
+
+/** GET history */
+export interface History {
+  process: ProcessInfo
+  /** Every process that can be asked for with `?pid=`, under a supervisor. */
+  processes?: readonly ProcessInfo[] | undefined
+  limits: Limits | null
+  fine: Columns
+  coarse: Columns
+  gc: Collections
+  spaces: readonly Space[]
+  verdict: Verdict
+  settle: SettleReport | null
+  allowed: Allowed
+}
+
+export interface CallSite {
+  name: string
+  url: string
+  line: number
+  octets: number
+  growth: number | null
+}
+
+/** GET callsites */
+export interface CallSites {
+  /** When the mark was set. */
+  mark: number | null
+  sites: readonly CallSite[]
+}
+
+/** Event `sample`. */
+export type Sample = Row & { spaces: readonly Space[] }
+
+type Check = (value: unknown) => boolean
+type Members = Record<string, unknown>
+
+const number: Check = (value) => typeof value === 'number'
+const string: Check = (value) => typeof value === 'string'
+const flag: Check = (value) => typeof value === 'boolean'
+const nullable = (check: Check): Check => (value) => value === null || check(value)
+const optional = (check: Check): Check => (value) => value === undefined || check(value)
+const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check)
+
+function shape(members: Readonly<Record<string, Check>>): Check {
+  return (value) => isObject(value) && Object.entries(members).every(([name, check]) => check(value[name]))
+}
+
+function everyColumn(check: Check): Record<string, Check> {
+  return Object.fromEntries(COLUMN_NAMES.map((name) => [name, check]))
+}
+
+/** Whose lists are all of one length. */
+function table(members: Readonly<Record<string, Check>>): Check {
+  const lists = shape(members)
+  return (value) => {
+    if (!isObject(value) || !lists(value)) return false
+    return new Set(Object.keys(members).map((name) => (value[name] as unknown[]).length)).size === 1
+  }
+}
+
+const PROCESS = shape({ pid: number, worker: nullable(string), node: string, uptime: number, argv: string })
+const SPACES = listOf(shape({ name: string, used: number, size: number, available: number, physical: number }))
+const COLUMNS = table({ time: listOf(number), ...everyColumn(listOf(nullable(number))) })
+const EVIDENCE = shape({
+  quantity: string, bytesPerSecond: number, growth: number, span: number, noise: number, level: number, points: number, pointsNeeded: number,
+  collections: number, likeLoad: flag, timeToLimit: nullable(number), limit: nullable(string),
+  callSites: listOf(shape({ name: string, url: string, line: number, growth: number })),
+})
+const VERDICT = shape({ state: string, since: number, sentence: string, evidence: EVIDENCE })
+const SETTLE = shape({
+  trigger: string, collectionMs: number, sentence: string,
+  explained: listOf(shape({ part: string, octets: number, meaning: string, remedy: string })),
+})
+const HISTORY = shape({
+  process: PROCESS,
+  processes: optional(listOf(PROCESS)),
+  limits: nullable(shape({ heap: nullable(number), cgroup: nullable(number) })),
+  fine: COLUMNS,
+  coarse: COLUMNS,
+  gc: table({ time: listOf(number), durationMs: listOf(number), forced: listOf(flag) }),
+  spaces: SPACES,
+  verdict: VERDICT,
+  settle: nullable(SETTLE),
+  allowed: shape({ gc: flag, snapshot: flag, profiles: flag }),
+})
+const SAMPLE = shape({ time: number, spaces: SPACES, ...everyColumn(nullable(number)) })
+const COLLECTION = shape({ time: number, durationMs: number, forced: flag })
+const CALL_SITES = shape({
+  mark: nullable(number),
+  sites: listOf(shape({ name: string, url: string, line: number, octets: number, growth: nullable(number) })),
+})
+
+export function isHistory(value: unknown): value is History {
+  return HISTORY(value)
+}
+
+export function isSample(value: unknown): value is Sample {
+  return SAMPLE(value)
+}
+
+export function isCollection(value: unknown): value is Collection {
+  return COLLECTION(value)
+}
+
+export function isVerdict(value: unknown): value is Verdict {
+  return VERDICT(value)
+}
+
+export function isSettleReport(value: unknown): value is SettleReport {
+  return SETTLE(value)
+}
+
+export function isCallSites(value: unknown): value is CallSites {
+  return CALL_SITES(value)
+}
+
+export function isObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null
+}
+
+/** The process that a message is about: every one carries `pid`, or `process.pid` as `history` does. */
+export function pidOf(message: unknown): number | undefined {
+  if (!isObject(message)) return undefined
+  const { pid, process } = message
+  if (typeof pid === 'number') return pid
+  return isObject(process) && typeof process['pid'] === 'number' ? process['pid'] : undefined
+}

@@ -1,0 +1,126 @@
+/** What the page says in words: the verdict's evidence, V8's spaces, the parts of RSS, commands. Pure. */
+import { duration, octets } from '../../units.js'
+import { growth, memory, moment, span } from './format.js'
+import type { CallSite, Evidence, GrownCallSite, Verdict, VerdictState } from './wire.js'
+
+const TITLES: Readonly<Record<VerdictState, string>> = {
+  warming: 'Too early to tell',
+  ok: 'No leak in sight',
+  growing: 'Memory is growing',
+  'leak-suspected': 'Leak suspected',
+  'native-growth': 'Growth outside the heap',
+}
+
+/** A newer server's states are shown as they are. */
+export function verdictTitle(state: string): string {
+  return Object.hasOwn(TITLES, state) ? TITLES[state as VerdictState] : state
+}
+
+const QUANTITIES: Readonly<Record<Evidence['quantity'], string>> = {
+  heap: 'live heap', external: 'external memory', remainder: 'native memory',
+}
+
+/** One figure of the evidence. */
+export interface Fact {
+  name: string
+  value: string
+  note: string
+}
+
+export function factsOf({ state, since, evidence }: Verdict, now: number): Fact[] {
+  const quantity = Object.hasOwn(QUANTITIES, evidence.quantity) ? QUANTITIES[evidence.quantity] : evidence.quantity
+  const periods = `${count(evidence.points, 'period')}, ${String(evidence.pointsNeeded)} needed`
+  const basis = { name: 'Major collections', value: evidence.collections.toLocaleString('en'), note: `${periods}${evidence.likeLoad ? '; at like load' : ''}` }
+  const begun = { name: 'Since', value: since > 0 ? moment(since, now) : 'the start', note: since > 0 ? ago(now - since) : '' }
+  if (state === 'warming') return [{ ...basis, note: periods }, begun]
+  return [
+    { name: 'Slope', ...slopeOf(evidence, quantity) },
+    { name: 'Time to the limit', ...limitOf(evidence) },
+    { name: 'Growth', value: growth(evidence.growth), note: evidence.span > 0 ? `in ${duration(evidence.span)}; noise ±${octets(evidence.noise)}` : 'nothing measured yet' },
+    { name: 'Level', value: octets(evidence.level), note: `median of the ${quantity}` },
+    basis,
+    begun,
+  ]
+}
+
+/** An hour or, where that says too little, a day. */
+function slopeOf({ bytesPerSecond }: Evidence, quantity: string): Pick<Fact, 'value' | 'note'> {
+  const hourly = bytesPerSecond * 3600
+  const daily = Math.abs(hourly) < 100_000
+  return { value: growth(daily ? hourly * 24 : hourly), note: `${daily ? 'a day' : 'an hour'}, of the ${quantity}` }
+}
+
+function limitOf({ timeToLimit, limit }: Evidence): Pick<Fact, 'value' | 'note'> {
+  if (timeToLimit === null || limit === null) return { value: 'none in sight', note: 'at this slope' }
+  return { value: duration(timeToLimit), note: limit === 'heap' ? 'until V8’s heap limit' : 'until the cgroup’s limit' }
+}
+
+function ago(ms: number): string {
+  return ms < 1000 ? 'just now' : `${span(ms / 1000)} ago`
+}
+
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
+}
+
+const SPACES: Readonly<Record<string, string>> = {
+  read_only_space: 'Constants that every context shares',
+  new_space: 'Young objects, collected often',
+  old_space: 'Objects that survived two minor collections',
+  code_space: 'Compiled machine code',
+  shared_space: 'Objects that threads share',
+  trusted_space: 'Bytecode and tables that V8 trusts',
+  shared_trusted_space: 'The same, shared by threads',
+  new_large_object_space: 'Young objects too large for a page',
+  large_object_space: 'Objects too large for a page',
+  code_large_object_space: 'Large pieces of machine code',
+  shared_large_object_space: 'Large objects that threads share',
+  trusted_large_object_space: 'Large tables that V8 trusts',
+  shared_trusted_large_object_space: 'The same, shared by threads',
+  map_space: 'Shapes of objects',
+}
+
+/** What V8 keeps in a space; nothing of one that is not known. */
+export function spaceMeaning(name: string): string {
+  return Object.hasOwn(SPACES, name) ? SPACES[name] ?? '' : ''
+}
+
+const PARTS: Readonly<Record<string, string>> = {
+  liveHeap: 'Live heap', external: 'External', freePages: 'Free pages of V8', allocator: 'Allocator and native code', mapped: 'Mapped files',
+}
+
+export function partName(part: string): string {
+  return Object.hasOwn(PARTS, part) ? PARTS[part] ?? part : part
+}
+
+export function siteName({ name }: Pick<GrownCallSite, 'name'>): string {
+  return name === '' ? '(anonymous)' : name
+}
+
+/** File and line, without the scheme. */
+export function siteAddress({ url, line }: Pick<GrownCallSite, 'url' | 'line'>): string {
+  const file = url.replace(/^file:\/\//, '')
+  if (file === '') return 'native code or V8 itself'
+  return line > 0 ? `${file}:${String(line)}` : file
+}
+
+/** Most grown first where there is a mark, else largest first. */
+export function ordered(sites: readonly CallSite[], marked: boolean): CallSite[] {
+  return [...sites].sort((one, other) => (marked ? (other.growth ?? 0) - (one.growth ?? 0) : 0) || other.octets - one.octets)
+}
+
+export function sitesSentence(sites: number, shown: number, mark: number | null, now: number): string {
+  if (sites === 0) return 'The profile is empty: nothing that is alive has been sampled.'
+  const which = shown < sites ? `The first ${String(shown)} of ${count(sites, 'call site')}` : count(sites, 'call site')
+  return mark === null ? `${which}, largest first. No mark is set.` : `${which}, most grown first since the mark of ${moment(mark, now)}.`
+}
+
+/** For a shell: in quotes where the address needs them. */
+export function pprofCommand(address: string): string {
+  return `go tool pprof ${/^[\w.:/@%+=,-]+$/.test(address) ? address : `'${address.replaceAll('\'', '%27')}'`}`
+}
+
+/** What a screen reader says of a moment in the chart. */
+export function readoutText(when: string, figures: readonly (readonly [string, number | null])[], load: string): string {
+  return `${when}: ${figures.map(([name, value]) => `${name} ${memory(value)}`).join(', ')}, ${load} requests a second`
+}
