@@ -110,6 +110,23 @@ describe('the JavaScript in the README runs', () => {
     expect(program.output).toMatch(/^urn:uuid:\S+ \/later timer before-headers thrown where nobody can catch it$/m)
   })
 
+  it('concurrency: answers, and tells of itself', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('concurrency'))
+    const front = gateway(project.socket)
+    expect((await request(front).get('/')).text).toBe('Hello World!')
+    expect((await request(front).get('/cap')).body).toMatchObject({ active: 1, waiting: 0, limit: 20, rejected: { loop: 0 } })
+    expect(await program.stop()).toBe(0)
+  })
+
+  it('rate-limit: counts each client’s requests', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('rate-limit'))
+    const { headers, text } = await request(gateway(project.socket)).get('/')
+    expect([text, headers['ratelimit']]).toEqual(['Hello World!', expect.stringContaining('r=599')])
+    expect(await program.stop()).toBe(0)
+  })
+
   it('prepared: serves an app over plain HTTP', async () => {
     const project = await createProject()
     await project.run('program.js', block('prepared'))
@@ -140,11 +157,13 @@ describe('the TypeScript in the README compiles', () => {
       await project.write(
         'tables.mts',
         'import type { RecoveryOptions } from \'express-responder/recovery\'\n' +
+          'import type { ConcurrencyLimitOptions } from \'express-responder/concurrency\'\n' +
           'import type { GatewayOptions, Limits, ServeOptions, ServerOptions, Timeouts } from \'express-responder\'\n' +
           table('Server options', 'keyof ServerOptions') +
           table('Serve options', 'Exclude<keyof ServeOptions, keyof ServerOptions>') +
           table('Testing an app', 'keyof GatewayOptions') +
           table('Recovery options', 'keyof RecoveryOptions') +
+          table('Concurrency options', 'keyof ConcurrencyLimitOptions') +
           table('Limits', '`limits.${keyof Limits}` | `timeouts.${keyof Timeouts}`'),
       )
       const compilerOptions = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, skipLibCheck: true, types: ['node'] }
