@@ -12,6 +12,7 @@ export type { ConcurrencyLimitOptions, QueueOptions, RejectionHandler } from './
 export type { MetricsOptions, MetricsRegistry } from './concurrency/prometheus.js'
 export { ConcurrencyLimitError, type Rejection } from './concurrency/rejection.js'
 export type { Reason, Order } from './concurrency/admission.js'
+export type { Split } from './concurrency/split.js'
 export type { Priority } from './concurrency/waiting-room.js'
 export type { WaitTimes } from './concurrency/counts.js'
 
@@ -22,7 +23,10 @@ export interface ConcurrencyLimit {
   readonly active: number
   /** Requests that wait for a slot. */
   readonly waiting: number
-  /** The limit, or what it tuned itself to; undefined where a function gives it. May be set: a whole number of at least 1. */
+  /**
+   * The limit, or what it tuned itself to; undefined where a function gives it. May be set: a whole number of at least 1.
+   * Where it is split, it is this process' part; what is set is the whole.
+   */
   limit: number | undefined
   /** Requests that got a slot. */
   readonly accepted: number

@@ -65,7 +65,7 @@ export class Cap implements Desk {
   }
 
   set limit(limit: unknown) {
-    const checked = checkedLimit(limit)
+    const checked = checkedLimit(limit, this.#options.limit.kind === 'fixed' ? this.#options.limit.split : undefined)
     if (this.#options.limit.kind === 'function') throw new TypeError('concurrencyLimit: limit cannot be set where a function gives it')
     if (this.#whole !== undefined) this.#whole.rule.limit = checked
     this.#keyLimit = checked

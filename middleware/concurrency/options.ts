@@ -4,6 +4,7 @@ import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber
 import { ORDERS, type Order, type QueueRules } from './admission.js'
 import type { GradientOptions } from './gradient.js'
 import type { Rejection } from './rejection.js'
+import { resolveSplit, shareOf, type Split } from './split.js'
 import { PRIORITIES, type Priority } from './waiting-room.js'
 
 const NAME = 'concurrencyLimit'
@@ -25,6 +26,11 @@ export interface ConcurrencyLimitOptions {
    * with `key`, a function that gives each request's key its number (undefined: no cap). Default: 'auto'.
    */
   limit?: number | 'auto' | Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>> | ((request: IncomingMessage) => number | undefined)
+  /**
+   * Of a number as `limit`, this process holds only its part: the worker processes of a machine together hold the whole.
+   * 'environment': EXPRESS_RESPONDER_WORKERS and EXPRESS_RESPONDER_WORKER (or NODE_APP_INSTANCE) tell. Default: the whole.
+   */
+  split?: Split | 'environment'
   /** Who waits, and for how long; false: nobody. */
   queue?: QueueOptions | false
   /** A cap of its own for each key: client, tenant, route. undefined: this request is not capped. Default: one cap for all. */
@@ -48,7 +54,7 @@ export interface ConcurrencyLimitOptions {
 }
 
 export type ResolvedLimit =
-  | { readonly kind: 'fixed'; readonly limit: number }
+  | { readonly kind: 'fixed'; readonly limit: number; readonly split: Split | undefined }
   | { readonly kind: 'auto'; readonly bounds: Readonly<Pick<GradientOptions, 'min' | 'max' | 'initial'>> }
   | { readonly kind: 'function'; readonly limitOf: (request: IncomingMessage) => number | undefined }
 
@@ -69,13 +75,13 @@ export interface ResolvedConcurrencyLimit {
 const DEFAULT_MAX_HOLD = 300_000
 const DEFAULT_BOUNDS = { min: 8, max: 1000, initial: 20 } as const
 const HEALTH_CHECKS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/ping'])
-const OPTIONS = ['limit', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releaseAt', 'trustRequestStart', 'retryAfter', 'handler', 'mode'] as const
+const OPTIONS = ['limit', 'split', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releaseAt', 'trustRequestStart', 'retryAfter', 'handler', 'mode'] as const
 
 export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurrencyLimit {
   const options = checkedObject(NAME, 'options', given, OPTIONS)
   const key = optionalFunction(NAME, 'key', options.key)
   return {
-    limit: resolveLimit(options.limit ?? 'auto', key !== undefined),
+    limit: resolveLimit(options.limit ?? 'auto', key !== undefined, options.split),
     queue: resolveQueue(options.queue ?? {}),
     key,
     priorityOf: resolvePriority(options.priority ?? 'normal'),
@@ -89,12 +95,14 @@ export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurr
   }
 }
 
-/** Also what may be set later. */
-export function checkedLimit(value: unknown): number {
-  return wholeNumber(NAME, 'limit', value, 1)
+/** Also what may be set later. Where it is split, this process' part of it. */
+export function checkedLimit(value: unknown, split?: Split): number {
+  const whole = wholeNumber(NAME, 'limit', value, 1)
+  return split === undefined ? whole : shareOf(whole, split)
 }
 
-function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keyed: boolean): ResolvedLimit {
+function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keyed: boolean, split: ConcurrencyLimitOptions['split']): ResolvedLimit {
+  if (split !== undefined && typeof limit !== 'number') throw wrongOption(NAME, 'split', split, unsplittable(limit))
   if (typeof limit === 'function') {
     if (!keyed) throw wrongOption(NAME, 'limit', limit, 'a function needs the option key, which tells whose number it gives')
     return { kind: 'function', limitOf: limit }
@@ -104,7 +112,13 @@ function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keye
     return { kind: 'auto', bounds: resolveBounds(limit === 'auto' ? {} : limit) }
   }
   if (typeof limit !== 'number') throw wrongOption(NAME, 'limit', limit, 'give a whole number of at least 1, \'auto\', { min, max, initial } or, with the option key, a function')
-  return { kind: 'fixed', limit: checkedLimit(limit) }
+  const resolved = split === undefined ? undefined : resolveSplit(split)
+  return { kind: 'fixed', limit: checkedLimit(limit, resolved), split: resolved }
+}
+
+function unsplittable(limit: NonNullable<ConcurrencyLimitOptions['limit']>): string {
+  if (typeof limit === 'function') return 'only a number is split: leave it out, and let the function give each worker its part'
+  return 'only a number is split: leave it out, for a limit that tunes itself does so in each worker, or give a number as limit'
 }
 
 function resolveBounds(given: Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>>): Pick<GradientOptions, 'min' | 'max' | 'initial'> {
