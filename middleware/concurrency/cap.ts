@@ -7,6 +7,8 @@ import { Counts } from './counts.js'
 import { Exchange, hasLeft } from './exchange.js'
 import { Fixed } from './fixed.js'
 import { HoldWatch } from './hold-watch.js'
+import type { LeaseStatus } from './lease/holder.js'
+import { Leased } from './leased.js'
 import { checkedLimit, type ResolvedConcurrencyLimit } from './options.js'
 import { answerRejection, ConcurrencyLimitError, createRejection, type Rejection } from './rejection.js'
 import { sinceRequestStart } from './request-start.js'
@@ -28,6 +30,7 @@ export interface ConcurrencyLimitEvents {
   reject: [rejection: Rejection, request: IncomingMessage]
   leak: [leak: Leak, request: IncomingMessage]
   limit: [limit: number]
+  lease: [lease: LeaseStatus]
 }
 
 type Next = (error?: unknown) => void
@@ -71,6 +74,12 @@ export class Cap implements Desk {
     this.#keyLimit = checked
     for (const { rule } of this.#keyed.values()) rule.limit = checked
     if (this.#options.limit.kind === 'fixed') this.events.emit('limit', checked)
+  }
+
+  /** undefined where nothing is leased. */
+  get lease(): LeaseStatus | undefined {
+    const rule = this.#whole?.rule
+    return rule instanceof Leased ? rule.status : undefined
   }
 
   handle(request: IncomingMessage, response: ServerResponse, next: Next): void {
@@ -134,8 +143,12 @@ export class Cap implements Desk {
 
   #createWhole(): Gateway {
     const { limit, queue, observing } = this.#options
-    if (limit.kind !== 'auto') return this.#createFixed(limit.kind === 'fixed' ? limit.limit : 1)
     const onLimit = (changed: number): void => void this.events.emit('limit', changed)
+    if (limit.kind === 'lease') {
+      const leased = new Leased<Ticket>(systemClock, { lease: limit.lease, queue, observing, onLimit, onLease: (status) => void this.events.emit('lease', status) })
+      return { rule: leased, slots: leased.slots, freed: leased.drain }
+    }
+    if (limit.kind !== 'auto') return this.#createFixed(limit.kind === 'fixed' ? limit.limit : 1)
     const rule = new Adaptive<Ticket>(systemClock, { ...limit.bounds, queue, observing, onLimit })
     return { rule, slots: new Slots(observing ? Infinity : limit.bounds.max), freed: rule.drain }
   }

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
 import { ORDERS, type Order, type QueueRules } from './admission.js'
 import type { GradientOptions } from './gradient.js'
+import { RedisLease } from './lease/redis-lease.js'
 import type { Rejection } from './rejection.js'
 import { resolveSplit, shareOf, type Split } from './split.js'
 import { PRIORITIES, type Priority } from './waiting-room.js'
@@ -22,10 +23,11 @@ export type RejectionHandler = (request: IncomingMessage, response: ServerRespon
 
 export interface ConcurrencyLimitOptions {
   /**
-   * How many requests may be answered at a time: a number; 'auto', or an object with bounds, for a limit that tunes itself; or,
-   * with `key`, a function that gives each request's key its number (undefined: no cap). Default: 'auto'.
+   * How many requests may be answered at a time: a number; 'auto', or an object with bounds, for a limit that tunes itself;
+   * `redisLease()`, for a number that many processes share; or, with `key`, a function that gives each request's key its number
+   * (undefined: no cap). Default: 'auto'.
    */
-  limit?: number | 'auto' | Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>> | ((request: IncomingMessage) => number | undefined)
+  limit?: number | 'auto' | Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>> | RedisLease | ((request: IncomingMessage) => number | undefined)
   /**
    * Of a number as `limit`, this process holds only its part: the worker processes of a machine together hold the whole.
    * 'environment': EXPRESS_RESPONDER_WORKERS and EXPRESS_RESPONDER_WORKER (or NODE_APP_INSTANCE) tell. Default: the whole.
@@ -56,6 +58,7 @@ export interface ConcurrencyLimitOptions {
 export type ResolvedLimit =
   | { readonly kind: 'fixed'; readonly limit: number; readonly split: Split | undefined }
   | { readonly kind: 'auto'; readonly bounds: Readonly<Pick<GradientOptions, 'min' | 'max' | 'initial'>> }
+  | { readonly kind: 'lease'; readonly lease: RedisLease }
   | { readonly kind: 'function'; readonly limitOf: (request: IncomingMessage) => number | undefined }
 
 export interface ResolvedConcurrencyLimit {
@@ -107,6 +110,10 @@ function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keye
     if (!keyed) throw wrongOption(NAME, 'limit', limit, 'a function needs the option key, which tells whose number it gives')
     return { kind: 'function', limitOf: limit }
   }
+  if (limit instanceof RedisLease) {
+    if (keyed) throw wrongOption(NAME, 'limit', undefined, 'a lease is one limit for all: leave out key, or give a number or a function')
+    return { kind: 'lease', lease: limit }
+  }
   if (limit === 'auto' || typeof limit === 'object') {
     if (keyed) throw wrongOption(NAME, 'limit', limit, 'with the option key give a number or a function: what tunes itself measures the whole process')
     return { kind: 'auto', bounds: resolveBounds(limit === 'auto' ? {} : limit) }
@@ -118,6 +125,7 @@ function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keye
 
 function unsplittable(limit: NonNullable<ConcurrencyLimitOptions['limit']>): string {
   if (typeof limit === 'function') return 'only a number is split: leave it out, and let the function give each worker its part'
+  if (limit instanceof RedisLease) return 'only a number is split: leave it out, for all processes share a lease as it is'
   return 'only a number is split: leave it out, for a limit that tunes itself does so in each worker, or give a number as limit'
 }
 
