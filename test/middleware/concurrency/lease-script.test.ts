@@ -62,7 +62,7 @@ describeIfInstalled(redisServer, 'the script', () => {
   }
   async function heldBy(id: string): Promise<number | undefined> {
     const record = await redis.hGet(KEY, id)
-    return record == null ? undefined : Number(record.split(' ')[2])
+    return record === null ? undefined : Number(record.split(' ')[2])
   }
 
   beforeAll(async () => {
