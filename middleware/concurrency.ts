@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Reason } from './concurrency/admission.js'
 import { Cap, rejectedShare, type ConcurrencyLimitEvents } from './concurrency/cap.js'
 import type { WaitTimes } from './concurrency/counts.js'
+import type { LeaseStatus } from './concurrency/lease/holder.js'
 import { resolveOptions, type ConcurrencyLimitOptions } from './concurrency/options.js'
 import { registerMetrics, type MetricsOptions, type MetricsRegistry } from './concurrency/prometheus.js'
 
@@ -12,6 +13,10 @@ export type { ConcurrencyLimitOptions, QueueOptions, RejectionHandler } from './
 export type { MetricsOptions, MetricsRegistry } from './concurrency/prometheus.js'
 export { ConcurrencyLimitError, type Rejection } from './concurrency/rejection.js'
 export type { Reason, Order } from './concurrency/admission.js'
+export { redisLease, type RedisLease, type RedisLeaseOptions } from './concurrency/lease/redis-lease.js'
+export type { SendCommand } from './concurrency/lease/redis-script.js'
+export type { LeaseState, LeaseStatus } from './concurrency/lease/holder.js'
+export type { Split } from './concurrency/split.js'
 export type { Priority } from './concurrency/waiting-room.js'
 export type { WaitTimes } from './concurrency/counts.js'
 
@@ -22,8 +27,13 @@ export interface ConcurrencyLimit {
   readonly active: number
   /** Requests that wait for a slot. */
   readonly waiting: number
-  /** The limit, or what it tuned itself to; undefined where a function gives it. May be set: a whole number of at least 1. */
+  /**
+   * The limit, or what it tuned itself to; undefined where a function gives it. May be set: a whole number of at least 1.
+   * Where it is split or leased, it is this process' part; what is set is the whole.
+   */
   limit: number | undefined
+  /** How the lease stands; undefined where nothing is leased. */
+  readonly lease: LeaseStatus | undefined
   /** Requests that got a slot. */
   readonly accepted: number
   /** Requests that were turned away, by reason; with `mode: 'observe'` those that would have been. */
@@ -35,11 +45,11 @@ export interface ConcurrencyLimit {
   /** Requests whose clients left while they waited. */
   readonly abandoned: number
   readonly waitTime: WaitTimes
-  /** 'reject', 'leak' and 'limit'. */
+  /** 'reject', 'leak', 'limit' and 'lease' (its state has changed). */
   readonly events: EventEmitter<ConcurrencyLimitEvents>
   /** Puts all of this on a registry of prom-client. */
   registerMetrics(registry: MetricsRegistry, options?: MetricsOptions): void
-  /** Holds nobody back any more and stops all timers: who waits starts, who comes passes. */
+  /** Holds nobody back any more and stops all timers: who waits starts, who comes passes. A lease is given back once nobody runs. */
   close(): void
 }
 
@@ -59,6 +69,7 @@ export function concurrencyLimit(options?: ConcurrencyLimitOptions): Concurrency
     active: { get: () => cap.active },
     waiting: { get: () => cap.waiting },
     limit: { get: () => cap.limit, set: (limit: unknown) => { cap.limit = limit } },
+    lease: { get: () => cap.lease },
     accepted: { get: () => counts.accepted },
     rejected: { value: counts.rejected },
     rejectedShare: { get: () => rejectedShare(counts, resolved.observing) },

@@ -10,6 +10,8 @@ import { Counts } from './counts.js'
 import { Exchange, hasLeft, hearOfFinish } from './exchange.js'
 import { Fixed } from './fixed.js'
 import { HoldWatch } from './hold-watch.js'
+import type { LeaseStatus } from './lease/holder.js'
+import { Leased } from './leased.js'
 import { checkedLimit, type ResolvedConcurrencyLimit } from './options.js'
 import { answerRejection, ConcurrencyLimitError, createRejection, type Rejection } from './rejection.js'
 import { sinceRequestStart } from './request-start.js'
@@ -31,6 +33,7 @@ export interface ConcurrencyLimitEvents {
   reject: [rejection: Rejection, request: IncomingMessage]
   leak: [leak: Leak, request: IncomingMessage]
   limit: [limit: number]
+  lease: [lease: LeaseStatus]
 }
 
 type Next = (error?: unknown) => void
@@ -69,12 +72,18 @@ export class Cap implements Desk {
   }
 
   set limit(limit: unknown) {
-    const checked = checkedLimit(limit)
+    const checked = checkedLimit(limit, this.#options.limit.kind === 'fixed' ? this.#options.limit.split : undefined)
     if (this.#options.limit.kind === 'function') throw new TypeError('concurrencyLimit: limit cannot be set where a function gives it')
     if (this.#whole !== undefined) this.#whole.rule.limit = checked
     this.#keyLimit = checked
     for (const { rule } of this.#keyed.values()) rule.limit = checked
     if (this.#options.limit.kind === 'fixed') this.#tellLimit(checked)
+  }
+
+  /** undefined where nothing is leased. */
+  get lease(): LeaseStatus | undefined {
+    const rule = this.#whole?.rule
+    return rule instanceof Leased ? rule.status : undefined
   }
 
   handle(request: IncomingMessage, response: ServerResponse, next: Next): void {
@@ -139,8 +148,13 @@ export class Cap implements Desk {
 
   #createWhole(): Gateway {
     const { limit, queue, observing } = this.#options
-    if (limit.kind !== 'auto') return this.#createFixed(limit.kind === 'fixed' ? limit.limit : 1)
     const onLimit = (changed: number): void => { this.#tellLimit(changed) }
+    if (limit.kind === 'lease') {
+      const onLease = (status: LeaseStatus): void => { this.#tell(() => { this.events.emit('lease', status) }) }
+      const leased = new Leased<Ticket>(systemClock, { lease: limit.lease, queue, observing, onLimit, onLease })
+      return { rule: leased, slots: leased.slots, freed: leased.drain }
+    }
+    if (limit.kind !== 'auto') return this.#createFixed(limit.kind === 'fixed' ? limit.limit : 1)
     const rule = new Adaptive<Ticket>(systemClock, { ...limit.bounds, queue, observing, onLimit })
     return { rule, slots: new Slots(observing ? Infinity : limit.bounds.max), freed: rule.drain }
   }

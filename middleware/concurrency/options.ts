@@ -3,7 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
 import { ORDERS, type Order, type QueueRules } from './admission.js'
 import type { GradientOptions } from './gradient.js'
+import { RedisLease } from './lease/redis-lease.js'
 import type { Rejection } from './rejection.js'
+import { resolveSplit, shareOf, type Split } from './split.js'
 import { PRIORITIES, type Priority } from './waiting-room.js'
 
 const NAME = 'concurrencyLimit'
@@ -21,10 +23,16 @@ export type RejectionHandler = (request: IncomingMessage, response: ServerRespon
 
 export interface ConcurrencyLimitOptions {
   /**
-   * How many requests may be answered at a time: a number; 'auto', or an object with bounds, for a limit that tunes itself; or,
-   * with `key`, a function that gives each request's key its number (undefined: no cap). Default: 'auto'.
+   * How many requests may be answered at a time: a number; 'auto', or an object with bounds, for a limit that tunes itself;
+   * `redisLease()`, for a number that many processes share; or, with `key`, a function that gives each request's key its number
+   * (undefined: no cap). Default: 'auto'.
    */
-  limit?: number | 'auto' | Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>> | ((request: IncomingMessage) => number | undefined)
+  limit?: number | 'auto' | Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>> | RedisLease | ((request: IncomingMessage) => number | undefined)
+  /**
+   * Of a number as `limit`, this process holds only its part: the worker processes of a machine together hold the whole.
+   * 'environment': EXPRESS_RESPONDER_WORKERS and EXPRESS_RESPONDER_WORKER (or NODE_APP_INSTANCE) tell. Default: the whole.
+   */
+  split?: Split | 'environment'
   /** Who waits, and for how long; false: nobody. */
   queue?: QueueOptions | false
   /** A cap of its own for each key: client, tenant, route. undefined: this request is not capped. Default: one cap for all. */
@@ -48,8 +56,9 @@ export interface ConcurrencyLimitOptions {
 }
 
 export type ResolvedLimit =
-  | { readonly kind: 'fixed'; readonly limit: number }
+  | { readonly kind: 'fixed'; readonly limit: number; readonly split: Split | undefined }
   | { readonly kind: 'auto'; readonly bounds: Readonly<Pick<GradientOptions, 'min' | 'max' | 'initial'>> }
+  | { readonly kind: 'lease'; readonly lease: RedisLease }
   | { readonly kind: 'function'; readonly limitOf: (request: IncomingMessage) => number | undefined }
 
 export interface ResolvedConcurrencyLimit {
@@ -69,12 +78,12 @@ export interface ResolvedConcurrencyLimit {
 const DEFAULT_MAX_HOLD = 300_000
 const DEFAULT_BOUNDS = { min: 8, max: 1000, initial: 20 } as const
 const HEALTH_CHECKS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/ping'])
-const OPTIONS = ['limit', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releaseAt', 'trustRequestStart', 'retryAfter', 'handler', 'mode'] as const
+const OPTIONS = ['limit', 'split', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releaseAt', 'trustRequestStart', 'retryAfter', 'handler', 'mode'] as const
 
 export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurrencyLimit {
   const options = checkedObject(NAME, 'options', given, OPTIONS)
   const key = optionalFunction(NAME, 'key', options.key)
-  const limit = resolveLimit(options.limit ?? 'auto', key !== undefined)
+  const limit = resolveLimit(options.limit ?? 'auto', key !== undefined, options.split)
   const trustRequestStart = flag(NAME, 'trustRequestStart', options.trustRequestStart ?? false)
   if (trustRequestStart && limit.kind !== 'auto') {
     throw wrongOption(NAME, 'trustRequestStart', true, 'only a limit that tunes itself looks at the time stamp: limit: \'auto\' or { min, max, initial }')
@@ -94,22 +103,35 @@ export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurr
   }
 }
 
-/** Also what may be set later. */
-export function checkedLimit(value: unknown): number {
-  return wholeNumber(NAME, 'limit', value, 1)
+/** Also what may be set later. Where it is split, this process' part of it. */
+export function checkedLimit(value: unknown, split?: Split): number {
+  const whole = wholeNumber(NAME, 'limit', value, 1)
+  return split === undefined ? whole : shareOf(whole, split)
 }
 
-function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keyed: boolean): ResolvedLimit {
+function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keyed: boolean, split: ConcurrencyLimitOptions['split']): ResolvedLimit {
+  if (split !== undefined && typeof limit !== 'number') throw wrongOption(NAME, 'split', split, unsplittable(limit))
   if (typeof limit === 'function') {
     if (!keyed) throw wrongOption(NAME, 'limit', limit, 'a function needs the option key, which tells whose number it gives')
     return { kind: 'function', limitOf: limit }
+  }
+  if (limit instanceof RedisLease) {
+    if (keyed) throw wrongOption(NAME, 'limit', undefined, 'a lease is one limit for all: leave out key, or give a number or a function')
+    return { kind: 'lease', lease: limit }
   }
   if (limit === 'auto' || typeof limit === 'object') {
     if (keyed) throw wrongOption(NAME, 'limit', limit, 'with the option key give a number or a function: what tunes itself measures the whole process')
     return { kind: 'auto', bounds: resolveBounds(limit === 'auto' ? {} : limit) }
   }
   if (typeof limit !== 'number') throw wrongOption(NAME, 'limit', limit, 'give a whole number of at least 1, \'auto\', { min, max, initial } or, with the option key, a function')
-  return { kind: 'fixed', limit: checkedLimit(limit) }
+  const resolved = split === undefined ? undefined : resolveSplit(split)
+  return { kind: 'fixed', limit: checkedLimit(limit, resolved), split: resolved }
+}
+
+function unsplittable(limit: NonNullable<ConcurrencyLimitOptions['limit']>): string {
+  if (typeof limit === 'function') return 'only a number is split: leave it out, and let the function give each worker its part'
+  if (limit instanceof RedisLease) return 'only a number is split: leave it out, for all processes share a lease as it is'
+  return 'only a number is split: leave it out, for a limit that tunes itself does so in each worker, or give a number as limit'
 }
 
 function resolveBounds(given: Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>>): Pick<GradientOptions, 'min' | 'max' | 'initial'> {

@@ -3,9 +3,12 @@ import pLimit from 'p-limit'
 
 export class Slots {
   readonly #limit: ReturnType<typeof pLimit>
+  #most: number
 
+  /** There may be none, too: p-limit cannot say so, and is only asked while one is free. */
   constructor(most: number) {
-    this.#limit = pLimit(most)
+    this.#most = most
+    this.#limit = pLimit(Math.max(1, most))
   }
 
   /** How many are held. It falls some microtasks after a slot's release. */
@@ -14,15 +17,16 @@ export class Slots {
   }
 
   get most(): number {
-    return this.#limit.concurrency
+    return this.#most
   }
 
   set most(most: number) {
-    this.#limit.concurrency = most
+    this.#most = most
+    this.#limit.concurrency = Math.max(1, most)
   }
 
   get free(): boolean {
-    return this.#limit.activeCount < this.#limit.concurrency
+    return this.#limit.activeCount < this.#most
   }
 
   /** Takes a slot. The function that comes back releases it, once; `freed` is called as soon as it can be had again. */

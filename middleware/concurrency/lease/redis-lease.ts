@@ -1,0 +1,94 @@
+/** `redisLease()`: a limit that all processes which name the same key hold together, on however many hosts. */
+import { randomUUID } from 'node:crypto'
+import { checkedObject, optionalFunction, wholeNumber, wrongOption } from '../../shared/options.js'
+import { RedisScript, type SendCommand } from './redis-script.js'
+import { LEASE_SCRIPT, readGrant, type Ask, type Grant } from './script.js'
+
+const NAME = 'redisLease'
+/** What keys begin with in Redis. */
+const PREFIX = 'concurrency-limit:'
+const DEFAULT_TTL = 10_000
+const DEFAULT_TIMEOUT = 1000
+/** A lease is refreshed when this share of it has passed. */
+export const REFRESH_SHARE = 1 / 3
+
+export interface RedisLeaseOptions {
+  /** Sends a command to Redis: `(...command) => client.sendCommand(command)` for `redis`, `(name, ...args) => client.call(name, ...args)` for `ioredis`. */
+  sendCommand: SendCommand
+  /** What is capped. Processes that name the same key share the limit; in Redis it is `concurrency-limit:` and this. */
+  key: string
+  /** How many requests may be answered at a time, by all processes together. The same in all of them. */
+  limit: number
+  /** Milliseconds after which the slots of a process that is not heard of are free for others. The same in all processes. Default: 10,000. */
+  ttl?: number
+  /** Milliseconds after which a silent Redis counts as away; at most a third of `ttl`. Default: 1,000, or a third of `ttl`. */
+  timeout?: number
+  /**
+   * How many requests this process may answer at a time while Redis is away; 0: none. Default: an equal part of the limit for
+   * each process that was last known, at least 1.
+   */
+  fallback?: number
+}
+
+/** Made by `redisLease()`, for the option `limit`. */
+export class RedisLease {
+  readonly key: string
+  readonly limit: number
+  readonly ttl: number
+  readonly timeout: number
+  readonly fallback: number | undefined
+  readonly #sendCommand: SendCommand
+
+  constructor(options: Omit<RedisLease, 'connect'>, sendCommand: SendCommand) {
+    this.key = options.key
+    this.limit = options.limit
+    this.ttl = options.ttl
+    this.timeout = options.timeout
+    this.fallback = options.fallback
+    this.#sendCommand = sendCommand
+  }
+
+  /** A new holder's line to Redis. */
+  connect(): LeaseLine {
+    const id = randomUUID()
+    const run = (ask: Ask, ttl: number): Promise<unknown> =>
+      script.run(this.#sendCommand, PREFIX + this.key, [id, ...[ask.turn, ask.hold, ask.need, ask.want, ask.limit, ttl].map(String)])
+    return {
+      sync: async (ask) => readGrant(await run(ask, this.ttl)),
+      leave: async () => {
+        await run({ turn: 0, hold: 0, need: 0, want: 0, limit: 0 }, 0)
+      },
+    }
+  }
+}
+
+/** How a holder speaks with those who keep the books. */
+export interface LeaseLine {
+  sync(ask: Ask): Promise<Grant>
+  /** Gives everything back. */
+  leave(): Promise<void>
+}
+
+const script = new RedisScript(LEASE_SCRIPT)
+
+/**
+ * A limit that is leased from Redis, for something scarce that many processes use:
+ * `concurrencyLimit({ limit: redisLease({ sendCommand, key: 'db', limit: 100 }) })`.
+ * Needs Redis 5 or later; the key is one, so a cluster serves as well.
+ * @throws OptionError that names a wrong option
+ */
+export function redisLease(given: RedisLeaseOptions): RedisLease {
+  const options = checkedObject(NAME, 'options', given, ['sendCommand', 'key', 'limit', 'ttl', 'timeout', 'fallback'])
+  const sendCommand = optionalFunction(NAME, 'sendCommand', options.sendCommand)
+  if (sendCommand === undefined) throw wrongOption(NAME, 'sendCommand', undefined, 'give a function that sends a command to Redis: (...command) => client.sendCommand(command)')
+  if (typeof options.key !== 'string' || options.key === '') throw wrongOption(NAME, 'key', options.key, 'give the name of what is capped, such as \'db\'')
+  const ttl = wholeNumber(NAME, 'ttl', options.ttl ?? DEFAULT_TTL, 300, 2 ** 31 - 1)
+  const refresh = Math.floor(ttl * REFRESH_SHARE)
+  return new RedisLease({
+    key: options.key,
+    limit: wholeNumber(NAME, 'limit', options.limit, 1, 2 ** 31 - 1),
+    ttl,
+    timeout: wholeNumber(NAME, 'timeout', options.timeout ?? Math.min(DEFAULT_TIMEOUT, refresh), 1, refresh),
+    fallback: options.fallback === undefined ? undefined : wholeNumber(NAME, 'fallback', options.fallback, 0),
+  }, sendCommand)
+}

@@ -1,0 +1,116 @@
+/**
+ * The script that gives out slots, in Redis, in one atomic step, by the clock of Redis. One hash holds a record for each
+ * process: when it expires, the turn of its last word, what it holds, needs and wants, and when it last got more.
+ */
+
+/** What a process says of itself. */
+export interface Ask {
+  /** Rises with every word; an older word that comes late changes nothing. */
+  readonly turn: number
+  /** What it holds, and will not go above before it has its answer. */
+  readonly hold: number
+  /** What its requests need: those that run and those that wait. */
+  readonly need: number
+  /** What it would like, spare slots included. At least `need`. */
+  readonly want: number
+  /** Of all processes together. */
+  readonly limit: number
+}
+
+/** What it is told. */
+export interface Grant {
+  /** Up to so many it may start requests. */
+  readonly may: number
+  /** So many are in the books for it: `hold`, or `may` if that is more. */
+  readonly held: number
+  /** Its fair share of the limit, no more than it wants. */
+  readonly share: number
+  /** How many processes have a record. */
+  readonly processes: number
+  /** Milliseconds for which Redis has not been up for long enough to know of every lease: nobody gets more than it has. */
+  readonly settling: number
+}
+
+/** KEYS: the hash. ARGV: id, turn, hold, need, want, limit, ttl. With a ttl of 0 the record goes, and nothing is given. */
+export const LEASE_SCRIPT = `
+local key, id = KEYS[1], ARGV[1]
+local turn, hold, need, want = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local limit, ttl = tonumber(ARGV[6]), tonumber(ARGV[7])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+if ttl == 0 then
+  redis.call('HDEL', key, id)
+  return { 0, 0, 0, 0, 0 }
+end
+
+local me = { id = id, held = hold, need = need, spare = math.max(0, want - need), since = now, share = 0 }
+local records, others, latest = { me }, 0, now + ttl
+local fields = redis.call('HGETALL', key)
+for index = 1, #fields, 2 do
+  local expires, said, held, needed, wanted, since = string.match(fields[index + 1], '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+  expires, said, held, needed, wanted, since = tonumber(expires), tonumber(said), tonumber(held), tonumber(needed), tonumber(wanted), tonumber(since)
+  if fields[index] == id then
+    if turn < said then return { 0, 0, 0, 0, 0 } end
+    if expires > now then me.since = since end
+  elseif expires <= now then
+    redis.call('HDEL', key, fields[index])
+  else
+    table.insert(records, { id = fields[index], held = held, need = needed, spare = math.max(0, wanted - needed), since = since, share = 0 })
+    others, latest = others + held, math.max(latest, expires)
+  end
+end
+
+-- Max-min fairness: all get the same, unless they ask for less. Returns what nobody asked for.
+local function divide(total, amount)
+  local level, most = 0, total
+  while level < most do
+    local tried, sum = math.ceil((level + most) / 2), 0
+    for _, record in ipairs(records) do sum = sum + math.min(record[amount], tried) end
+    if sum <= total then level = tried else most = tried - 1 end
+  end
+  local more = {}
+  for _, record in ipairs(records) do
+    local part = math.min(record[amount], level)
+    record.share, total = record.share + part, total - part
+    if record[amount] > level then table.insert(more, record) end
+  end
+  -- The few that are left stay where they are; but where there is not one for each who needs one, they go round.
+  local goRound = level == 0 and amount == 'need'
+  table.sort(more, function (a, b)
+    if not goRound and a.held ~= b.held then return a.held > b.held end
+    if a.since ~= b.since then return a.since < b.since end
+    return a.id < b.id
+  end)
+  for index = 1, math.min(total, #more) do more[index].share = more[index].share + 1 end
+  return total - math.min(total, #more)
+end
+
+-- A server that has lost its data at a restart does not know of leases from before, until they have expired.
+local function settling()
+  local info = redis.pcall('INFO', 'server')
+  local uptime = type(info) == 'string' and string.match(info, 'uptime_in_seconds:(%d+)')
+  if not uptime then return 0 end
+  return math.max(0, ttl - math.max(0, tonumber(uptime) - 1) * 1000)
+end
+
+divide(divide(limit, 'need'), 'spare')
+local wait = settling()
+local may = math.max(0, math.min(me.share, limit - others))
+if wait > 0 then may = math.min(may, hold) end
+if may > hold then me.since = now end
+local held = math.max(hold, may)
+redis.call('HSET', key, id, string.format('%.0f %.0f %.0f %.0f %.0f %.0f', now + ttl, turn, held, need, want, me.since))
+redis.call('PEXPIREAT', key, string.format('%.0f', latest))
+return { may, held, me.share, #records, wait }
+`
+
+/** @throws Error if it is no answer of the script */
+export function readGrant(reply: unknown): Grant {
+  const numbers = Array.isArray(reply) ? reply.map(Number) : []
+  const [may, held, share, processes, settling] = numbers
+  if (may === undefined || held === undefined || share === undefined || processes === undefined || settling === undefined || !numbers.every(Number.isSafeInteger)) {
+    throw new Error(`an answer that is none of the script: ${JSON.stringify(reply)}`)
+  }
+  return { may, held, share, processes, settling }
+}
