@@ -64,7 +64,7 @@ export class MemoryWatch {
 }
 
 /** An app's callback must not stop the sampler. */
-function guarded(call: () => void): void {
+export function guarded(call: () => void): void {
   try {
     call()
   } catch (error) {
@@ -72,7 +72,7 @@ function guarded(call: () => void): void {
   }
 }
 
-function warn(error: unknown): void {
+export function warn(error: unknown): void {
   // As text: emitWarning() throws when given an error of another realm.
   process.emitWarning(`memoryStats: ${inspect(error)}`, { type: 'MemoryStatsWarning' })
 }

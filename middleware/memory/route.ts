@@ -1,0 +1,12 @@
+/** What the memory endpoint is made of: one method of one path. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** Works on plain `node:http`, Express 4 and 5 alike. Who may ask, and when, is decided before `handle` is called. */
+export interface Route {
+  method: 'GET' | 'POST'
+  /** The last segment of the path: `heap`; '' for the page. */
+  path: string
+  /** One of these at a time in a process. */
+  expensive: boolean
+  handle: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
+}
