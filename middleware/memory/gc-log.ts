@@ -103,7 +103,7 @@ export class GcLog {
     const columns: PauseColumns = { time: [], durationMs: [], forced: [] }
     for (let number = Math.max(1, major - PAUSES + 1); number <= major; number++) {
       const place = this.#place(number)
-      columns.time.push(Math.round(this.#end[place] ?? 0))
+      columns.time.push(this.#end[place] ?? 0)
       columns.durationMs.push(milliseconds(this.#ns[place] ?? 0))
       columns.forced.push(this.#forced[place] === 1)
     }
@@ -171,11 +171,11 @@ export class GcLog {
   #keep(number: number, ns: number, { startTime, duration }: PerformanceEntry, forced: boolean): void {
     const place = this.#place(number)
     // Not by timeOrigin: the system's clock may have been set since.
-    const time = Date.now() - (performance.now() - startTime - duration)
+    const time = Math.round(Date.now() - (performance.now() - startTime - duration))
     this.#ns[place] = ns
     this.#end[place] = time
     this.#forced[place] = forced ? 1 : 0
-    this.#options.onPause?.({ time: Math.round(time), durationMs: milliseconds(ns), forced })
+    this.#options.onPause?.({ time, durationMs: milliseconds(ns), forced })
   }
 
   #place(number: number): number {
