@@ -5,9 +5,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../shared/problem.js'
 import type { Access } from './access.js'
-import type { Monitor } from './monitor.js'
+import type { RequestCounter } from './requests.js'
 import type { Route } from './route.js'
-import type { Wait } from './turns.js'
+import type { Turns, Wait } from './turns.js'
 
 export type Next = (error?: unknown) => void
 
@@ -25,7 +25,7 @@ const RETRY_AFTER = 5
 export interface EndpointOptions {
   routes: readonly Route[]
   access: Access
-  monitor: Pick<Monitor, 'turns' | 'requests'>
+  monitor: { turns: Turns; requests: Pick<RequestCounter, 'disregard'> }
   /** ms between two scrapes that force a collection. */
   scrapeInterval: number
 }

@@ -24,13 +24,16 @@ export class RequestCounter {
     this.over++
   }
 
+  /** Responses that had to wait behind others on their connections. */
+  readonly #behind = new WeakMap<Socket, Set<ServerResponse>>()
+
   readonly #started = (message: unknown): void => {
     const { response, socket } = message as Started
     this.inFlight++
     response.on('close', this.#ended)
     // A response that waits behind another one on a pipelined connection is never told that the connection has closed.
     const { _httpMessage: current } = socket
-    if (current !== null && current !== undefined && current !== response) socket.once('close', () => { this.#abandon(response) })
+    if (current !== null && current !== undefined && current !== response) this.#watch(response, socket)
   }
 
   constructor() {
@@ -46,8 +49,17 @@ export class RequestCounter {
     unsubscribe(CHANNEL, this.#started)
   }
 
-  #abandon(response: ServerResponse): void {
-    if (!response.closed && this.#forget(response)) this.#ended()
+  #watch(response: ServerResponse, socket: Socket): void {
+    let behind = this.#behind.get(socket)
+    if (behind === undefined) {
+      const waiting = behind = new Set()
+      this.#behind.set(socket, behind)
+      socket.once('close', () => {
+        for (const left of waiting) if (this.#forget(left)) this.#ended()
+      })
+    }
+    const responses = behind.add(response)
+    response.on('close', () => { responses.delete(response) })
   }
 
   /** Whether it was being counted. */
