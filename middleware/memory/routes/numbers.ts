@@ -1,7 +1,7 @@
 /** The figures: `GET memstats`, `GET metrics`, `GET history`. None of them forces a collection. */
 import cluster from 'node:cluster'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { getHeapCodeStatistics, getHeapStatistics } from 'node:v8'
+import { getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
 import { MEM_STATS_SOURCES, memStats } from '../mem-stats.js'
 import { NoPrometheusError, type Metrics } from '../metrics.js'
@@ -44,7 +44,8 @@ function memStatsNow(monitor: Monitor, worker: string | undefined): object {
     memStats: memStats(gc),
     sources: MEM_STATS_SOURCES,
     memoryUsage: process.memoryUsage(),
-    v8: { ...getHeapStatistics(), ...getHeapCodeStatistics() },
+    // Without getHeapCodeStatistics(), which walks the heap: 5 ms at 50 MB.
+    v8: getHeapStatistics(),
     spaces: heapSpaces(),
     cgroup,
     gc: { ...gc, liveHeap: monitor.gc.liveHeap },
