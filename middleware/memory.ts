@@ -1,2 +1,138 @@
-/** Reserved for the memory endpoint; exports nothing yet. */
-export {}
+/** `memoryStats()`: one endpoint that shows the process' memory, and says whether it leaks. The public face. */
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Access } from './memory/access.js'
+import { Endpoint, type Next } from './memory/endpoint.js'
+import { Metrics, type PrometheusRegistry } from './memory/metrics.js'
+import { Monitor, type MonitorEvents } from './memory/monitor.js'
+import { resolveOptions, type MemoryStatsOptions } from './memory/options.js'
+import type { Route } from './memory/route.js'
+import { pageRoutes } from './memory/page.js'
+import { profileRoutes } from './memory/profile/routes.js'
+import { actionRoutes } from './memory/routes/actions.js'
+import { EventStreams } from './memory/routes/events.js'
+import { numberRoutes } from './memory/routes/numbers.js'
+import { LoadDrop } from './memory/settle/load-drop.js'
+import type { SettleReport } from './memory/settle.js'
+import type { Verdict } from './memory/verdict.js'
+import { tellApp, warn } from './memory/watch.js'
+import { wrongOption } from './shared/options.js'
+import { sendProblem } from './shared/problem.js'
+
+export type { Authorize, MemoryStatsOptions } from './memory/options.js'
+export type { PrometheusRegistry } from './memory/metrics.js'
+export type { MemoryNow, RssParts, SettleReport } from './memory/settle.js'
+export type { SettlePart } from './memory/settle/words.js'
+export type { Evidence, GrownCallSite, Verdict, VerdictState } from './memory/verdict.js'
+
+/** What loggers may listen to. Times in ms since 1970. */
+export interface MemoryStatsEvents {
+  /** The verdict has changed. */
+  verdict: [verdict: Verdict, before: Verdict]
+  /** A settle check is done, whoever asked for it. */
+  settle: [report: SettleReport]
+}
+
+/** The middleware, and what it knows. */
+export interface MemoryStats {
+  (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): void
+  /** Whether memory grows that should not; `since` in ms since 1970. */
+  readonly verdict: Verdict
+  /** Forces a collection, and says what RSS is made of. Takes somewhat more than a second. */
+  settle(): Promise<SettleReport>
+  /** 'verdict' and 'settle'. */
+  readonly events: EventEmitter<MemoryStatsEvents>
+  /** Ends streams and sampling. The middleware passes requests on, then. */
+  close(): void
+}
+
+/**
+ * Mount it on a path: `app.use('/debug/pprof', memoryStats())`. Sampling begins at once, and is one for all endpoints of the
+ * process. In production nobody may see it until `authorize` says who.
+ *
+ * @throws OptionError that names a wrong option
+ */
+export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
+  const resolved = resolveOptions(options)
+  const access = new Access(resolved.authorize)
+  const monitor = Monitor.acquire()
+  const metrics = metricsOf(monitor, resolved.registry)
+  const streams = new EventStreams(monitor)
+  const routes: Route[] = [
+    ...numberRoutes({ monitor, metrics, options: resolved }),
+    ...actionRoutes(monitor, resolved.allowed),
+    ...streams.routes,
+    ...resolved.allowed.profiles ? profileRoutes(monitor.profiling()) : [],
+    ...pageRoutes(),
+  ]
+  const endpoint = new Endpoint({ routes, access, monitor, scrapeInterval: resolved.scrapeInterval })
+  const events = new EventEmitter<MemoryStatsEvents>()
+  const ignore = listen(monitor, {
+    verdict: (verdict, before) => {
+      tellApp(() => { resolved.onVerdict?.(verdict, before) })
+      tellApp(() => { events.emit('verdict', verdict, before) })
+    },
+    settle: (report) => {
+      tellApp(() => { resolved.onSettle?.(report) })
+      tellApp(() => { events.emit('settle', report) })
+    },
+    ...settling(monitor, resolved.settleAfter),
+  })
+  let closed = false
+
+  function memoryStatsMiddleware(request: IncomingMessage, response: ServerResponse, next?: Next): void {
+    if (!closed) endpoint.handle(request, response, next)
+    else if (next !== undefined) next()
+    else sendProblem(request, response, { status: 404, detail: 'This endpoint is closed.' })
+  }
+  return Object.defineProperties(memoryStatsMiddleware as MemoryStats, {
+    verdict: { get: () => monitor.verdict, enumerable: true },
+    settle: { value: () => monitor.settle('request'), enumerable: true },
+    events: { value: events, enumerable: true },
+    close: {
+      value: () => {
+        if (closed) return
+        closed = true
+        ignore()
+        streams.close()
+        metrics.close()
+        Monitor.release()
+      },
+      enumerable: true,
+    },
+  })
+}
+
+function metricsOf(monitor: Monitor, registry: PrometheusRegistry | undefined): Metrics {
+  try {
+    return new Metrics(monitor, registry)
+  } catch (error) {
+    Monitor.release()
+    throw wrongOption('memoryStats', 'registry', undefined, `it has metrics of these names already (${String(error)}): give another one`)
+  }
+}
+
+type Listeners = { [Name in keyof MonitorEvents]?: (...args: MonitorEvents[Name]) => void }
+
+/** Returns what undoes it. */
+function listen(monitor: Monitor, { verdict, settle, reading }: Listeners): () => void {
+  if (verdict !== undefined) monitor.on('verdict', verdict)
+  if (settle !== undefined) monitor.on('settle', settle)
+  if (reading !== undefined) monitor.on('reading', reading)
+  return () => {
+    if (verdict !== undefined) monitor.off('verdict', verdict)
+    if (settle !== undefined) monitor.off('settle', settle)
+    if (reading !== undefined) monitor.off('reading', reading)
+  }
+}
+
+/** Checks when load has dropped. Two endpoints that want it at the same time share one check. */
+function settling(monitor: Monitor, after: number | false): Listeners {
+  if (after === false) return {}
+  const loadDrop = new LoadDrop({ after })
+  return {
+    reading: ({ now, sample }) => {
+      if (loadDrop.sample(now, sample.requestsPerSecond)) void monitor.settle('load-drop').catch(warn)
+    },
+  }
+}

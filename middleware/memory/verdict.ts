@@ -149,6 +149,7 @@ export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
   #collections = 0
   #latest: SampleInput | undefined
   #latestLive = 0
+  #announced: Promise<void> = Promise.resolve()
   #current: Verdict
 
   constructor({ bucket = BUCKET, callSites }: VerdictOptions = {}) {
@@ -248,16 +249,17 @@ export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
   /** With call sites where there are any; without them where their source fails. */
   #announce(verdict: Verdict, before: Verdict): void {
     const source = this.#callSites
-    if (source === undefined || (verdict.state !== 'growing' && verdict.state !== 'leak-suspected')) {
-      this.emit('change', verdict, before)
+    const emit = (): void => { this.emit('change', verdict, before) }
+    if (source === undefined) {
+      emit()
       return
     }
     const gather = async (): Promise<void> => {
       if (verdict.state === 'growing') await source.mark()
-      else this.#addCallSites(verdict, await source.grown())
+      else if (verdict.state === 'leak-suspected') this.#addCallSites(verdict, await source.grown())
     }
-    const emit = (): void => { this.emit('change', verdict, before) }
-    void gather().catch(() => undefined).then(emit)
+    // Changes are told in the order in which they came.
+    this.#announced = this.#announced.then(gather).catch(() => undefined).then(emit)
   }
 
   #addCallSites(verdict: Verdict, callSites: readonly GrownCallSite[]): void {

@@ -3,6 +3,7 @@
  * major collections and samples. Has no timers of its own.
  */
 import { inspect } from 'node:util'
+import { tell } from '../shared/listeners.js'
 import { settle, type SettleOptions, type SettleReport } from './settle.js'
 import { LoadDrop } from './settle/load-drop.js'
 import { LeakVerdict, type CallSiteSource, type CollectionInput, type SampleInput, type Verdict } from './verdict.js'
@@ -34,7 +35,7 @@ export class MemoryWatch {
     const { callSites, onVerdict, settleAfter } = options
     this.verdict = new LeakVerdict(callSites === undefined ? {} : { callSites })
     this.#loadDrop = settleAfter === false ? undefined : new LoadDrop({ after: settleAfter })
-    if (onVerdict !== undefined) this.verdict.on('change', (verdict, before) => { guarded(() => { onVerdict(verdict, before) }) })
+    if (onVerdict !== undefined) this.verdict.on('change', (verdict, before) => { tellApp(() => { onVerdict(verdict, before) }) })
   }
 
   /** After each major collection. */
@@ -58,21 +59,17 @@ export class MemoryWatch {
     const { collect, settleWait, onSettle } = this.#options
     const report = await settle({ trigger, ...(collect === undefined ? {} : { collect }), ...(settleWait === undefined ? {} : { wait: settleWait }) })
     this.lastSettle = report
-    if (onSettle !== undefined) guarded(() => { onSettle(report) })
+    if (onSettle !== undefined) tellApp(() => { onSettle(report) })
     return report
   }
 }
 
 /** An app's callback must not stop the sampler. */
-function guarded(call: () => void): void {
-  try {
-    call()
-  } catch (error) {
-    warn(error)
-  }
+export function tellApp(call: () => void): void {
+  tell('memoryStats', 'ERR_MEMORY_STATS_LISTENER', call)
 }
 
-function warn(error: unknown): void {
+export function warn(error: unknown): void {
   // As text: emitWarning() throws when given an error of another realm.
   process.emitWarning(`memoryStats: ${inspect(error)}`, { type: 'MemoryStatsWarning' })
 }

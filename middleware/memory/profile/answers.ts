@@ -1,4 +1,4 @@
-/** How profiles are answered: headers, what goes wrong, and clients that leave. */
+/** How profiles are answered: what goes wrong, and clients that leave. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendProblem } from '../../shared/problem.js'
 import type { Route } from '../route.js'
@@ -8,24 +8,6 @@ import { ParameterError } from './parameters.js'
 /** Says in the answer that a full collection was forced for it. */
 export function announceCollection(response: ServerResponse): void {
   response.setHeader('Forced-GC', 'true')
-}
-
-export interface Answer {
-  type: string
-  /** Where the client should store it, the name of the file. */
-  file?: string
-}
-
-/** To a client that has left, nothing. */
-export function send(response: ServerResponse, { type, file }: Answer, body: string | Buffer): void {
-  if (response.destroyed) return
-  response.statusCode = 200
-  response.setHeader('Content-Type', type)
-  response.setHeader('Content-Length', Buffer.byteLength(body))
-  response.setHeader('Cache-Control', 'no-store')
-  response.setHeader('X-Content-Type-Options', 'nosniff')
-  if (file !== undefined) response.setHeader('Content-Disposition', `attachment; filename="${file}"`)
-  response.end(body)
 }
 
 /** A wrong parameter is the client's error; that nothing can be sampled is nobody's who asks. */

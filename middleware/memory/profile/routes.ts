@@ -5,7 +5,8 @@ import { getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
 import { memStats, type CollectionCounts } from '../mem-stats.js'
 import type { Route } from '../route.js'
-import { announceCollection, answering, send, whileConnected } from './answers.js'
+import { send, sendJson } from '../routes/send.js'
+import { announceCollection, answering, whileConnected } from './answers.js'
 import { CallSiteTable } from './call-sites.js'
 import { CPU_INTERVAL, takeCpuProfile } from './cpu-sampler.js'
 import type { HeapProfile, HeapSource } from './heap-sampler.js'
@@ -135,7 +136,7 @@ function attachment(name: string): { type: string; file: string } {
 
 function sendSites(response: ServerResponse, sites: object): void {
   announceCollection(response)
-  send(response, { type: 'application/json' }, JSON.stringify(sites))
+  sendJson(response, sites)
 }
 
 /** As Go's: what the process was started with, by NUL. */

@@ -2,7 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendProblem } from '../../shared/problem.js'
 import type { Route } from '../route.js'
-import { send, whileConnected } from './answers.js'
+import { send } from '../routes/send.js'
+import { whileConnected } from './answers.js'
 import { rawQuery } from './parameters.js'
 import type { SymbolTable } from './symbols.js'
 

@@ -42,7 +42,7 @@ describe('the watch', () => {
     live(watch, [0, 120], (minute) => ({ live: 30 * MB + minute * MB / 4 }))
     expect(watch.verdict.current.state).toBe('leak-suspected')
     expect(warn).toHaveBeenCalledTimes(2)
-    expect(warn).toHaveBeenCalledWith(expect.stringContaining('of the app'), { type: 'MemoryStatsWarning' })
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('of the app'), { code: 'ERR_MEMORY_STATS_LISTENER' })
   })
 
   it('checks once after load has dropped, where that is wanted', async () => {

@@ -1,0 +1,131 @@
+/**
+ * The endpoint: finds the route by the last segment of the path, asks whether the client may, and whether it is its turn.
+ * A handler that fails goes to the app's error handlers where there are any.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { retryAfter, sendProblem } from '../shared/problem.js'
+import type { Access } from './access.js'
+import type { RequestCounter } from './requests.js'
+import type { Route } from './route.js'
+import type { Turns, Wait } from './turns.js'
+
+export type Next = (error?: unknown) => void
+
+/** What Express sets on a request. */
+type MountedRequest = IncomingMessage & { baseUrl?: unknown; originalUrl?: unknown }
+
+/**
+ * Paths whose answer costs a forced collection, V8's sampling profiler has no other way. GETs among them are scrapes, which
+ * some program may repeat without thinking, and are kept apart.
+ */
+const FORCING: ReadonlySet<string> = new Set(['heap', 'allocs', 'callsites', 'mark', 'gc', 'settle', 'snapshot'])
+/** Seconds, where nobody knows how long the other operation takes. */
+const RETRY_AFTER = 5
+
+export interface EndpointOptions {
+  routes: readonly Route[]
+  access: Access
+  monitor: { turns: Turns; requests: Pick<RequestCounter, 'disregard'> }
+  /** ms between two scrapes that force a collection. */
+  scrapeInterval: number
+}
+
+export class Endpoint {
+  readonly #options: EndpointOptions
+  readonly #routes = new Map<string, Route[]>()
+
+  constructor(options: EndpointOptions) {
+    this.#options = options
+    for (const route of options.routes) this.#routes.set(route.path, [...this.#routes.get(route.path) ?? [], route])
+  }
+
+  handle(request: MountedRequest, response: ServerResponse, next: Next | undefined): void {
+    const name = nameOf(request)
+    const routes = name === undefined ? [] : this.#routes.get(name) ?? []
+    // Where an app has given the endpoint no path of its own, the rest is the app's.
+    if ((routes.length === 0 || isHome(request)) && next !== undefined && !isMounted(request)) {
+      next()
+      return
+    }
+    this.#options.monitor.requests.disregard(response)
+    this.#answer(request, response, name ?? '', routes).catch((error: unknown) => { fail(request, response, next, error) })
+  }
+
+  async #answer(request: MountedRequest, response: ServerResponse, name: string, routes: readonly Route[]): Promise<void> {
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const route = routes.find((candidate) => candidate.method === method)
+    protect(response)
+    const refusal = await this.#options.access.refusal(request, response, route)
+    if (response.headersSent || response.writableEnded) return
+    if (refusal !== undefined) sendProblem(request, response, refusal)
+    else if (routes.length === 0) sendProblem(request, response, { status: 404, detail: `There is no ${name}. There are ${[...this.#routes.keys()].filter(Boolean).sort().join(', ')}.` })
+    else if (route === undefined) sendProblem(request, response, { status: 405, detail: `Not with ${String(request.method)}.` }, { Allow: allow(routes) })
+    else if (route.expensive) await this.#inTurn(request, response, route)
+    else await route.handle(request, response)
+  }
+
+  async #inTurn(request: IncomingMessage, response: ServerResponse, route: Route): Promise<void> {
+    const { monitor, scrapeInterval } = this.#options
+    if (request.method === 'HEAD') {
+      // It is not worth it.
+      response.end()
+      return
+    }
+    const forces = FORCING.has(route.path)
+    const turn = monitor.turns.take(route.path, forces && route.method === 'GET' ? scrapeInterval : undefined)
+    if (typeof turn !== 'function') {
+      refuseTurn(request, response, turn)
+      return
+    }
+    if (forces) response.setHeader('Forced-GC', 'true')
+    try {
+      await route.handle(request, response)
+    } finally {
+      turn()
+    }
+  }
+}
+
+/** The last segment of the path; undefined where it cannot be the endpoint's. */
+function nameOf({ url = '/', baseUrl }: MountedRequest): string | undefined {
+  const [path = ''] = url.split('?', 1)
+  const segments = path.split('/')
+  // Express has taken off what the endpoint is mounted on.
+  return typeof baseUrl === 'string' && segments.length > 2 ? undefined : segments.at(-1)
+}
+
+/** On a path of its own. */
+function isMounted({ baseUrl, originalUrl, url }: MountedRequest): boolean {
+  return typeof baseUrl === 'string' ? baseUrl !== '' : typeof originalUrl === 'string' && originalUrl !== url
+}
+
+function isHome({ url = '/' }: MountedRequest): boolean {
+  return url.split('?', 1)[0] === '/'
+}
+
+function protect(response: ServerResponse): void {
+  response.setHeader('Cache-Control', 'no-store')
+  response.setHeader('X-Content-Type-Options', 'nosniff')
+  // No other site's page may show, or run, what it may not read.
+  response.setHeader('Cross-Origin-Resource-Policy', 'same-origin')
+}
+
+function allow(routes: readonly Route[]): string {
+  return routes.flatMap(({ method }) => method === 'GET' ? ['GET', 'HEAD'] : [method]).join(', ')
+}
+
+function refuseTurn(request: IncomingMessage, response: ServerResponse, { reason, name, seconds }: Wait): void {
+  const detail = reason === 'busy'
+    ? `One expensive operation at a time: ${name} is running.`
+    : `This forces a collection, and so did ${name} just now.`
+  sendProblem(request, response, { status: 429, detail, reason }, { 'Retry-After': seconds === undefined ? retryAfter(RETRY_AFTER) : String(seconds) })
+}
+
+function fail(request: IncomingMessage, response: ServerResponse, next: Next | undefined, error: unknown): void {
+  if (response.headersSent) response.destroy()
+  else if (next !== undefined) next(error)
+  else {
+    process.emitWarning(`memoryStats: ${String(error)}`, { type: 'MemoryStatsWarning' })
+    sendProblem(request, response, { status: 500 })
+  }
+}

@@ -1,0 +1,114 @@
+/** `GET events`: what happens, as server-sent events, to a few that watch. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { retryAfter, sendProblem } from '../../shared/problem.js'
+import type { Monitor, MonitorEvents } from '../monitor.js'
+import type { Route } from '../route.js'
+
+/** More watch nothing: each of them is a connection that stays open. */
+const MOST = 16
+/** A client that takes nothing for so long is cut off, ms. It misses samples before. */
+const STALLED = 30_000
+/** When an EventSource whose stream has ended comes again, ms. */
+const RECONNECT = 2000
+
+class Watcher {
+  readonly response: ServerResponse
+  readonly #server: Server | undefined
+  #stalledSince = NaN
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.response = response
+    const { server } = request.socket as { server?: Server }
+    this.#server = server?.listening === true ? server : undefined
+  }
+
+  /** Whether its server takes nobody new any more: then the stream must not hold up its stop. */
+  get isStopping(): boolean {
+    return this.#server?.listening === false
+  }
+
+  /** What can be missed is left out while the client does not read. */
+  write(message: string, now: number, canBeMissed: boolean): void {
+    const { response } = this
+    if (!response.writableNeedDrain) {
+      this.#stalledSince = NaN
+      response.write(message)
+      return
+    }
+    if (Number.isNaN(this.#stalledSince)) this.#stalledSince = now
+    if (now - this.#stalledSince >= STALLED) response.destroy()
+    else if (!canBeMissed) response.write(message)
+  }
+}
+
+export class EventStreams {
+  readonly #monitor: Monitor
+  readonly #watchers = new Set<Watcher>()
+  readonly #now: () => number
+  readonly #listeners: { readonly [Name in keyof MonitorEvents]: (...args: MonitorEvents[Name]) => void } = {
+    // One a second: no other sign of life is needed.
+    reading: ({ sample, spaces }) => {
+      this.#endStopping()
+      this.#send('sample', { ...sample, spaces }, true)
+    },
+    pause: (pause) => { this.#send('gc', pause, true) },
+    verdict: (verdict) => { this.#send('verdict', verdict, false) },
+    settle: (report) => { this.#send('settle', report, false) },
+  }
+
+  /** `now`: ms of a clock that never goes back. */
+  constructor(monitor: Monitor, now: () => number = () => performance.now()) {
+    this.#monitor = monitor
+    this.#now = now
+    const { reading, pause, verdict, settle } = this.#listeners
+    monitor.on('reading', reading).on('pause', pause).on('verdict', verdict).on('settle', settle)
+  }
+
+  get routes(): Route[] {
+    return [{ method: 'GET', path: 'events', expensive: false, handle: (request, response) => { this.#open(request, response) } }]
+  }
+
+  /** Ends all streams, and takes no new ones. */
+  close(): void {
+    const { reading, pause, verdict, settle } = this.#listeners
+    this.#monitor.off('reading', reading).off('pause', pause).off('verdict', verdict).off('settle', settle)
+    for (const { response } of this.#watchers) response.end()
+    this.#watchers.clear()
+  }
+
+  #open(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#watchers.size >= MOST) {
+      sendProblem(request, response, { status: 429, detail: `${String(MOST)} clients watch already.` }, { 'Retry-After': retryAfter(30) })
+      return
+    }
+    response.statusCode = 200
+    response.setHeader('Content-Type', 'text/event-stream')
+    // Compression would hold events back, and so would nginx.
+    response.setHeader('Cache-Control', 'no-store, no-transform')
+    response.setHeader('X-Accel-Buffering', 'no')
+    if (request.method === 'HEAD') {
+      response.end()
+      return
+    }
+    const watcher = new Watcher(request, response)
+    this.#watchers.add(watcher)
+    response.on('close', () => { this.#watchers.delete(watcher) })
+    response.on('error', () => undefined)
+    response.write(`retry: ${String(RECONNECT)}\n\n`)
+  }
+
+  #send(event: string, data: object, canBeMissed: boolean): void {
+    if (this.#watchers.size === 0) return
+    const message = `event: ${event}\ndata: ${JSON.stringify({ pid: process.pid, ...data })}\n\n`
+    const now = this.#now()
+    for (const watcher of [...this.#watchers]) watcher.write(message, now, canBeMissed)
+  }
+
+  #endStopping(): void {
+    for (const watcher of [...this.#watchers]) {
+      if (!watcher.isStopping) continue
+      this.#watchers.delete(watcher)
+      watcher.response.end()
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** One expensive operation at a time in a process, and some time between those that force a collection. */
+
+/** Why not now. */
+export interface Wait {
+  reason: 'busy' | 'too-soon'
+  /** What runs, or what forced the last collection: a path of the endpoint. */
+  name: string
+  /** Until it is worth another try; undefined where nobody knows. */
+  seconds: number | undefined
+}
+
+/** To be called when the operation is over; more often does no harm. */
+export type Done = () => void
+
+export class Turns {
+  readonly #now: () => number
+  #running: string | undefined
+  #lastScrape: { name: string; end: number } | undefined
+
+  /** `now`: ms of a clock that never goes back. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /**
+   * Begins an operation, unless another one runs. One with `spacing`, a scrape that forces a collection, also waits until
+   * so many ms have passed since the end of the last of its kind.
+   */
+  take(name: string, spacing?: number): Done | Wait {
+    if (this.#running !== undefined) return { reason: 'busy', name: this.#running, seconds: undefined }
+    const last = this.#lastScrape
+    if (spacing !== undefined && last !== undefined) {
+      const left = last.end + spacing - this.#now()
+      if (left > 0) return { reason: 'too-soon', name: last.name, seconds: Math.ceil(left / 1000) }
+    }
+    this.#running = name
+    let over = false
+    return () => {
+      if (over) return
+      over = true
+      this.#running = undefined
+      if (spacing !== undefined) this.#lastScrape = { name, end: this.#now() }
+    }
+  }
+
+  /** For what nobody asked over HTTP: it is not refused, but others wait for it. */
+  async during<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+    const done = this.take(name)
+    try {
+      return await work()
+    } finally {
+      if (typeof done === 'function') done()
+    }
+  }
+}

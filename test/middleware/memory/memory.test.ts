@@ -1,0 +1,306 @@
+/** What an app and its visitors see of memoryStats(), on everything that it may run on. */
+import http from 'node:http'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import express from 'express'
+import { Gauge, Registry, type OpenMetricsContentType } from 'prom-client'
+import request from 'supertest'
+import { memoryStats, type MemoryStats, type MemoryStatsOptions, type SettleReport } from '../../../middleware/memory.js'
+import type { Columns } from '../../../middleware/memory/history.js'
+import { CARRIERS, Subject, type Answer } from './subject.js'
+
+const subjects: Subject[] = []
+const endpoints: MemoryStats[] = []
+
+afterEach(() => {
+  for (const subject of subjects.splice(0)) subject.stop()
+  for (const endpoint of endpoints.splice(0)) endpoint.close()
+  jest.restoreAllMocks()
+})
+
+async function start(...args: Parameters<typeof Subject.start>): Promise<Subject> {
+  const subject = await Subject.start(...args)
+  subjects.push(subject)
+  return subject
+}
+
+function endpoint(options: MemoryStatsOptions = { authorize: () => true }): MemoryStats {
+  const stats = memoryStats(options)
+  endpoints.push(stats)
+  return stats
+}
+
+function problem({ status, headers, body }: Answer): Record<string, unknown> {
+  expect(headers['content-type']).toBe('application/problem+json')
+  const parsed = JSON.parse(body) as Record<string, unknown>
+  expect(parsed['status']).toBe(status)
+  return parsed
+}
+
+const PROTECTED = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+
+describe.each(CARRIERS)('%s', (carrier) => {
+  it('memstats: Go\'s names and V8\'s, as JSON', async () => {
+    const subject = await start(carrier)
+    const { status, headers, body } = await subject.get('memstats')
+    expect(status).toBe(200)
+    expect(headers).toMatchObject({ ...PROTECTED, 'content-type': 'application/json', 'cross-origin-resource-policy': 'same-origin' })
+    const { process: { pid }, memStats, v8, memoryUsage, spaces } = JSON.parse(body) as Record<string, Record<string, number>> & { process: { pid: number }; spaces: { name: string }[] }
+    expect(pid).toBe(process.pid)
+    expect(memStats?.['HeapSys']).toBe(v8?.['total_heap_size'])
+    expect(memoryUsage?.['rss']).toBeGreaterThan(10_000_000)
+    expect(spaces.map(({ name }) => name)).toEqual(expect.arrayContaining(['new_space', 'old_space']))
+  })
+
+  it('metrics: text for Prometheus, with nothing to be set up', async () => {
+    const subject = await start(carrier)
+    const { status, headers, body } = await subject.get('metrics')
+    expect([status, headers['content-type']]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
+    expect(headers).toMatchObject(PROTECTED)
+    expect(body).toMatch(/^express_responder_resident_memory_bytes \d{8,}$/m)
+    expect(body).toMatch(/^express_responder_gc_collections_total\{kind="major"\} \d+$/m)
+    expect(body).toMatch(/^express_responder_memory_verdict\{state="warming"\} 1$/m)
+    expect(body).toMatch(/^express_responder_heap_space_used_bytes\{space="old_space"\} \d+$/m)
+  })
+
+  it('history: columns of equal length, and what the page needs besides', async () => {
+    const subject = await start(carrier, { worker: 'three', gc: true })
+    const { body } = await subject.get('history')
+    const { process: info, limits, fine, coarse, verdict, settle, allowed, gc } = JSON.parse(body) as {
+      process: { worker: string; node: string }; limits: { heap: number }; fine: Columns; coarse: Columns
+      verdict: { state: string; since: number }; settle: null; allowed: object; gc: Record<string, unknown[]>
+    }
+    expect(info).toMatchObject({ worker: 'three', node: process.version })
+    expect(limits.heap).toBeGreaterThan(100_000_000)
+    for (const columns of [fine, coarse]) expect(new Set(Object.values(columns).map(({ length }) => length)).size).toBe(1)
+    expect(Object.keys(gc)).toEqual(['time', 'durationMs', 'forced'])
+    expect(verdict.state).toBe('warming')
+    expect(Math.abs(verdict.since - Date.now())).toBeLessThan(3_600_000)
+    expect([settle, allowed]).toEqual([null, { gc: true, snapshot: false, profiles: true }])
+  })
+
+  it('events: tells of what happens, and ends with the endpoint', async () => {
+    const subject = await start(carrier, { gc: true })
+    const { request: watching, answer } = subject.request('GET', 'events')
+    const seen: string[] = []
+    const [, told] = await new Promise<[http.IncomingHttpHeaders, string]>((resolve) => {
+      watching.on('response', (response) => {
+        expect(response.headers).toMatchObject({ 'content-type': 'text/event-stream', 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' })
+        response.on('data', (piece: string) => {
+          if (seen.length === 0) void subject.post('gc')
+          seen.push(piece)
+          const text = seen.join('')
+          if (/^event: gc$/m.test(text) && /^event: sample$/m.test(text)) resolve([response.headers, text])
+        })
+      })
+    })
+    const dataOf = (event: string): Record<string, unknown> => JSON.parse(new RegExp(`^event: ${event}\ndata: (.*)$`, 'm').exec(told)?.[1] ?? '') as Record<string, unknown>
+    expect(dataOf('gc')).toMatchObject({ pid: process.pid, forced: true })
+    const sample = dataOf('sample')
+    expect(sample).toMatchObject({ pid: process.pid, inFlight: 0 })
+    expect(sample['rss']).toBeGreaterThan(10_000_000)
+    expect(sample['spaces']).toEqual(expect.arrayContaining([expect.objectContaining({ name: 'old_space' })]))
+    subject.stats.close()
+    await answer
+  })
+
+  it('POST settle and POST gc: what was forced is announced, in head and body', async () => {
+    const reports: SettleReport[] = []
+    const subject = await start(carrier, { gc: true, onSettle: (report) => { reports.push(report) } })
+    const settled = await subject.post('settle')
+    expect(settled.status).toBe(200)
+    expect(settled.headers).toMatchObject({ ...PROTECTED, 'forced-gc': 'true' })
+    expect(reports).toEqual([JSON.parse(settled.body)])
+    const collected = await subject.post('gc')
+    expect(collected.headers).toMatchObject({ ...PROTECTED, 'forced-gc': 'true' })
+    expect((JSON.parse(collected.body) as { sentence: string }).sentence).toMatch(/^A collection was forced; it took [\d.]+ ms/)
+    const { settle, gc } = JSON.parse((await subject.get('history')).body) as { settle: object; gc: { forced: boolean[] } }
+    expect(settle).toEqual(reports[0])
+    expect(gc.forced.filter(Boolean).length).toBeGreaterThanOrEqual(2)
+  })
+
+  it('gc and snapshot are off by default', async () => {
+    const subject = await start(carrier)
+    expect(problem(await subject.post('gc'))).toMatchObject({ status: 403, detail: 'POST gc is off: memoryStats({ gc: true }) turns it on.' })
+    expect(problem(await subject.post('snapshot'))).toMatchObject({ status: 403 })
+  })
+
+  it('what is not there is a 404, another method a 405 with Allow, HEAD a GET without its body', async () => {
+    const subject = await start(carrier)
+    expect(problem(await subject.get('nothing'))).toMatchObject({ status: 404, detail: expect.stringContaining('memstats, metrics') })
+    const wrong = await subject.request('DELETE', 'memstats').answer
+    expect(problem(wrong)).toMatchObject({ status: 405 })
+    expect(wrong.headers).toMatchObject({ ...PROTECTED, allow: 'GET, HEAD' })
+    expect((await subject.get('settle')).headers.allow).toBe('POST')
+    const head = await subject.request('HEAD', 'memstats').answer
+    expect([head.status, head.body, head.headers['content-type']]).toEqual([200, '', 'application/json'])
+    expect(Number(head.headers['content-length'])).toBeGreaterThan(1000)
+    expect((await subject.request('HEAD', 'events').answer).headers['content-type']).toBe('text/event-stream')
+  })
+
+  it('requests of the whole app count, those to the endpoint do not', async () => {
+    let release: () => void = () => undefined
+    let entered: () => void = () => undefined
+    const inside = new Promise<void>((resolve) => { entered = resolve })
+    const subject = await start(carrier, {}, (_request, response) => {
+      release = () => { response.end('late') }
+      entered()
+    })
+    const read = async (): Promise<[number, number]> => {
+      const { body } = await subject.get('metrics')
+      const figure = (name: string): number => Number(new RegExp(`^express_responder_requests_${name} (\\d+)$`, 'm').exec(body)?.[1])
+      return [figure('in_flight'), figure('total')]
+    }
+    const [open, over] = await read()
+    const { answer } = subject.request('GET', '', {}, '/elsewhere')
+    await inside
+    expect(await read()).toEqual([open + 1, over])
+    release()
+    await answer
+    expect(await read()).toEqual([open, over + 1])
+    expect(await read()).toEqual([open, over + 1])
+  })
+})
+
+it.each(['Express 5 over HTTP', 'Express 5 over FastCGI'] as const)('%s: POST snapshot sends one that Chrome can read', async (carrier) => {
+  const subject = await start(carrier, { snapshot: true })
+  const { status, headers, body } = await subject.post('snapshot')
+  expect(status).toBe(200)
+  expect(headers).toMatchObject({ ...PROTECTED, 'forced-gc': 'true', 'content-type': 'application/json' })
+  expect(headers['content-disposition']).toMatch(/^attachment; filename="\d+-\d+\.heapsnapshot"$/)
+  expect((JSON.parse(body) as { snapshot: { node_count: number } }).snapshot.node_count).toBeGreaterThan(1000)
+})
+
+describe('requests that are given up', () => {
+  it('are in flight no longer, though they were never answered', async () => {
+    let left: () => void = () => undefined
+    const gone = new Promise<void>((resolve) => { left = resolve })
+    let entered: () => void = () => undefined
+    const inside = new Promise<void>((resolve) => { entered = resolve })
+    const subject = await start('plain http', {}, (_request, response) => {
+      response.on('close', left)
+      entered()
+    })
+    const { request: client } = subject.request('GET', '', {}, '/never')
+    await inside
+    client.destroy()
+    await gone
+    expect((await subject.get('metrics')).body).toMatch(/^express_responder_requests_in_flight 0$/m)
+  })
+})
+
+describe('the registry', () => {
+  it('of the app serves its metrics and ours, once for all endpoints, until the last is closed', async () => {
+    const registry = new Registry()
+    const [one, other] = [endpoint({ authorize: () => true, registry }), endpoint({ authorize: () => true, registry })]
+    const app = express().use('/debug', one)
+    registry.registerMetric(new Gauge({ name: 'of_the_app', help: 'Its own.', registers: [] }))
+    const { text } = await request(app).get('/debug/metrics').expect(200)
+    expect(text).toMatch(/^of_the_app 0$/m)
+    expect(text).toMatch(/^express_responder_heap_used_bytes \d+$/m)
+    one.close()
+    expect(await registry.metrics()).toContain('express_responder_heap_used_bytes')
+    other.close()
+    expect(await registry.metrics()).not.toContain('express_responder')
+  })
+
+  it('may speak OpenMetrics', async () => {
+    const registry = new Registry<OpenMetricsContentType>()
+    registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+    const app = express().use('/debug', endpoint({ authorize: () => true, registry }))
+    const { text, headers } = await request(app).get('/debug/metrics').expect(200)
+    expect(headers['content-type']).toContain('openmetrics')
+    expect(text).toMatch(/^# TYPE express_responder_gc_forced counter\nexpress_responder_gc_forced_total \d+$/m)
+  })
+
+  it('that has such names already is refused, with what to do', () => {
+    const registry = new Registry()
+    registry.registerMetric({ name: 'express_responder_heap_used_bytes' } as never)
+    expect(() => endpoint({ registry })).toThrow(/^memoryStats: option registry: it has metrics of these names already/)
+  })
+})
+
+describe('where it is mounted', () => {
+  it('it shows the page, whose addresses need a slash at the end', async () => {
+    const app = express().use('/debug/pprof', endpoint())
+    await request(app).get('/debug/pprof?since=1').expect(307).expect('Location', './pprof/?since=1')
+    const { text } = await request(app).get('/debug/pprof/').expect(200).expect('Content-Security-Policy', /^default-src 'self'/)
+    expect(text).toContain('<script type="module" src="page.js"')
+    await request(app).get('/debug/pprof/page.js').expect(200).expect('Content-Type', /^text\/javascript/)
+  })
+
+  it('profiles and call sites are of this process', async () => {
+    const app = express().use('/debug/pprof', endpoint({ scrapeInterval: 0 }))
+    const { text, headers } = await request(app).get('/debug/pprof/heap?debug=1').expect(200)
+    expect(text).toMatch(/^heap profile: \d+: \d+ \[\d+: \d+\] @ heap\/2$/m)
+    expect(headers['forced-gc']).toBe('true')
+    const { body } = await request(app).post('/debug/pprof/mark').set('Sec-Fetch-Site', 'same-origin').expect(200) as { body: { mark: number; sites: unknown[] } }
+    expect([typeof body.mark, body.sites.length > 0]).toEqual(['number', true])
+    await request(express().use('/debug/pprof', endpoint({ profiles: false }))).get('/debug/pprof/heap').expect(404)
+  })
+
+  it('without a path of its own it leaves the app alone', async () => {
+    const app = express().use(endpoint()).get('/', (_request, response) => { response.send('home') }).get('/shop/history', (_request, response) => { response.send('shop') })
+    expect((await request(app).get('/')).text).toBe('home')
+    expect((await request(app).get('/shop/history')).text).toBe('shop')
+    await request(app).get('/memstats').expect(200).expect('Content-Type', 'application/json')
+  })
+
+  it('plain http with next: what it does not know is the next one\'s', async () => {
+    const stats = endpoint()
+    const server = http.createServer((incoming, response) => { stats(incoming, response, () => { response.end('next') }) })
+    expect((await request(server).get('/elsewhere')).text).toBe('next')
+    await request(server).get('/any/memstats').expect(200)
+  })
+
+  it('a closed one passes requests on', async () => {
+    const stats = endpoint()
+    const app = express().use('/debug', stats).use((_request, response) => { response.send('next') })
+    stats.close()
+    stats.close()
+    expect((await request(app).get('/debug/memstats')).text).toBe('next')
+    await request(http.createServer((incoming, response) => { stats(incoming, response) })).get('/memstats').expect(404)
+  })
+})
+
+describe('the gauges', () => {
+  it('verdict, settle() and events are on the function', async () => {
+    const stats = endpoint()
+    expect(stats.name).toBe('memoryStatsMiddleware')
+    expect(stats.verdict).toMatchObject({ state: 'warming', evidence: { collections: 0 } })
+    const heard: SettleReport[] = []
+    stats.events.on('settle', (report) => { heard.push(report) })
+    const report = await stats.settle()
+    expect(report.sentence).toContain('RSS is')
+    expect(heard).toEqual([report])
+  })
+
+  it('a callback that throws becomes a warning, and the others are still called', async () => {
+    const warn = jest.spyOn(process, 'emitWarning').mockReturnValue()
+    const stats = endpoint({ onSettle: () => { throw new Error('of the app') } })
+    const heard = jest.fn()
+    stats.events.on('settle', heard)
+    await stats.settle()
+    expect(heard).toHaveBeenCalledTimes(1)
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('of the app'), { code: 'ERR_MEMORY_STATS_LISTENER' })
+  })
+})
+
+describe('an expensive operation', () => {
+  it('keeps others out while it runs', async () => {
+    const subject = await start('Express 5 over HTTP', { gc: true })
+    const settling = subject.stats.settle()
+    const refused = await subject.post('gc')
+    expect(problem(refused)).toMatchObject({ status: 429, reason: 'busy', detail: 'One expensive operation at a time: settle is running.' })
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
+    expect(refused.headers['forced-gc']).toBeUndefined()
+    await settling
+    expect((await subject.post('gc')).status).toBe(200)
+  })
+
+  it('of one endpoint keeps out those of another', async () => {
+    const [one, other] = [await start('Express 5 over HTTP', { gc: true }), await start('plain http', { gc: true })]
+    const settling = one.stats.settle()
+    expect((await other.post('gc')).status).toBe(429)
+    await settling
+  })
+})
