@@ -11,7 +11,7 @@ import { FastCgiClient } from '../support/fastcgi-client.js'
 import { readResponse, type HttpResponse } from '../support/http.js'
 import { nginxParams } from '../support/nginx-params.js'
 import { codeBlocks, codeIn, page, root, tableBelow } from './support/markdown.js'
-import { Project } from './support/project.js'
+import { Project, STATS_TOKEN } from './support/project.js'
 
 const COMPILER_TIMEOUT = 120_000
 
@@ -127,6 +127,16 @@ describe('the JavaScript in the README runs', () => {
     expect(await program.stop()).toBe(0)
   })
 
+  it('memory: answers who may ask', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('memory'))
+    const front = gateway(project.socket)
+    expect((await request(front).get('/debug/pprof/memstats')).status).toBe(403)
+    const { body } = await request(front).get('/debug/pprof/memstats').set('Authorization', `Bearer ${STATS_TOKEN}`) as { body: { verdict: { state: string } } }
+    expect(body.verdict.state).toBe('warming')
+    expect(await program.stop()).toBe(0)
+  })
+
   it('prepared: serves an app over plain HTTP', async () => {
     const project = await createProject()
     await project.run('program.js', block('prepared'))
@@ -158,12 +168,14 @@ describe('the TypeScript in the README compiles', () => {
         'tables.mts',
         'import type { RecoveryOptions } from \'express-responder/recovery\'\n' +
           'import type { ConcurrencyLimitOptions } from \'express-responder/concurrency\'\n' +
+          'import type { MemoryStatsOptions } from \'express-responder/memory\'\n' +
           'import type { GatewayOptions, Limits, ServeOptions, ServerOptions, Timeouts } from \'express-responder\'\n' +
           table('Server options', 'keyof ServerOptions') +
           table('Serve options', 'Exclude<keyof ServeOptions, keyof ServerOptions>') +
           table('Testing an app', 'keyof GatewayOptions') +
           table('Recovery options', 'keyof RecoveryOptions') +
           table('Concurrency options', 'keyof ConcurrencyLimitOptions') +
+          table('Memory options', 'keyof MemoryStatsOptions') +
           table('Limits', '`limits.${keyof Limits}` | `timeouts.${keyof Timeouts}`'),
       )
       const compilerOptions = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, skipLibCheck: true, types: ['node'] }

@@ -24,6 +24,9 @@ console.log('ready')
 const README_SOCKET = '/run/app/app.sock'
 const README_PORT = /listen\(3000, '127\.0\.0\.1'\)/
 
+/** What programs find in their environment. */
+export const STATS_TOKEN = 'of the test'
+
 /** A running program. */
 export class Program {
   readonly process: ChildProcessByStdio<null, Readable, Readable>
@@ -33,7 +36,7 @@ export class Program {
   readonly exited: Promise<number | null>
 
   constructor(directory: string, file: string) {
-    this.process = spawn(process.execPath, ['runner.mjs', `./${file}`], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.process = spawn(process.execPath, ['runner.mjs', `./${file}`], { cwd: directory, env: { ...process.env, STATS_TOKEN }, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (this.output += text))
     }
