@@ -3,6 +3,7 @@
  * kind of request. Pure: the middleware, the simulation and the benchmark run the same code.
  */
 import type { Admission, Clock, QueueRules, Reason, Rule } from './admission.js'
+import { Eviction } from './eviction.js'
 import { Gate } from './gate.js'
 import { Gradient, type GradientOptions } from './gradient.js'
 import { Pressure } from './pressure.js'
@@ -28,9 +29,9 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
   readonly #gradient: Gradient
   readonly #pressure = new Pressure()
   readonly #room = new WaitingRoom<Request>()
+  readonly #eviction: Eviction<Request>
   #active = 0
   #settled: number
-  #stopTimer: (() => void) | undefined
   #draining = false
 
   constructor(clock: Clock, options: AdaptiveOptions) {
@@ -40,6 +41,7 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
     this.#onLimit = options.onLimit
     this.#gate = new Gate(clock)
     this.#gradient = new Gradient(options, clock.now())
+    this.#eviction = new Eviction(clock, this.#room, () => this.#queue.timeout ?? this.#pressure.roomPatience, (late) => { this.#reject(late, 'queue-timeout') })
     this.#settled = this.limit
   }
 
@@ -67,7 +69,7 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
       if (this.#observing) this.#start(request, now)
       return
     }
-    if (this.#room.size > 0) this.#evict(now)
+    if (this.#room.size > 0) this.#eviction.evict(now)
     if (this.#active < this.#gradient.limit && this.#room.size === 0) {
       this.#start(request, now)
       return
@@ -95,7 +97,7 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
   }
 
   close(): void {
-    this.#stopTimer?.()
+    this.#eviction.close()
     const now = this.#clock.now()
     for (let next = this.#room.take(false); next !== undefined; next = this.#room.take(false)) this.#start(next, now)
   }
@@ -138,33 +140,13 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
       if (loser === request) return
     }
     this.#room.enter(request, now)
-    this.#arm(now)
+    this.#eviction.arm(now)
   }
 
   #observe(request: Request, now: number): void {
     const bound = this.#bound()
     if (this.#active - this.#gradient.limit >= bound) this.#reject(request, bound === 0 ? 'limit' : 'queue-full')
     this.#start(request, now)
-  }
-
-  get #patience(): number {
-    return this.#queue.timeout ?? this.#pressure.roomPatience
-  }
-
-  #evict(now: number): void {
-    const latest = now - this.#patience
-    for (let late = this.#room.takeSince(latest); late !== undefined; late = this.#room.takeSince(latest)) this.#reject(late, 'queue-timeout')
-  }
-
-  #arm(now: number): void {
-    const since = this.#room.oldestSince
-    if (this.#stopTimer !== undefined || since === undefined) return
-    this.#stopTimer = this.#clock.setTimeout(() => {
-      this.#stopTimer = undefined
-      const later = this.#clock.now()
-      this.#evict(later)
-      this.#arm(later)
-    }, Math.max(0, this.#patience - (now - since)))
   }
 
   #tell(): void {

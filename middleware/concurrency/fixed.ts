@@ -1,5 +1,6 @@
 /** A limit that is given: the slots, and a waiting room in front of them. */
 import type { Admission, Clock, QueueRules, Rule } from './admission.js'
+import { Eviction } from './eviction.js'
 import type { Slots } from './slots.js'
 import { WaitingRoom } from './waiting-room.js'
 
@@ -12,12 +13,11 @@ export class Fixed<Request extends Admission> implements Rule<Request> {
   readonly #clock: Clock
   readonly #slots: Slots
   readonly #queue: QueueRules
-  readonly #timeout: number
   readonly #observing: boolean
   readonly #room = new WaitingRoom<Request>()
+  readonly #eviction: Eviction<Request>
   #limit: number
   #waitingSince = 0
-  #stopTimer: (() => void) | undefined
   #yielding = false
 
   /** `slots` are this rule's own. Where it observes, they must have no end. */
@@ -26,7 +26,8 @@ export class Fixed<Request extends Admission> implements Rule<Request> {
     this.#slots = slots
     this.#limit = options.limit
     this.#queue = options.queue
-    this.#timeout = options.queue.timeout ?? DEFAULT_TIMEOUT
+    const timeout = options.queue.timeout ?? DEFAULT_TIMEOUT
+    this.#eviction = new Eviction(clock, this.#room, () => timeout, (late) => { late.reject('queue-timeout') })
     this.#observing = options.observing
   }
 
@@ -55,11 +56,11 @@ export class Fixed<Request extends Admission> implements Rule<Request> {
       return
     }
     const now = this.#clock.now()
-    this.#evict(now)
+    this.#eviction.evict(now)
     if (this.#room.size >= this.#most && !this.#makeRoomFor(request)) return
     if (this.#room.size === 0) this.#waitingSince = now
     this.#room.enter(request, now)
-    this.#arm(now)
+    this.#eviction.arm(now)
   }
 
   release(): void {
@@ -72,7 +73,7 @@ export class Fixed<Request extends Admission> implements Rule<Request> {
 
   close(): void {
     this.#slots.most = Infinity
-    this.#stopTimer?.()
+    this.#eviction.close()
     for (let next = this.#room.take(false); next !== undefined; next = this.#room.take(false)) next.start()
   }
 
@@ -80,7 +81,7 @@ export class Fixed<Request extends Admission> implements Rule<Request> {
   readonly drain = (): void => {
     if (!this.#canStart()) return
     const now = this.#clock.now()
-    this.#evict(now)
+    this.#eviction.evict(now)
     this.#room.take(this.#newestFirst(now))?.start()
     if (this.#yielding || !this.#canStart()) return
     this.#yielding = true
@@ -120,22 +121,5 @@ export class Fixed<Request extends Admission> implements Rule<Request> {
   #newestFirst(now: number): boolean {
     const { order } = this.#queue
     return order === 'adaptive' ? now - this.#waitingSince > CONGESTED_AFTER : order === 'lifo'
-  }
-
-  #evict(now: number): void {
-    for (let late = this.#room.takeSince(now - this.#timeout); late !== undefined; late = this.#room.takeSince(now - this.#timeout)) {
-      late.reject('queue-timeout')
-    }
-  }
-
-  #arm(now: number): void {
-    const since = this.#room.oldestSince
-    if (this.#stopTimer !== undefined || since === undefined) return
-    this.#stopTimer = this.#clock.setTimeout(() => {
-      this.#stopTimer = undefined
-      const later = this.#clock.now()
-      this.#evict(later)
-      this.#arm(later)
-    }, Math.max(0, since + this.#timeout - now))
   }
 }
