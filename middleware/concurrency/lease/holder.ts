@@ -78,7 +78,6 @@ export class Holder {
   #wanted = 1
   #processes = 0
   #validUntil = -Infinity
-  #awaySince = 0
   #closing = false
   #turn = 0
   #sentAt = -Infinity
@@ -154,7 +153,7 @@ export class Holder {
   /** The time of the lease is over. Whether requests may start all the same. */
   #outlived(): boolean {
     if (this.#state === 'away') {
-      this.#fallBack()
+      this.#fallBack(Math.min(this.#cap, this.#fallback))
       return true
     }
     if (this.#leased) this.#lapse()
@@ -293,20 +292,18 @@ export class Holder {
 
   /** The lease holds for as long as it was given. More than that nobody takes before the last lease must have ended. */
   #beginAway(now: number, error: unknown): void {
-    this.#awaySince = now
     this.#setState('away', error)
-    const check = (): void => { this.#fallBack() }
-    this.#stopAwayTimers = [this.#validUntil - now, this.#options.ttl].filter(Number.isFinite)
-      .map((milliseconds) => this.#clock.setTimeout(check, Math.max(0, Math.ceil(milliseconds))))
-    this.#fallBack()
+    const { ttl } = this.#options
+    const lease = this.#validUntil - now
+    this.#stopAwayTimers = [this.#clock.setTimeout(() => { this.#fallBack(this.#fallback) }, ttl)]
+    if (lease > 0) this.#stopAwayTimers.push(this.#clock.setTimeout(() => { this.#fallBack(Math.min(this.#cap, this.#fallback)) }, lease))
+    else this.#fallBack(Math.min(this.#cap, this.#fallback))
   }
 
-  #fallBack(): void {
-    const now = this.#clock.now()
-    const mayRise = now - this.#awaySince >= this.#options.ttl
-    if (!mayRise && now < this.#validUntil) return
+  /** Goes by a cap of its own. */
+  #fallBack(cap: number): void {
     this.#validUntil = Infinity
-    this.#setCap(mayRise ? this.#fallback : Math.min(this.#cap, this.#fallback))
+    this.#setCap(cap)
   }
 
   get #fallback(): number {
@@ -319,6 +316,7 @@ export class Holder {
     for (const stop of this.#stopAwayTimers.splice(0)) stop()
   }
 
+  /** Says so once it is done; if it cannot be done, the record expires. */
   #leave(): void {
     this.#state = 'closed'
     const over = (): void => { this.#household.told(this.status, undefined) }

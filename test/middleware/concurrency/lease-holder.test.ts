@@ -213,6 +213,13 @@ describe('while Redis is away', () => {
     await subject.clock.pass(200)
     expect(subject.may).toBe(7)
   })
+  it('the fallback comes even if timers ring a little too soon', async () => {
+    const subject = await Subject.granted(1, { fallback: 7 })
+    subject.answer = away
+    subject.clock.early = 0.4
+    await subject.clock.pass(TTL * 2)
+    expect(subject.may).toBe(7)
+  })
   it('what is more than the fallback goes with the end of the lease', async () => {
     const subject = await Subject.granted(20, { fallback: 7 })
     subject.answer = away

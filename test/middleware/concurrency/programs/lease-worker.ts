@@ -31,6 +31,8 @@ const cap = concurrencyLimit({
 cap.events.on('lease', (lease) => { tell({ lease }) })
 cap.events.on('limit', (limit) => { tell({ limit }) })
 
+process.on('disconnect', () => process.exit())
+
 const server = http.createServer((request, response) => {
   cap(request, response, () => void use(response))
 })
