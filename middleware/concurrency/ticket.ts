@@ -75,7 +75,7 @@ export class Ticket implements Admission, Holding, Held {
 
   start(): void {
     const context = this.#context
-    if (context !== undefined && hasLeft(this.request, this.response)) {
+    if (context !== undefined && (this.response.writableEnded || hasLeft(this.request, this.response))) {
       this.#giveUp()
       return
     }
