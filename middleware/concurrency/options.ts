@@ -1,6 +1,7 @@
 /** The options of `concurrencyLimit()`, checked and completed once: nothing after this knows a default. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
+import { types } from 'node:util'
+import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongAnswer, wrongOption } from '../shared/options.js'
 import { ORDERS, type Order, type QueueRules } from './admission.js'
 import type { GradientOptions } from './gradient.js'
 import { RedisLease } from './lease/redis-lease.js'
@@ -91,9 +92,9 @@ export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurr
   return {
     limit,
     queue: resolveQueue(options.queue ?? {}),
-    key,
+    key: key === undefined ? undefined : (request) => checkedKey(key(request)),
     priorityOf: resolvePriority(options.priority ?? 'normal'),
-    skip: optionalFunction(NAME, 'skip', options.skip) ?? isHealthCheck,
+    skip: resolveSkip(optionalFunction(NAME, 'skip', options.skip)),
     maxHold: options.maxHold === false ? false : wholeNumber(NAME, 'maxHold', options.maxHold ?? DEFAULT_MAX_HOLD, 1, 2 ** 31 - 1),
     releaseAtEnd: oneOf(NAME, 'releaseAt', options.releaseAt ?? 'finish', ['finish', 'end']) === 'end',
     trustRequestStart,
@@ -156,6 +157,22 @@ function resolvePriority(priority: NonNullable<ConcurrencyLimitOptions['priority
   if (typeof priority === 'function') return (request) => oneOf(NAME, 'priority', priority(request), PRIORITIES)
   const fixed = oneOf(NAME, 'priority', priority, PRIORITIES)
   return () => fixed
+}
+
+/** Anything else is the same to no other one, so each request would have a cap of its own. */
+function checkedKey(key: unknown): string | undefined {
+  if (typeof key === 'string' || key === undefined) return key
+  throw wrongAnswer(NAME, 'key', key, 'give a string, or undefined where the request is not to be capped')
+}
+
+/** A promise is true, so every request would be skipped. */
+function resolveSkip(skip: ((request: IncomingMessage) => boolean) | undefined): (request: IncomingMessage) => boolean {
+  if (skip === undefined) return isHealthCheck
+  return (request) => {
+    const answer: unknown = skip(request)
+    if (types.isPromise(answer)) throw wrongAnswer(NAME, 'skip', answer, 'give true or false at once')
+    return Boolean(answer)
+  }
 }
 
 function resolveHandler(handler: ConcurrencyLimitOptions['handler']): RejectionHandler | 'next' | undefined {

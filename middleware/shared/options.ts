@@ -14,6 +14,11 @@ export function wrongOption(middleware: string, name: string, value: unknown, re
   return new OptionError(`${middleware}: option ${name}${shown}: ${remedy}`)
 }
 
+/** The error for what the function that is the option `name` gave. */
+export function wrongAnswer(middleware: string, name: string, answer: unknown, remedy: string): OptionError {
+  return new OptionError(`${middleware}: option ${name} gave ${inspect(answer, { depth: 1, breakLength: Infinity })}: ${remedy}`)
+}
+
 /**
  * Options as an object whose names are all known. Also recognises the factory itself given to `app.use()`:
  * Express then calls it with a request.
