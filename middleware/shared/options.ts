@@ -33,7 +33,7 @@ export function checkedObject<Options extends object>(
     throw new OptionError(`${middleware} was given to app.use() itself: call it, app.use(${middleware}())`)
   }
   if (given === undefined) return {} as Options
-  if (typeof given !== 'object' || (given as unknown) === null) throw wrongOption(middleware, group, given, 'give an object')
+  if (typeof given !== 'object' || (given as unknown) === null || Array.isArray(given)) throw wrongOption(middleware, group, given, 'give an object')
   for (const name of Object.keys(given)) {
     if (!(names as readonly string[]).includes(name)) {
       throw wrongOption(middleware, group === 'options' ? name : `${group}.${name}`, undefined, `no such option; there are ${names.join(', ')}`)

@@ -452,6 +452,14 @@ describe('wrong options', () => {
     [{ retryAfter: Infinity }, 'option retryAfter is Infinity'],
     [{ skip: '/health' }, "option skip is '/health': give a function"],
     [{ limits: 3 }, 'option limits: no such option'],
+    [{ limit: null }, 'option limit is null: give an object'],
+    [{ limit: [] }, 'option limit is []: give an object'],
+    [{ limit: { max: null } }, 'option limit.max is null'],
+    [{ queue: null }, 'option queue is null: give an object'],
+    [{ queue: { max: null } }, 'option queue.max is null'],
+    [{ maxHold: null }, 'option maxHold is null'],
+    [{ retryAfter: null }, 'option retryAfter is null'],
+    [{ mode: null }, 'option mode is null'],
   ])('%j', (options, message) => {
     expect(() => concurrencyLimit(options as ConcurrencyLimitOptions)).toThrow(expect.objectContaining({ name: 'OptionError', code: 'ERR_MIDDLEWARE_OPTION', message: expect.stringContaining(message) }))
   })
