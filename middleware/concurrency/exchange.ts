@@ -161,15 +161,18 @@ function announceHeads(response: ServerResponse): void {
   })
 }
 
-/** Of the headers given to `writeHead()`, which it need not store: an object, or names and values in turn. */
+/** Of the headers given to `writeHead()`, which it need not store: an object, pairs, or names and values in turn. */
 function contentType(headers: unknown): unknown {
   if (typeof headers !== 'object' || headers === null) return undefined
-  const pairs: [unknown, unknown][] = Array.isArray(headers)
-    ? headers.flatMap((name: unknown, index) => index % 2 === 0 ? [[name, headers[index + 1]] as [unknown, unknown]] : [])
-    : Object.entries(headers)
+  const pairs = Array.isArray(headers) ? pairsOf(headers) : Object.entries(headers)
   return pairs.find(([name]) => String(name).toLowerCase() === 'content-type')?.[1]
 }
 
+function pairsOf(headers: readonly unknown[]): readonly (readonly unknown[])[] {
+  if (headers.every((pair) => Array.isArray(pair))) return headers
+  return headers.flatMap((name, index) => index % 2 === 0 ? [[name, headers[index + 1]]] : [])
+}
+
 function isEventStream(type: unknown): boolean {
-  return typeof type === 'string' && type.startsWith('text/event-stream')
+  return typeof type === 'string' && /^text\/event-stream/i.test(type)
 }

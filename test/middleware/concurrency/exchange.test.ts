@@ -65,6 +65,22 @@ describe('on a connection that stays open, a slot is free again', () => {
   })
 })
 
+describe('server-sent events, however their head is written', () => {
+  it.each<[string, (response: ServerResponse) => void]>([
+    ['in other letters', (response) => { response.writeHead(200, { 'Content-Type': 'Text/Event-Stream; charset=utf-8' }) }],
+    ['as names and values in turn', (response) => { response.writeHead(200, ['Set-Cookie', ['a=b', 'c=d'], 'Content-Type', 'text/event-stream']) }],
+    ['as pairs', (response) => { response.writeHead(200, [['Content-Type', 'text/event-stream']] as unknown as string[]) }],
+    ['by setHeader()', (response) => { response.setHeader('Content-Type', 'TEXT/EVENT-STREAM').flushHeaders() }],
+  ])('%s, free their slot', async (_how, write) => {
+    const cap = limit()
+    const request = new IncomingMessage(new Socket())
+    const response = new ServerResponse(request)
+    cap(request, response, () => { write(response) })
+    await until(() => cap.active === 0)
+    expect(cap.accepted).toBe(1)
+  })
+})
+
 describe('requests made up by tests', () => {
   it.each([{ remoteAddress: '192.0.2.1' }, {}, null, undefined])('with the socket %j', async (socket) => {
     const cap = limit()
