@@ -12,7 +12,7 @@ import { Fixed } from './fixed.js'
 import { HoldWatch } from './hold-watch.js'
 import type { LeaseStatus } from './lease/holder.js'
 import { Leased } from './leased.js'
-import { checkedLimit, type ResolvedConcurrencyLimit } from './options.js'
+import { checkedChange, checkedLimit, type ResolvedConcurrencyLimit } from './options.js'
 import { answerRejection, ConcurrencyLimitError, createRejection, type Rejection } from './rejection.js'
 import { sinceRequestStart } from './request-start.js'
 import { Slots } from './slots.js'
@@ -77,7 +77,7 @@ export class Cap implements Desk {
   }
 
   set limit(limit: unknown) {
-    const checked = checkedLimit(limit, this.#options.limit.kind === 'fixed' ? this.#options.limit.split : undefined)
+    const checked = checkedChange(limit, this.#options.limit)
     if (this.#options.limit.kind === 'function') throw new TypeError('concurrencyLimit: limit cannot be set where a function gives it')
     if (this.#whole !== undefined) this.#whole.rule.limit = checked
     this.#keyLimit = checked

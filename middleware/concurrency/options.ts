@@ -105,7 +105,13 @@ export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurr
   }
 }
 
-/** Also what may be set later. Where it is split, this process' part of it. */
+/** What is set later. */
+export function checkedChange(value: unknown, limit: ResolvedLimit): number {
+  if (limit.kind === 'auto') return wholeNumber(NAME, 'limit', value, limit.bounds.min, limit.bounds.max)
+  return checkedLimit(value, limit.kind === 'fixed' ? limit.split : undefined)
+}
+
+/** Where it is split, this process' part of it. */
 export function checkedLimit(value: unknown, split?: Split): number {
   const whole = wholeNumber(NAME, 'limit', value, 1)
   return split === undefined ? whole : shareOf(whole, split)
