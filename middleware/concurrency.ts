@@ -28,7 +28,8 @@ export interface ConcurrencyLimit {
   /** Requests that wait for a slot. */
   readonly waiting: number
   /**
-   * The limit, or what it tuned itself to; undefined where a function gives it. May be set: a whole number of at least 1.
+   * The limit, or what it tuned itself to; undefined where a function gives it. May be set: a whole number of at least 1,
+   * and within the bounds of a limit that tunes itself.
    * Where it is split or leased, it is this process' part; what is set is the whole.
    */
   limit: number | undefined

@@ -12,7 +12,7 @@ import { Fixed } from './fixed.js'
 import { HoldWatch } from './hold-watch.js'
 import type { LeaseStatus } from './lease/holder.js'
 import { Leased } from './leased.js'
-import { checkedLimit, type ResolvedConcurrencyLimit } from './options.js'
+import { checkedChange, checkedLimit, type ResolvedConcurrencyLimit } from './options.js'
 import { answerRejection, ConcurrencyLimitError, createRejection, type Rejection } from './rejection.js'
 import { sinceRequestStart } from './request-start.js'
 import { Slots } from './slots.js'
@@ -66,13 +66,18 @@ export class Cap implements Desk {
     return this.#sum(({ rule }) => rule.waiting)
   }
 
+  /** Keys that are remembered. */
+  get keys(): number {
+    return this.#keyed.size
+  }
+
   /** undefined where a function gives each key its own. */
   get limit(): number | undefined {
     return this.#whole === undefined ? this.#keyLimit : this.#whole.rule.limit
   }
 
   set limit(limit: unknown) {
-    const checked = checkedLimit(limit, this.#options.limit.kind === 'fixed' ? this.#options.limit.split : undefined)
+    const checked = checkedChange(limit, this.#options.limit)
     if (this.#options.limit.kind === 'function') throw new TypeError('concurrencyLimit: limit cannot be set where a function gives it')
     if (this.#whole !== undefined) this.#whole.rule.limit = checked
     this.#keyLimit = checked
@@ -91,17 +96,18 @@ export class Cap implements Desk {
       next()
       return
     }
+    if (hasLeft(request, response)) {
+      this.counts.abandoned += 1
+      return
+    }
+    const priority = this.#options.priorityOf(request)
     const gateway = this.#whole ?? this.#gatewayOf(request)
     if (gateway === undefined) {
       next()
       return
     }
-    if (hasLeft(request, response)) {
-      this.counts.abandoned += 1
-      return
-    }
     if (this.#options.limit.kind === 'auto') watchAccepts(request)
-    new Ticket(this, gateway, request, response, next, this.#options.priorityOf(request), this.#stampOf(request)).arrive()
+    new Ticket(this, gateway, request, response, next, priority, this.#stampOf(request)).arrive()
   }
 
   /** Holds nobody back any more: who waits starts, who comes passes. Stops all timers. */
@@ -124,8 +130,9 @@ export class Cap implements Desk {
     this.counts.waited(milliseconds)
   }
 
-  abandoned(): void {
+  abandoned(ticket: Ticket): void {
     this.counts.abandoned += 1
+    ticket.vacated()
   }
 
   ended(ticket: Ticket): void {
@@ -166,7 +173,7 @@ export class Cap implements Desk {
     return { rule, slots, freed: rule.drain }
   }
 
-  /** Of the request's key. It lives as long as somebody holds one of its slots. */
+  /** Of the request's key. It lives as long as somebody holds one of its slots, or waits for one. */
   #gatewayOf(request: IncomingMessage): Gateway | undefined {
     const { key: keyOf, limit } = this.#options
     const key = keyOf?.(request)
@@ -175,17 +182,30 @@ export class Cap implements Desk {
     if (number === undefined) return undefined
     const known = this.#keyed.get(key)
     if (known !== undefined) {
-      if (known.rule.limit !== number) known.rule.limit = checkedLimit(number)
+      if (known.rule.limit !== number) {
+        known.rule.limit = checkedLimit(number)
+        // Those who waited may all have been gone, and the key forgotten.
+        this.#keyed.set(key, known)
+      }
       return known
     }
-    const { rule, slots, freed } = this.#createFixed(checkedLimit(number))
-    const gateway = {
-      rule, slots, freed: () => {
+    const gateway = this.#createKeyed(key, checkedLimit(number))
+    this.#keyed.set(key, gateway)
+    return gateway
+  }
+
+  #createKeyed(key: string, limit: number): Gateway {
+    const { rule, slots, freed } = this.#createFixed(limit)
+    const vacated = (): void => {
+      // Another one may have its key by now.
+      if (slots.active === 0 && rule.waiting === 0 && this.#keyed.get(key) === gateway) this.#keyed.delete(key)
+    }
+    const gateway: Gateway = {
+      rule, slots, vacated, freed: () => {
         freed()
-        if (slots.active === 0 && rule.waiting === 0) this.#keyed.delete(key)
+        vacated()
       },
     }
-    this.#keyed.set(key, gateway)
     return gateway
   }
 

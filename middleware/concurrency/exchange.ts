@@ -30,8 +30,9 @@ const EXCHANGES = Symbol('express-responder exchanges')
 interface Carrier {
   [EXCHANGES]?: Map<ServerResponse, Exchange>
   destroyed: boolean
-  /** Set by Node's HTTP server: then it publishes. */
+  /** Set by Node's HTTP server, as is the response whose turn it is on this socket. */
   server?: unknown
+  _httpMessage?: unknown
   on(event: 'close', listener: () => void): unknown
 }
 
@@ -47,7 +48,7 @@ export class Exchange {
     this.#mates = matesOn(carrier)
     this.#mates.set(response, this)
     announceHeads(response)
-    if (carrier.server !== undefined) return
+    if (isPublished(response, carrier)) return
     response.on('finish', () => { this.finish('answered') })
     response.on('close', () => { this.finish('left') })
   }
@@ -104,10 +105,18 @@ export function hasLeft(request: IncomingMessage, response: ServerResponse): boo
   return response.destroyed || carrierOf(request, response).destroyed
 }
 
-/** What looks like the socket of an HTTP/2 request is the whole session's. Requests made up by tests may have none. */
-function carrierOf(request: { readonly httpVersionMajor: number; readonly socket?: Carrier }, response: ServerResponse): Carrier {
+/**
+ * Whether Node's HTTP server publishes when this response is finished. Of the socket's own response that is certain; any
+ * other waits behind it, or was made up or wrapped by the app, and nobody publishes those.
+ */
+function isPublished(response: ServerResponse, { server, _httpMessage }: Carrier): boolean {
+  return server !== undefined && _httpMessage === response
+}
+
+/** What looks like the socket of an HTTP/2 request is the whole session's. Requests made up by tests may have none, or a mere object. */
+function carrierOf(request: { readonly httpVersionMajor: number; readonly socket?: Partial<Carrier> | null }, response: ServerResponse): Carrier {
   if (request.httpVersionMajor >= 2 && 'stream' in request) return request.stream as Carrier
-  return request.socket ?? response
+  return typeof request.socket?.on === 'function' ? request.socket as Carrier : response
 }
 
 function matesOn(carrier: Carrier): Map<ServerResponse, Exchange> {
@@ -152,15 +161,18 @@ function announceHeads(response: ServerResponse): void {
   })
 }
 
-/** Of the headers given to `writeHead()`, which it need not store: an object, or names and values in turn. */
+/** Of the headers given to `writeHead()`, which it need not store: an object, pairs, or names and values in turn. */
 function contentType(headers: unknown): unknown {
   if (typeof headers !== 'object' || headers === null) return undefined
-  const pairs: [unknown, unknown][] = Array.isArray(headers)
-    ? headers.flatMap((name: unknown, index) => index % 2 === 0 ? [[name, headers[index + 1]] as [unknown, unknown]] : [])
-    : Object.entries(headers)
+  const pairs = Array.isArray(headers) ? pairsOf(headers) : Object.entries(headers)
   return pairs.find(([name]) => String(name).toLowerCase() === 'content-type')?.[1]
 }
 
+function pairsOf(headers: readonly unknown[]): readonly (readonly unknown[])[] {
+  if (headers.every((pair) => Array.isArray(pair))) return headers
+  return headers.flatMap((name, index) => index % 2 === 0 ? [[name, headers[index + 1]]] : [])
+}
+
 function isEventStream(type: unknown): boolean {
-  return typeof type === 'string' && type.startsWith('text/event-stream')
+  return typeof type === 'string' && /^text\/event-stream/i.test(type)
 }

@@ -1,6 +1,7 @@
 /** The options of `concurrencyLimit()`, checked and completed once: nothing after this knows a default. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
+import { types } from 'node:util'
+import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongAnswer, wrongOption } from '../shared/options.js'
 import { ORDERS, type Order, type QueueRules } from './admission.js'
 import type { GradientOptions } from './gradient.js'
 import { RedisLease } from './lease/redis-lease.js'
@@ -83,27 +84,34 @@ const OPTIONS = ['limit', 'split', 'queue', 'key', 'priority', 'skip', 'maxHold'
 export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurrencyLimit {
   const options = checkedObject(NAME, 'options', given, OPTIONS)
   const key = optionalFunction(NAME, 'key', options.key)
-  const limit = resolveLimit(options.limit ?? 'auto', key !== undefined, options.split)
-  const trustRequestStart = flag(NAME, 'trustRequestStart', options.trustRequestStart ?? false)
+  const { queue = {}, priority = 'normal', maxHold = DEFAULT_MAX_HOLD, releaseAt = 'finish', retryAfter = 1, mode = 'enforce', trustRequestStart: stampTrusted = false, limit: givenLimit = 'auto' } = options
+  const limit = resolveLimit(givenLimit, key !== undefined, options.split)
+  const trustRequestStart = flag(NAME, 'trustRequestStart', stampTrusted)
   if (trustRequestStart && limit.kind !== 'auto') {
     throw wrongOption(NAME, 'trustRequestStart', true, 'only a limit that tunes itself looks at the time stamp: limit: \'auto\' or { min, max, initial }')
   }
   return {
     limit,
-    queue: resolveQueue(options.queue ?? {}),
-    key,
-    priorityOf: resolvePriority(options.priority ?? 'normal'),
-    skip: optionalFunction(NAME, 'skip', options.skip) ?? isHealthCheck,
-    maxHold: options.maxHold === false ? false : wholeNumber(NAME, 'maxHold', options.maxHold ?? DEFAULT_MAX_HOLD, 1, 2 ** 31 - 1),
-    releaseAtEnd: oneOf(NAME, 'releaseAt', options.releaseAt ?? 'finish', ['finish', 'end']) === 'end',
+    queue: resolveQueue(queue),
+    key: key === undefined ? undefined : (request) => checkedKey(key(request)),
+    priorityOf: resolvePriority(priority),
+    skip: resolveSkip(optionalFunction(NAME, 'skip', options.skip)),
+    maxHold: maxHold === false ? false : wholeNumber(NAME, 'maxHold', maxHold, 1, 2 ** 31 - 1),
+    releaseAtEnd: oneOf(NAME, 'releaseAt', releaseAt, ['finish', 'end']) === 'end',
     trustRequestStart,
-    retryAfter: numberWithin(NAME, 'retryAfter', options.retryAfter ?? 1, 0, 86_400),
+    retryAfter: numberWithin(NAME, 'retryAfter', retryAfter, 0, 86_400),
     handler: resolveHandler(options.handler),
-    observing: oneOf(NAME, 'mode', options.mode ?? 'enforce', ['enforce', 'observe']) === 'observe',
+    observing: oneOf(NAME, 'mode', mode, ['enforce', 'observe']) === 'observe',
   }
 }
 
-/** Also what may be set later. Where it is split, this process' part of it. */
+/** What is set later. */
+export function checkedChange(value: unknown, limit: ResolvedLimit): number {
+  if (limit.kind === 'auto') return wholeNumber(NAME, 'limit', value, limit.bounds.min, limit.bounds.max)
+  return checkedLimit(value, limit.kind === 'fixed' ? limit.split : undefined)
+}
+
+/** Where it is split, this process' part of it. */
 export function checkedLimit(value: unknown, split?: Split): number {
   const whole = wholeNumber(NAME, 'limit', value, 1)
   return split === undefined ? whole : shareOf(whole, split)
@@ -136,19 +144,23 @@ function unsplittable(limit: NonNullable<ConcurrencyLimitOptions['limit']>): str
 
 function resolveBounds(given: Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>>): Pick<GradientOptions, 'min' | 'max' | 'initial'> {
   const bounds = checkedObject(NAME, 'limit', given, ['min', 'max', 'initial'])
-  const min = wholeNumber(NAME, 'limit.min', bounds.min ?? Math.min(DEFAULT_BOUNDS.min, bounds.max ?? Infinity), 1)
-  const max = wholeNumber(NAME, 'limit.max', bounds.max ?? Math.max(DEFAULT_BOUNDS.max, min), min)
-  const initial = wholeNumber(NAME, 'limit.initial', bounds.initial ?? Math.min(Math.max(DEFAULT_BOUNDS.initial, min), max), min, max)
-  return { min, max, initial }
+  const { min = Math.min(DEFAULT_BOUNDS.min, bounds.max ?? Infinity) } = bounds
+  const { max = Math.max(DEFAULT_BOUNDS.max, min) } = bounds
+  const { initial = Math.min(Math.max(DEFAULT_BOUNDS.initial, min), max) } = bounds
+  return {
+    min: wholeNumber(NAME, 'limit.min', min, 1),
+    max: wholeNumber(NAME, 'limit.max', max, min),
+    initial: wholeNumber(NAME, 'limit.initial', initial, min, max),
+  }
 }
 
 function resolveQueue(given: QueueOptions | false): QueueRules {
   if (given === false) return { max: 0, timeout: undefined, order: 'adaptive' }
-  const { max, timeout, order } = checkedObject(NAME, 'queue', given, ['max', 'timeout', 'order'])
+  const { max, timeout, order = 'adaptive' } = checkedObject(NAME, 'queue', given, ['max', 'timeout', 'order'])
   return {
     max: max === undefined ? undefined : wholeNumber(NAME, 'queue.max', max, 0),
     timeout: timeout === undefined ? undefined : wholeNumber(NAME, 'queue.timeout', timeout, 1, 2 ** 31 - 1),
-    order: oneOf(NAME, 'queue.order', order ?? 'adaptive', ORDERS),
+    order: oneOf(NAME, 'queue.order', order, ORDERS),
   }
 }
 
@@ -156,6 +168,22 @@ function resolvePriority(priority: NonNullable<ConcurrencyLimitOptions['priority
   if (typeof priority === 'function') return (request) => oneOf(NAME, 'priority', priority(request), PRIORITIES)
   const fixed = oneOf(NAME, 'priority', priority, PRIORITIES)
   return () => fixed
+}
+
+/** Anything else is the same to no other one, so each request would have a cap of its own. */
+function checkedKey(key: unknown): string | undefined {
+  if (typeof key === 'string' || key === undefined) return key
+  throw wrongAnswer(NAME, 'key', key, 'give a string, or undefined where the request is not to be capped')
+}
+
+/** A promise is true, so every request would be skipped. */
+function resolveSkip(skip: ((request: IncomingMessage) => boolean) | undefined): (request: IncomingMessage) => boolean {
+  if (skip === undefined) return isHealthCheck
+  return (request) => {
+    const answer: unknown = skip(request)
+    if (types.isPromise(answer)) throw wrongAnswer(NAME, 'skip', answer, 'give true or false at once')
+    return Boolean(answer)
+  }
 }
 
 function resolveHandler(handler: ConcurrencyLimitOptions['handler']): RejectionHandler | 'next' | undefined {

@@ -1,16 +1,18 @@
 /** A cap's figures as metrics of prom-client, on the registry that the app has. They are read when they are scraped. */
+import { checkedObject, wrongOption } from '../shared/options.js'
 import type { Counts } from './counts.js'
 import { LEASE_STATES, type LeaseStatus } from './lease/holder.js'
 
 /** What is used of prom-client's `Registry`. */
 export interface MetricsRegistry {
   registerMetric(metric: object): void
+  getSingleMetric?(name: string): unknown
 }
 
 export interface MetricsOptions {
   /** What the names begin with. Default: `concurrency_limit`. */
   prefix?: string
-  /** Labels that all of them get, such as `{ cap: 'api' }`. */
+  /** Labels that all of them get, such as `{ cap: 'api' }`: by them, several caps on one registry are told apart. */
   labels?: Readonly<Record<string, string>>
 }
 
@@ -27,12 +29,58 @@ interface Value {
   readonly value: number
 }
 
-type Add = (name: string, type: 'gauge' | 'counter' | 'histogram', help: string, values: () => Value[], aggregator?: 'sum' | 'max') => void
+type Kind = 'gauge' | 'counter' | 'histogram'
+type Aggregator = 'sum' | 'max'
+type Labels = Readonly<Record<string, string>>
+type Add = (name: string, kind: Kind, help: string, values: () => Value[], aggregator?: Aggregator) => void
 
-export function registerMetrics(registry: MetricsRegistry, gauges: Gauges, counts: Counts, { prefix = 'concurrency_limit', labels = {} }: MetricsOptions): void {
-  const add: Add = (name, type, help, values, aggregator = 'sum') => {
+const NAME = 'concurrencyLimit.registerMetrics'
+/** Labels that some metrics have of their own. */
+const OURS: ReadonlySet<string> = new Set(['reason', 'state', 'le'])
+
+/** One metric, of all caps that have put theirs on the registry under this name. */
+class Metric {
+  readonly #sources = new Map<string, () => Value[]>()
+  readonly name: string
+  readonly help: string
+  readonly type: Kind
+  readonly aggregator: Aggregator
+
+  constructor(name: string, help: string, type: Kind, aggregator: Aggregator) {
+    this.name = name
+    this.help = help
+    this.type = type
+    this.aggregator = aggregator
+  }
+
+  add(labels: Labels, values: () => Value[]): void {
+    const source = sourceOf(labels)
+    if (this.#sources.has(source)) {
+      throw wrongOption(NAME, 'labels', labels, 'another cap is on this registry with the same: give labels that tell them apart, or another prefix')
+    }
+    this.#sources.set(source, values)
+  }
+
+  get(): Promise<object> {
+    const { name, help, type, aggregator } = this
+    return Promise.resolve({ name, help, type, aggregator, values: [...this.#sources.values()].flatMap((values) => values()) })
+  }
+
+  reset(): void {
+    // The registry's resetMetrics(): counters are the caps' own and only rise.
+  }
+}
+
+/** @throws OptionError that names a wrong option */
+export function registerMetrics(registry: MetricsRegistry, gauges: Gauges, counts: Counts, options: MetricsOptions): void {
+  const { prefix = 'concurrency_limit', labels = {} } = checkedObject(NAME, 'options', options, ['prefix', 'labels'])
+  checkNames(prefix, labels)
+  const add: Add = (name, kind, help, values, aggregator = 'sum') => {
     const full = `${prefix}_${name}`
-    registry.registerMetric({ name: full, get: () => Promise.resolve({ name: full, help, type, aggregator, values: values() }), reset: keepCounting })
+    const known = registry.getSingleMetric?.(full)
+    const metric = known instanceof Metric ? known : new Metric(full, help, kind, aggregator)
+    metric.add(labels, values)
+    if (metric !== known) registry.registerMetric(metric)
   }
   add('active', 'gauge', 'Requests that hold a slot.', () => [{ labels, value: gauges.active }])
   add('waiting', 'gauge', 'Requests that wait for a slot.', () => [{ labels, value: gauges.waiting }])
@@ -45,18 +93,30 @@ export function registerMetrics(registry: MetricsRegistry, gauges: Gauges, count
   if (gauges.lease !== undefined) addLease(add, gauges, labels)
 }
 
-function addLease(add: Add, gauges: Gauges, labels: Readonly<Record<string, string>>): void {
+function addLease(add: Add, gauges: Gauges, labels: Labels): void {
   const figure = (read: (lease: LeaseStatus) => number) => (): Value[] => gauges.lease === undefined ? [] : [{ labels, value: read(gauges.lease) }]
   add('lease_total', 'gauge', 'Requests that may hold a slot at a time, in all processes together.', figure(({ total }) => total), 'max')
   add('lease_wanted', 'gauge', 'Slots that were asked for.', figure(({ wanted }) => wanted))
   add('lease_state', 'gauge', '1 for the state that the lease is in, 0 for the others.', () => LEASE_STATES.map((state) => ({ labels: { ...labels, state }, value: gauges.lease?.state === state ? 1 : 0 })))
 }
 
-function keepCounting(): void {
-  // The registry's resetMetrics(): counters are the cap's own and only rise.
+function checkNames(prefix: unknown, labels: Labels): void {
+  if (typeof prefix !== 'string' || !/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(prefix)) {
+    throw wrongOption(NAME, 'prefix', prefix, 'give letters, digits and underscores, and no digit first')
+  }
+  if (typeof labels !== 'object' || (labels as unknown) === null) throw wrongOption(NAME, 'labels', labels, 'give an object')
+  const wrong = Object.keys(labels).find((name) => OURS.has(name) || !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name))
+  if (wrong !== undefined) {
+    throw wrongOption(NAME, 'labels', labels, `${JSON.stringify(wrong)} cannot be the name of one: give letters, digits and underscores, no digit first, and none of ${[...OURS].join(', ')}`)
+  }
 }
 
-function histogram(name: string, counts: Counts, labels: Readonly<Record<string, string>>): Value[] {
+/** The same for the same labels, in whatever order. */
+function sourceOf(labels: Labels): string {
+  return JSON.stringify(Object.entries(labels).sort(([one], [other]) => one < other ? -1 : 1))
+}
+
+function histogram(name: string, counts: Counts, labels: Labels): Value[] {
   const { buckets, counts: each, sum, count } = counts.waitTime
   let total = 0
   const values: Value[] = buckets.map((bound, index) => {

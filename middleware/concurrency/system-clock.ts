@@ -1,9 +1,12 @@
 /** The process' own clock and event loop. */
+import { AsyncResource } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
 import { acceptedConnections } from './accepts.js'
 import type { Clock } from './admission.js'
 
 const { nodeTiming } = performance
+/** A timer would run in the context of the request that started it, and keep that as long as it is started anew. */
+const nobody = new AsyncResource('concurrencyLimit', { requireManualDestroy: true })
 
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -13,7 +16,7 @@ export const systemClock: Clock = {
     setImmediate(callback)
   },
   setTimeout: (callback, milliseconds) => {
-    const timer = setTimeout(callback, milliseconds).unref()
+    const timer = nobody.runInAsyncScope(() => setTimeout(callback, milliseconds).unref())
     return () => {
       clearTimeout(timer)
     }

@@ -13,6 +13,8 @@ export interface Gateway {
   readonly slots: Slots
   /** Called as soon as a released slot can be had again. */
   readonly freed: () => void
+  /** Called when somebody who waited is gone: perhaps he was the last. Only where that matters. */
+  readonly vacated?: () => void
 }
 
 /** What a ticket tells the cap. */
@@ -75,7 +77,7 @@ export class Ticket implements Admission, Holding, Held {
 
   start(): void {
     const context = this.#context
-    if (context !== undefined && hasLeft(this.request, this.response)) {
+    if (context !== undefined && (this.response.writableEnded || hasLeft(this.request, this.response))) {
       this.#giveUp()
       return
     }
@@ -115,12 +117,17 @@ export class Ticket implements Admission, Holding, Held {
     this.desk.ended(this)
   }
 
-  /** Its turn has come, and its client has gone without a word so far: the rule thinks that it has started. */
+  /** It waits no longer, and never had a slot. */
+  vacated(): void {
+    this.#gateway.vacated?.()
+  }
+
+  /** Its turn has come, and its client has gone without a word so far, or has its answer: the rule thinks that it has started. */
   #giveUp(): void {
     this.#state = 'over'
     this.left = true
-    this.desk.abandoned(this)
     this.#gateway.rule.release(this)
+    this.desk.abandoned(this)
   }
 
   /** Called from a queue: what the app throws is the app's, and must not keep the others from their turn. */

@@ -1,6 +1,6 @@
 /** The options of `rateLimit()`, checked and completed once: nothing after this knows a default. */
 import type { EnabledValidations, Logger, Options, ValueDeterminingMiddleware } from 'express-rate-limit'
-import { checkedObject, flag, numberWithin, oneOf, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
+import { checkedObject, flag, oneOf, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
 import { processWarnings } from './log.js'
 
 export const NAME = 'rateLimit'
@@ -48,7 +48,8 @@ type Check = (name: string, value: unknown) => unknown
 const aFlag: Check = (name, value) => flag(NAME, name, value)
 const aFunction: Check = (name, value) => optionalFunction(NAME, name, value as (() => unknown) | undefined)
 const aLimit = (name: string, value: unknown): number => wholeNumber(NAME, name, value, 0)
-const aWait = (name: string, value: unknown): number => numberWithin(NAME, name, value, 0)
+/** Retry-After takes whole seconds (RFC 9110, section 10.2.3). */
+const aWait = (name: string, value: unknown): number => wholeNumber(NAME, name, value, 0)
 
 /** Of each option, what it must be; functions are asked when their time comes. */
 const CHECKS: Readonly<Record<keyof RateLimitOptions, Check>> = {

@@ -14,6 +14,11 @@ export function wrongOption(middleware: string, name: string, value: unknown, re
   return new OptionError(`${middleware}: option ${name}${shown}: ${remedy}`)
 }
 
+/** The error for what the function that is the option `name` gave. */
+export function wrongAnswer(middleware: string, name: string, answer: unknown, remedy: string): OptionError {
+  return new OptionError(`${middleware}: option ${name} gave ${inspect(answer, { depth: 1, breakLength: Infinity })}: ${remedy}`)
+}
+
 /**
  * Options as an object whose names are all known. Also recognises the factory itself given to `app.use()`:
  * Express then calls it with a request.
@@ -28,7 +33,7 @@ export function checkedObject<Options extends object>(
     throw new OptionError(`${middleware} was given to app.use() itself: call it, app.use(${middleware}())`)
   }
   if (given === undefined) return {} as Options
-  if (typeof given !== 'object' || (given as unknown) === null) throw wrongOption(middleware, group, given, 'give an object')
+  if (typeof given !== 'object' || (given as unknown) === null || Array.isArray(given)) throw wrongOption(middleware, group, given, 'give an object')
   for (const name of Object.keys(given)) {
     if (!(names as readonly string[]).includes(name)) {
       throw wrongOption(middleware, group === 'options' ? name : `${group}.${name}`, undefined, `no such option; there are ${names.join(', ')}`)

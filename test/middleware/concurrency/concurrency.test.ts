@@ -394,6 +394,14 @@ describe('while it runs', () => {
     expect([cap.limit, cap.active, limits]).toEqual([4, 4, [4]])
     expect(() => { cap.limit = 0 }).toThrow('concurrencyLimit: option limit is 0: give a whole number of at least 1')
   })
+  it('a limit that tunes itself is not set to what its bounds forbid', () => {
+    const cap = limit({ limit: { min: 8, max: 50 } })
+    for (const forbidden of [7, 51]) {
+      expect(() => { cap.limit = forbidden }).toThrow(`concurrencyLimit: option limit is ${String(forbidden)}: give a whole number from 8 to 50`)
+    }
+    cap.limit = 50
+    expect(cap.limit).toBe(50)
+  })
   it('prom-client shows it', async () => {
     const registry = new Registry()
     const cap = limit({ limit: 1, queue: false })
@@ -452,6 +460,14 @@ describe('wrong options', () => {
     [{ retryAfter: Infinity }, 'option retryAfter is Infinity'],
     [{ skip: '/health' }, "option skip is '/health': give a function"],
     [{ limits: 3 }, 'option limits: no such option'],
+    [{ limit: null }, 'option limit is null: give an object'],
+    [{ limit: [] }, 'option limit is []: give an object'],
+    [{ limit: { max: null } }, 'option limit.max is null'],
+    [{ queue: null }, 'option queue is null: give an object'],
+    [{ queue: { max: null } }, 'option queue.max is null'],
+    [{ maxHold: null }, 'option maxHold is null'],
+    [{ retryAfter: null }, 'option retryAfter is null'],
+    [{ mode: null }, 'option mode is null'],
   ])('%j', (options, message) => {
     expect(() => concurrencyLimit(options as ConcurrencyLimitOptions)).toThrow(expect.objectContaining({ name: 'OptionError', code: 'ERR_MIDDLEWARE_OPTION', message: expect.stringContaining(message) }))
   })
