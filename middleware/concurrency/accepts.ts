@@ -1,4 +1,5 @@
 /** Counts the connections that this process' servers accept, from the first request of each server on. */
+import cluster from 'node:cluster'
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 
@@ -12,8 +13,12 @@ export function acceptedConnections(): number {
   return accepted
 }
 
+/** In turn among workers: then it is the primary process that accepts, and what it holds back is not seen here. */
+const acceptedElsewhere = cluster.isWorker && cluster.schedulingPolicy === cluster.SCHED_RR
+
 /** Watches the request's server. */
 export function watchAccepts({ socket }: IncomingMessage): void {
+  if (acceptedElsewhere) return
   // Requests made up by tests may have no socket.
   const server = (socket as { server?: unknown } | undefined)?.server
   if (server === latest) return
