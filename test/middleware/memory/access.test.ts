@@ -2,6 +2,7 @@
 import http from 'node:http'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
+import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
@@ -102,6 +103,19 @@ describe('elsewhere, without authorize', () => {
     const fastcgi = gateway(createServer(appWith()), { params: { REMOTE_ADDR: '127.0.0.1' } })
     const { detail } = problem(await request(fastcgi).get('/debug/memstats').expect(403))
     expect(detail).toContain('over FastCGI')
+  })
+
+  it('not with HTTP/1.0, which nginx speaks for its clients where it is told nothing: it then makes up a local Host, and sets no header', async () => {
+    const server = http.createServer(appWith()).listen(0, '127.0.0.1')
+    closers.push(() => { server.close() })
+    await once(server, 'listening')
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    client.write('GET /debug/memstats HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
+    let answer = ''
+    client.setEncoding('utf8').on('data', (piece: string) => { answer += piece })
+    await once(client, 'end')
+    expect(answer).toMatch(/^HTTP\/1\.1 403 /)
+    expect(answer).toContain('HTTP/1.0')
   })
 
   it('not from another machine', async () => {
