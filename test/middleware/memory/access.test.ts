@@ -166,6 +166,30 @@ describe('authorize', () => {
   })
 })
 
+it.each(['plain http', 'Express 5 over FastCGI'] as const)('a client that has left while authorize was deciding sets nothing off, and takes no place of a stream, on %s', async (carrier) => {
+  const waiting: (() => void)[] = []
+  let asked = (): void => undefined
+  const authorize = ({ headers }: http.IncomingMessage): boolean | Promise<boolean> => headers['x-slow'] === undefined || new Promise((resolve) => {
+    waiting.push(() => { resolve(true) })
+    asked()
+  })
+  let left = (): void => undefined
+  const subject = await Subject.start(carrier, { authorize: (incoming, response) => { response.once('close', () => { left() }); return authorize(incoming) } })
+  closers.push(() => { subject.stop() })
+  for (const path of [...Array.from({ length: 16 }, () => 'events'), 'heap']) {
+    const begun = new Promise<void>((resolve) => { asked = resolve })
+    const { request: client } = subject.request('GET', path, { 'X-Slow': 'yes' })
+    await begun
+    const gone = new Promise<void>((resolve) => { left = resolve })
+    client.destroy()
+    await gone
+  }
+  left = (): void => undefined
+  for (const allow of waiting) allow()
+  expect((await subject.request('HEAD', 'events').answer).status).toBe(200)
+  expect((await subject.get('callsites')).status).toBe(200)
+})
+
 describe('another site\'s page', () => {
   const open = { authorize: () => true, gc: true } as const
 
