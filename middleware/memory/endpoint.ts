@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../shared/problem.js'
 import type { Access } from './access.js'
 import type { RequestCounter } from './requests.js'
-import type { Route } from './route.js'
+import { FORCED, type Route } from './route.js'
 import type { Turns, Wait } from './turns.js'
 
 export type Next = (error?: unknown) => void
@@ -59,7 +59,7 @@ export class Endpoint {
       return
     }
     this.#options.monitor.requests.disregard(response)
-    this.#answer(request, response, name ?? '', routes).catch((error: unknown) => { fail(request, response, next, error) })
+    this.#answer(request, response, name ?? 'such path', routes).catch((error: unknown) => { fail(request, response, next, error) })
   }
 
   async #answer(request: MountedRequest, response: ServerResponse, name: string, routes: readonly Route[]): Promise<void> {
@@ -90,11 +90,12 @@ export class Endpoint {
       refuseTurn(request, response, turn)
       return
     }
-    if (forces) response.setHeader('Forced-GC', 'true')
+    // Whoever then forces none takes it off.
+    if (forces) response.setHeader(FORCED, 'true')
     try {
       await route.handle(request, response)
     } finally {
-      turn()
+      turn(response.hasHeader(FORCED))
     }
   }
 }

@@ -9,8 +9,8 @@ export interface Wait {
   seconds: number | undefined
 }
 
-/** To be called when the operation is over; more often does no harm. */
-export type Done = () => void
+/** To be called when the operation is over; more often does no harm. `forced`: whether there was a collection. Default: true. */
+export type Done = (forced?: boolean) => void
 
 export class Turns {
   readonly #now: () => number
@@ -35,11 +35,11 @@ export class Turns {
     }
     this.#running = name
     let over = false
-    return () => {
+    return (forced = true) => {
       if (over) return
       over = true
       this.#running = undefined
-      if (spacing !== undefined) this.#lastScrape = { name, end: this.#now() }
+      if (spacing !== undefined && forced) this.#lastScrape = { name, end: this.#now() }
     }
   }
 

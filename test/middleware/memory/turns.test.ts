@@ -32,6 +32,13 @@ describe('turns', () => {
     begun(turns.take('heap', 10_000))()
   })
 
+  it('one that has forced nothing keeps no distance', () => {
+    const turns = new Turns(() => 0)
+    begun(turns.take('heap', 10_000))(false)
+    begun(turns.take('heap', 10_000))()
+    expect(turns.take('heap', 10_000)).toMatchObject({ reason: 'too-soon' })
+  })
+
   it('what is asked for within the process is never refused, but keeps others out', async () => {
     const turns = new Turns()
     let finish: () => void = () => undefined
