@@ -51,6 +51,19 @@ describe('turns', () => {
     begun(turns.take('gc'))
   })
 
+  it('what is asked for within the process while another one runs keeps others out once that one is over', async () => {
+    const turns = new Turns()
+    const done = begun(turns.take('heap'))
+    let finish: () => void = () => undefined
+    const work = turns.during('settle', () => new Promise<void>((resolve) => { finish = resolve }))
+    expect(turns.take('gc')).toMatchObject({ reason: 'busy', name: 'heap' })
+    done()
+    expect(turns.take('gc')).toMatchObject({ reason: 'busy', name: 'settle' })
+    finish()
+    await work
+    begun(turns.take('gc'))
+  })
+
   it('one that fails is over', async () => {
     const turns = new Turns()
     await expect(turns.during('settle', () => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
