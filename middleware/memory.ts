@@ -17,7 +17,6 @@ import type { SettleReport } from './memory/settle.js'
 import type { Verdict } from './memory/verdict.js'
 import { tellApp, warn } from './memory/watch.js'
 import { wrongOption } from './shared/options.js'
-import { sendProblem } from './shared/problem.js'
 
 export type { Authorize, MemoryStatsOptions } from './memory/options.js'
 export type { PrometheusRegistry } from './memory/metrics.js'
@@ -81,9 +80,7 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
   let closed = false
 
   function memoryStatsMiddleware(request: IncomingMessage, response: ServerResponse, next?: Next): void {
-    if (!closed) endpoint.handle(request, response, next)
-    else if (next !== undefined) next()
-    else sendProblem(request, response, { status: 404, detail: 'This endpoint is closed.' })
+    endpoint.handle(request, response, next)
   }
   return Object.defineProperties(memoryStatsMiddleware as MemoryStats, {
     verdict: { get: () => monitor.verdict, enumerable: true },
@@ -94,6 +91,7 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
         if (closed) return
         closed = true
         ignore()
+        endpoint.close()
         streams.close()
         metrics.close()
         Monitor.release()

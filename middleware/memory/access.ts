@@ -65,13 +65,15 @@ async function asked(authorize: Authorize, request: IncomingMessage, response: S
   return response.hasHeader('WWW-Authenticate') ? { status: 401, detail: 'Say who you are.' } : refused('You may not see the memory endpoint.')
 }
 
-function notLocal({ socket, headers }: IncomingMessage): string | undefined {
+function notLocal({ socket, headers, httpVersion }: IncomingMessage): string | undefined {
   // What looks like a socket and is none belongs to a web server in between.
   const address = socket instanceof Socket ? socket.remoteAddress : undefined
   if (address === undefined) return 'here the client\'s address is unknown, as on a Unix socket or over FastCGI'
   if (!LOOPBACK_ADDRESS.test(address)) return 'the client is on another one'
   const proxy = Object.keys(headers).find((name) => PROXY_HEADERS.includes(name) || name.startsWith('x-forwarded-'))
   if (proxy !== undefined) return `the request has come through a proxy, which has set ${proxy}`
+  // What nginx speaks for its clients unless it is told otherwise: without a header of a proxy, and with a Host of its own making.
+  if (httpVersion === '1.0') return 'the request is of HTTP/1.0, which proxies speak'
   const host = headers.host ?? headers[':authority']
   if (typeof host !== 'string' || !LOOPBACK_HOST.test(host)) return 'the Host header names another one'
   if (headers['sec-fetch-site'] === 'cross-site') return 'a page of another site has sent the request'

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../shared/problem.js'
 import type { Access } from './access.js'
 import type { RequestCounter } from './requests.js'
-import type { Route } from './route.js'
+import { FORCED, type Route } from './route.js'
 import type { Turns, Wait } from './turns.js'
 
 export type Next = (error?: unknown) => void
@@ -33,13 +33,24 @@ export interface EndpointOptions {
 export class Endpoint {
   readonly #options: EndpointOptions
   readonly #routes = new Map<string, Route[]>()
+  #closed = false
 
   constructor(options: EndpointOptions) {
     this.#options = options
     for (const route of options.routes) this.#routes.set(route.path, [...this.#routes.get(route.path) ?? [], route])
   }
 
+  /** Begins nothing any more, not even for those of whom it was still being decided whether they may. */
+  close(): void {
+    this.#closed = true
+  }
+
   handle(request: MountedRequest, response: ServerResponse, next: Next | undefined): void {
+    if (this.#closed) {
+      if (next === undefined) sendClosed(request, response)
+      else next()
+      return
+    }
     const name = nameOf(request)
     const routes = name === undefined ? [] : this.#routes.get(name) ?? []
     // Where an app has given the endpoint no path of its own, the rest is the app's.
@@ -48,7 +59,7 @@ export class Endpoint {
       return
     }
     this.#options.monitor.requests.disregard(response)
-    this.#answer(request, response, name ?? '', routes).catch((error: unknown) => { fail(request, response, next, error) })
+    this.#answer(request, response, name ?? 'such path', routes).catch((error: unknown) => { fail(request, response, next, error) })
   }
 
   async #answer(request: MountedRequest, response: ServerResponse, name: string, routes: readonly Route[]): Promise<void> {
@@ -56,8 +67,10 @@ export class Endpoint {
     const route = routes.find((candidate) => candidate.method === method)
     protect(response)
     const refusal = await this.#options.access.refusal(request, response, route)
-    if (response.headersSent || response.writableEnded) return
-    if (refusal !== undefined) sendProblem(request, response, refusal)
+    // authorize may have answered itself, or taken its time: the client may have left, and the endpoint have been closed.
+    if (response.headersSent || response.writableEnded || response.destroyed) return
+    if (this.#closed) sendClosed(request, response)
+    else if (refusal !== undefined) sendProblem(request, response, refusal)
     else if (routes.length === 0) sendProblem(request, response, { status: 404, detail: `There is no ${name}. There are ${[...this.#routes.keys()].filter(Boolean).sort().join(', ')}.` })
     else if (route === undefined) sendProblem(request, response, { status: 405, detail: `Not with ${String(request.method)}.` }, { Allow: allow(routes) })
     else if (route.expensive) await this.#inTurn(request, response, route)
@@ -77,11 +90,12 @@ export class Endpoint {
       refuseTurn(request, response, turn)
       return
     }
-    if (forces) response.setHeader('Forced-GC', 'true')
+    // Whoever then forces none takes it off.
+    if (forces) response.setHeader(FORCED, 'true')
     try {
       await route.handle(request, response)
     } finally {
-      turn()
+      turn(response.hasHeader(FORCED))
     }
   }
 }
@@ -108,6 +122,10 @@ function protect(response: ServerResponse): void {
   response.setHeader('X-Content-Type-Options', 'nosniff')
   // No other site's page may show, or run, what it may not read.
   response.setHeader('Cross-Origin-Resource-Policy', 'same-origin')
+}
+
+function sendClosed(request: IncomingMessage, response: ServerResponse): void {
+  sendProblem(request, response, { status: 404, detail: 'This endpoint is closed.' })
 }
 
 function allow(routes: readonly Route[]): string {

@@ -102,8 +102,22 @@ async function ownRegistry(monitor: Monitor): Promise<PrometheusRegistry> {
   return registry
 }
 
+/** All of them, or, where the registry has one of these names already, none. */
 function register(registry: PrometheusRegistry, monitor: Monitor): void {
-  for (const [name, type, help, figures] of METRICS) {
+  const registered: string[] = []
+  try {
+    for (const metric of metricsFor(monitor)) {
+      registry.registerMetric(metric)
+      registered.push(metric.name)
+    }
+  } catch (error) {
+    for (const name of registered) registry.removeSingleMetric(name)
+    throw error
+  }
+}
+
+function metricsFor(monitor: Monitor): { name: string }[] {
+  return METRICS.map(([name, type, help, figures]) => {
     const metric = {
       // OpenMetrics takes `_total` off the name of a counter and puts it back in the text: so the name is read from here.
       name: PREFIX + name,
@@ -112,8 +126,8 @@ function register(registry: PrometheusRegistry, monitor: Monitor): void {
       get: () => Promise.resolve({ name: metric.name, help, type, aggregator: 'sum', values: valuesOf(figures(monitor)) }),
       reset: keepCounting,
     }
-    registry.registerMetric(metric)
-  }
+    return metric
+  })
 }
 
 function valuesOf(figures: number | null | Value[]): Value[] {

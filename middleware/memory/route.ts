@@ -1,6 +1,9 @@
 /** What the memory endpoint is made of: one method of one path. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
+/** The header of an answer for which a full collection was forced. */
+export const FORCED = 'Forced-GC'
+
 /** Works on plain `node:http`, Express 4 and 5 alike. Who may ask, and when, is decided before `handle` is called. */
 export interface Route {
   method: 'GET' | 'POST'

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
+import { SamplingError } from './profile/heap-sampler.js'
 import { describeParts, settleSentence, type SettlePart } from './settle/words.js'
 
 /** The process' memory at a moment, octets. */
@@ -71,12 +72,17 @@ export async function settle({ trigger, collect = collectGarbage, wait = WAIT }:
   return { ...report, sentence: settleSentence(report) }
 }
 
-/** A full collection, which stops everything while it lasts: 0.05 to some seconds, by the size of the live heap. */
+/**
+ * A full collection, which stops everything while it lasts: 0.05 to some seconds, by the size of the live heap.
+ * @throws SamplingError where the inspector may not be used
+ */
 export async function collectGarbage(): Promise<void> {
   const session = new Session()
-  session.connect()
   try {
+    session.connect()
     await session.post('HeapProfiler.collectGarbage')
+  } catch (error) {
+    throw new SamplingError(`a collection cannot be forced: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   } finally {
     session.disconnect()
   }

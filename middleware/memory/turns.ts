@@ -9,12 +9,13 @@ export interface Wait {
   seconds: number | undefined
 }
 
-/** To be called when the operation is over; more often does no harm. */
-export type Done = () => void
+/** To be called when the operation is over; more often does no harm. `forced`: whether there was a collection. Default: true. */
+export type Done = (forced?: boolean) => void
 
 export class Turns {
   readonly #now: () => number
-  #running: string | undefined
+  /** The one that has its turn, and those of the process itself, in the order in which they began. */
+  readonly #running = new Set<{ readonly name: string }>()
   #lastScrape: { name: string; end: number } | undefined
 
   /** `now`: ms of a clock that never goes back. */
@@ -27,29 +28,33 @@ export class Turns {
    * so many ms have passed since the end of the last of its kind.
    */
   take(name: string, spacing?: number): Done | Wait {
-    if (this.#running !== undefined) return { reason: 'busy', name: this.#running, seconds: undefined }
+    const [busy] = this.#running
+    if (busy !== undefined) return { reason: 'busy', name: busy.name, seconds: undefined }
     const last = this.#lastScrape
     if (spacing !== undefined && last !== undefined) {
       const left = last.end + spacing - this.#now()
       if (left > 0) return { reason: 'too-soon', name: last.name, seconds: Math.ceil(left / 1000) }
     }
-    this.#running = name
-    let over = false
-    return () => {
-      if (over) return
-      over = true
-      this.#running = undefined
-      if (spacing !== undefined) this.#lastScrape = { name, end: this.#now() }
+    const running = this.#begin(name)
+    return (forced = true) => {
+      if (!this.#running.delete(running)) return
+      if (spacing !== undefined && forced) this.#lastScrape = { name, end: this.#now() }
     }
   }
 
   /** For what nobody asked over HTTP: it is not refused, but others wait for it. */
   async during<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
-    const done = this.take(name)
+    const running = this.#begin(name)
     try {
       return await work()
     } finally {
-      if (typeof done === 'function') done()
+      this.#running.delete(running)
     }
+  }
+
+  #begin(name: string): { readonly name: string } {
+    const running = { name }
+    this.#running.add(running)
+    return running
   }
 }

@@ -1,13 +1,13 @@
-/** How profiles are answered: what goes wrong, and clients that leave. */
+/** How profiles and collections are answered: what goes wrong, and clients that leave. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendProblem } from '../../shared/problem.js'
-import type { Route } from '../route.js'
+import { FORCED, type Route } from '../route.js'
 import { SamplingError } from './heap-sampler.js'
 import { ParameterError } from './parameters.js'
 
 /** Says in the answer that a full collection was forced for it. */
 export function announceCollection(response: ServerResponse): void {
-  response.setHeader('Forced-GC', 'true')
+  response.setHeader(FORCED, 'true')
 }
 
 /** A wrong parameter is the client's error; that nothing can be sampled is nobody's who asks. */
@@ -16,6 +16,7 @@ export function answering(handle: Route['handle']): Route['handle'] {
     try {
       await handle(request, response)
     } catch (error) {
+      if (error instanceof ParameterError || error instanceof SamplingError) response.removeHeader(FORCED)
       if (error instanceof ParameterError) sendProblem(request, response, { status: 400, detail: error.message })
       else if (error instanceof SamplingError) sendProblem(request, response, { status: 503, detail: sentence(error.message) })
       else throw error

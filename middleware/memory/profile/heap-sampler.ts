@@ -31,7 +31,7 @@ export interface HeapSamplerOptions {
 /** Anything that takes heap profiles. */
 export type HeapSource = Pick<HeapSampler, 'take'>
 
-/** Sampling is not on: it could not be started, or somebody else has ended it. */
+/** The inspector does not do it: it may not be used, or somebody else has ended what was being sampled. */
 export class SamplingError extends Error {
   override readonly name = 'SamplingError'
 }
@@ -48,6 +48,8 @@ let shared: { readonly session: Session; readonly interval: number; users: numbe
 export class HeapSampler {
   readonly #interval: number
   #started = false
+  /** Why it could not be started. */
+  #failure = 'the heap is not being sampled'
 
   constructor({ interval = INTERVAL }: HeapSamplerOptions = {}) {
     this.#interval = interval
@@ -71,7 +73,8 @@ export class HeapSampler {
       await begin()
     } catch (error) {
       this.stop()
-      throw new SamplingError(`the heap cannot be sampled: ${reason(error)}`, { cause: error })
+      this.#failure = `the heap cannot be sampled: ${reason(error)}`
+      throw new SamplingError(this.#failure, { cause: error })
     }
   }
 
@@ -90,7 +93,7 @@ export class HeapSampler {
    * @throws SamplingError where sampling is not on. If it was ended from outside it begins anew, from nothing.
    */
   async take(): Promise<HeapProfile> {
-    if (!this.#started || shared === undefined) throw new SamplingError('the heap is not being sampled')
+    if (!this.#started || shared === undefined) throw new SamplingError(this.#failure)
     const { session, interval } = shared
     const begun = performance.now()
     let profile: Profile

@@ -11,7 +11,7 @@ import { CallSiteTable } from './call-sites.js'
 import { CPU_INTERVAL, takeCpuProfile } from './cpu-sampler.js'
 import type { HeapProfile, HeapSource } from './heap-sampler.js'
 import { heapText } from './heap-text.js'
-import { wholeParameter } from './parameters.js'
+import { ParameterError, wholeParameter } from './parameters.js'
 import { encodePprof, type PprofInput } from './pprof.js'
 import { SourceMaps } from './source-maps.js'
 import { difference, type Stack } from './stacks.js'
@@ -72,8 +72,7 @@ async function heap(request: IncomingMessage, response: ServerResponse, tools: H
   // As Go has it; here a collection is forced in any case.
   wholeParameter(request, 'gc', { least: 0, most: 1 })
   if (seconds !== undefined && debug > 0) {
-    sendProblem(request, response, { status: 400, detail: 'seconds and debug exclude each other: a difference has no text form.' })
-    return
+    throw new ParameterError('seconds and debug exclude each other: a difference has no text form.')
   }
   if (seconds !== undefined) await heapDifference(response, tools, seconds)
   else if (debug > 0) await heapAsText(response, tools)

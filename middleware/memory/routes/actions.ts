@@ -6,7 +6,8 @@ import { getHeapSnapshot, getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
 import type { Monitor } from '../monitor.js'
 import type { ResolvedMemoryStats } from '../options.js'
-import type { Route } from '../route.js'
+import { answering } from '../profile/answers.js'
+import { FORCED, type Route } from '../route.js'
 import { collectGarbage, memoryNow } from '../settle.js'
 import { settleRoute } from '../settle/route.js'
 import { octets } from '../verdict/sentence.js'
@@ -22,9 +23,9 @@ export function actionRoutes(monitor: Monitor, allowed: ResolvedMemoryStats['all
     sendProblem(request, response, { status: 403, detail: `POST ${name} is off: memoryStats({ ${name}: true }) turns it on.` })
   }
   return [
-    { method: 'POST', path: 'settle', expensive: true, handle: settleRoute(monitor.watch) },
+    { method: 'POST', path: 'settle', expensive: true, handle: answering(settleRoute(monitor.watch)) },
     allowed.gc
-      ? { method: 'POST', path: 'gc', expensive: true, handle: (_request, response) => collect(monitor, response) }
+      ? { method: 'POST', path: 'gc', expensive: true, handle: answering((_request, response) => collect(monitor, response)) }
       : { method: 'POST', path: 'gc', expensive: false, handle: off('gc') },
     allowed.snapshot
       ? { method: 'POST', path: 'snapshot', expensive: true, handle: (request, response) => snapshot(monitor, free, request, response) }
@@ -52,7 +53,7 @@ async function snapshot(monitor: Monitor, free: () => number, request: IncomingM
   const available = Math.min(free(), limit === null ? Infinity : limit - (use ?? process.memoryUsage.rss()))
   if (needed > available) {
     const detail = `A snapshot of ${octets(used)} of heap may need ${octets(needed)} of memory, and ${octets(Math.max(0, available))} are free: the process might be killed.`
-    response.removeHeader('Forced-GC')
+    response.removeHeader(FORCED)
     sendProblem(request, response, { status: 503, detail, heap: used, needed, available }, { 'Retry-After': '60' })
     return
   }

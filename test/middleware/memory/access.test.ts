@@ -2,6 +2,7 @@
 import http from 'node:http'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
+import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
@@ -104,6 +105,19 @@ describe('elsewhere, without authorize', () => {
     expect(detail).toContain('over FastCGI')
   })
 
+  it('not with HTTP/1.0, which nginx speaks for its clients where it is told nothing: it then makes up a local Host, and sets no header', async () => {
+    const server = http.createServer(appWith()).listen(0, '127.0.0.1')
+    closers.push(() => { server.close() })
+    await once(server, 'listening')
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    client.write('GET /debug/memstats HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n')
+    let answer = ''
+    client.setEncoding('utf8').on('data', (piece: string) => { answer += piece })
+    await once(client, 'end')
+    expect(answer).toMatch(/^HTTP\/1\.1 403 /)
+    expect(answer).toContain('HTTP/1.0')
+  })
+
   it('not from another machine', async () => {
     const stats = memoryStats()
     endpoints.push(stats)
@@ -150,6 +164,30 @@ describe('authorize', () => {
     problem(await request(http.createServer((incoming, response) => { stats(incoming, response) })).get('/memstats').expect(500))
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('no database'), { type: 'MemoryStatsWarning' })
   })
+})
+
+it.each(['plain http', 'Express 5 over FastCGI'] as const)('a client that has left while authorize was deciding sets nothing off, and takes no place of a stream, on %s', async (carrier) => {
+  const waiting: (() => void)[] = []
+  let asked = (): void => undefined
+  const authorize = ({ headers }: http.IncomingMessage): boolean | Promise<boolean> => headers['x-slow'] === undefined || new Promise((resolve) => {
+    waiting.push(() => { resolve(true) })
+    asked()
+  })
+  let left = (): void => undefined
+  const subject = await Subject.start(carrier, { authorize: (incoming, response) => { response.once('close', () => { left() }); return authorize(incoming) } })
+  closers.push(() => { subject.stop() })
+  for (const path of [...Array.from({ length: 16 }, () => 'events'), 'heap']) {
+    const begun = new Promise<void>((resolve) => { asked = resolve })
+    const { request: client } = subject.request('GET', path, { 'X-Slow': 'yes' })
+    await begun
+    const gone = new Promise<void>((resolve) => { left = resolve })
+    client.destroy()
+    await gone
+  }
+  left = (): void => undefined
+  for (const allow of waiting) allow()
+  expect((await subject.request('HEAD', 'events').answer).status).toBe(200)
+  expect((await subject.get('callsites')).status).toBe(200)
 })
 
 describe('another site\'s page', () => {

@@ -36,6 +36,21 @@ async function watch(port: number, path = '/events'): Promise<IncomingMessage> {
 }
 
 describe('a stream', () => {
+  it('does not begin when the endpoint was closed while authorize was deciding', async () => {
+    let allow = (): void => undefined
+    let asked = (): void => undefined
+    const begun = new Promise<void>((resolve) => { asked = resolve })
+    const stats = memoryStats({ authorize: () => new Promise((resolve) => { allow = () => { resolve(true) }; asked() }) })
+    const server = http.createServer((request, response) => { stats(request, response) }).listen(0, '127.0.0.1')
+    closers.push(() => { server.close(); server.closeAllConnections() })
+    await once(server, 'listening')
+    const stream = watch((server.address() as AddressInfo).port)
+    await begun
+    stats.close()
+    allow()
+    expect((await stream).statusCode).toBe(404)
+  })
+
   it('is not one too many: the seventeenth is told to come later', async () => {
     const subject = await Subject.start('plain http')
     closers.push(() => { subject.stop() })

@@ -1,5 +1,6 @@
 /** What an app and its visitors see of memoryStats(), on everything that it may run on. */
 import http from 'node:http'
+import { Session } from 'node:inspector/promises'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
 import { Gauge, Registry, type OpenMetricsContentType } from 'prom-client'
@@ -188,6 +189,33 @@ describe('requests that are given up', () => {
   })
 })
 
+it('a wrong parameter forces nothing, says so, and is no scrape that the next one has to wait for', async () => {
+  const app = express().use('/debug', endpoint({ authorize: () => true }))
+  for (const path of ['heap?seconds=x', 'heap?seconds=1&debug=1', 'heap?debug=3']) {
+    const { headers } = await request(app).get(`/debug/${path}`).expect(400)
+    expect(headers['forced-gc']).toBeUndefined()
+  }
+  await request(app).get('/debug/heap').expect(200).expect('Forced-GC', 'true')
+  await request(app).get('/debug/heap').expect(429)
+})
+
+it('says of a path that cannot be one of its own that there is none', async () => {
+  const app = express().use('/debug', endpoint({ authorize: () => true }))
+  const { text } = await request(app).get('/debug/heap/').expect(404)
+  expect((JSON.parse(text) as { detail: string }).detail).toMatch(/^There is no such path\. There are allocs, callsites, /)
+})
+
+describe('where the inspector may not be used', () => {
+  it.each([['GET', 'heap'], ['GET', 'callsites'], ['POST', 'mark'], ['POST', 'settle'], ['POST', 'gc'], ['GET', 'profile?seconds=1']] as const)('%s %s is a 503 that says why, and forces nothing', async (method, path) => {
+    jest.spyOn(process, 'emitWarning').mockReturnValue()
+    jest.spyOn(Session.prototype, 'connect').mockImplementation(() => { throw new Error('Access to this API has been restricted') })
+    const app = express().use('/debug', endpoint({ authorize: () => true, gc: true }))
+    const { text, headers } = await (method === 'GET' ? request(app).get(`/debug/${path}`) : request(app).post(`/debug/${path}`)).expect(503)
+    expect((JSON.parse(text) as { detail: string }).detail).toContain('Access to this API has been restricted')
+    expect(headers['forced-gc']).toBeUndefined()
+  })
+})
+
 describe('the registry', () => {
   it('of the app serves its metrics and ours, once for all endpoints, until the last is closed', async () => {
     const registry = new Registry()
@@ -216,6 +244,7 @@ describe('the registry', () => {
     const registry = new Registry()
     registry.registerMetric({ name: 'express_responder_heap_used_bytes' } as never)
     expect(() => endpoint({ registry })).toThrow(/^memoryStats: option registry: it has metrics of these names already/)
+    expect(registry.getMetricsAsArray()).toHaveLength(1)
   })
 })
 
@@ -230,11 +259,13 @@ describe('where it is mounted', () => {
 
   it('profiles and call sites are of this process', async () => {
     const app = express().use('/debug/pprof', endpoint({ scrapeInterval: 0 }))
+    // Enough for several samples, whatever else is alive.
+    const kept = Array.from({ length: 200_000 }, (_, index) => ({ index }))
     const { text, headers } = await request(app).get('/debug/pprof/heap?debug=1').expect(200)
     expect(text).toMatch(/^heap profile: \d+: \d+ \[\d+: \d+\] @ heap\/2$/m)
     expect(headers['forced-gc']).toBe('true')
     const { body } = await request(app).post('/debug/pprof/mark').set('Sec-Fetch-Site', 'same-origin').expect(200) as { body: { mark: number; sites: unknown[] } }
-    expect([typeof body.mark, body.sites.length > 0]).toEqual(['number', true])
+    expect([typeof body.mark, body.sites.length > 0, kept.length]).toEqual(['number', true, 200_000])
     await request(express().use('/debug/pprof', endpoint({ profiles: false }))).get('/debug/pprof/heap').expect(404)
   })
 

@@ -32,6 +32,13 @@ describe('turns', () => {
     begun(turns.take('heap', 10_000))()
   })
 
+  it('one that has forced nothing keeps no distance', () => {
+    const turns = new Turns(() => 0)
+    begun(turns.take('heap', 10_000))(false)
+    begun(turns.take('heap', 10_000))()
+    expect(turns.take('heap', 10_000)).toMatchObject({ reason: 'too-soon' })
+  })
+
   it('what is asked for within the process is never refused, but keeps others out', async () => {
     const turns = new Turns()
     let finish: () => void = () => undefined
@@ -41,6 +48,19 @@ describe('turns', () => {
     expect(turns.take('gc')).toMatchObject({ reason: 'busy', name: 'settle' })
     finish()
     await expect(work).resolves.toBe('report')
+    begun(turns.take('gc'))
+  })
+
+  it('what is asked for within the process while another one runs keeps others out once that one is over', async () => {
+    const turns = new Turns()
+    const done = begun(turns.take('heap'))
+    let finish: () => void = () => undefined
+    const work = turns.during('settle', () => new Promise<void>((resolve) => { finish = resolve }))
+    expect(turns.take('gc')).toMatchObject({ reason: 'busy', name: 'heap' })
+    done()
+    expect(turns.take('gc')).toMatchObject({ reason: 'busy', name: 'settle' })
+    finish()
+    await work
     begun(turns.take('gc'))
   })
 

@@ -1,0 +1,136 @@
+/** The page as people meet it: in a real browser, in front of the endpoint itself, in an app that has something to do. */
+import { once } from 'node:events'
+import http, { type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import express from 'express'
+import type { Browser, BrowserContextOptions } from 'playwright-core'
+import { memoryStats, type MemoryStats, type MemoryStatsOptions } from '../../../../middleware/memory.js'
+import { describeIfInstalled } from '../../../proxies/support/installed.js'
+import { CHROMIUM, launch, says, textOf, violations, visit, type Visit } from './chromium.js'
+
+const APP_POLICY = "default-src 'self'"
+
+describeIfInstalled(CHROMIUM, 'the memory page in front of its endpoint', () => {
+  let browser: Browser
+  let server: Server
+  let stats: MemoryStats
+  let visits: Visit[]
+  /** What the app remembers. */
+  let remembered: object[][]
+
+  beforeAll(async () => { browser = await launch() })
+  afterAll(() => browser.close())
+  beforeEach(() => {
+    visits = []
+    remembered = []
+  })
+  afterEach(async () => {
+    await Promise.all(visits.map(({ page }) => page.context().close()))
+    stats.close()
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  })
+
+  function rememberMuch(): void {
+    remembered.push(Array.from({ length: 300_000 }, (_, index) => ({ index })))
+  }
+
+  async function start(options: MemoryStatsOptions = {}): Promise<string> {
+    stats = memoryStats(options)
+    const app = express().set('env', 'test')
+    app.use((_request, response, next) => {
+      response.setHeader('Content-Security-Policy', APP_POLICY)
+      next()
+    })
+    app.use('/debug/pprof', stats)
+    app.use((_request, response) => {
+      rememberMuch()
+      response.end('of the app')
+    })
+    server = http.createServer(app as RequestListener).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return `http://localhost:${String((server.address() as AddressInfo).port)}`
+  }
+
+  async function open(origin: string, options?: BrowserContextOptions): Promise<Visit> {
+    const opened = await visit(browser, options)
+    visits.push(opened)
+    // Without the slash at the end, as people type it.
+    await opened.page.goto(`${origin}/debug/pprof`)
+    await says(opened.page, '#process-facts', `pid ${String(process.pid)}`)
+    await says(opened.page, '#connection', 'Live')
+    return opened
+  }
+
+  it('shows this process, live, and complains of nothing under the policy', async () => {
+    const origin = await start()
+    const { page, complaints, requested } = await open(origin)
+    expect(page.url()).toBe(`${origin}/debug/pprof/`)
+    expect(await textOf(page, '#verdict-title')).not.toBe('Loading')
+    await says(page, '#figure-rss', 'MB')
+    await says(page, '#spaces-rows', 'old_space')
+    await says(page, '#moment', /^Now, \d\d:\d\d:\d\d$/)
+    const first = await textOf(page, '#moment')
+    await fetch(`${origin}/work`)
+    // A later sample has come.
+    await page.locator('#moment').filter({ hasNotText: first }).waitFor()
+    expect(new Set(requested.map((address) => new URL(address).origin))).toEqual(new Set([origin]))
+    expect(complaints).toEqual([])
+  })
+
+  it('sets a mark and shows what has grown since, and says in words when it is too soon for more', async () => {
+    const origin = await start()
+    const { page, complaints } = await open(origin)
+    await page.getByRole('button', { name: 'Set mark' }).click()
+    await says(page, '#sites-message', 'The mark is set.')
+    await fetch(`${origin}/work`)
+    await page.getByRole('button', { name: 'Refresh' }).click()
+    await says(page, '#sites-rows tr:first-child', /endpoint\.test\.[jt]s.*\+\d[\d.]* MB/s)
+    expect(complaints).toEqual([])
+    await page.getByRole('button', { name: 'Refresh' }).click()
+    await says(page, '#sites-message', /forces a collection, and so did callsites just now\..*Try again/s)
+    // The browser itself says on the console that an answer was a 429.
+    expect(complaints.filter((complaint) => !complaint.includes('429'))).toEqual([])
+  })
+
+  it('checks how memory settles', async () => {
+    const { page, complaints } = await open(await start())
+    await page.getByRole('button', { name: 'Check now' }).click()
+    await says(page, '#settle-message', /^The collection freed/)
+    expect(await page.locator('#settle-parts > li').count()).toBeGreaterThanOrEqual(4)
+    expect(complaints).toEqual([])
+  })
+
+  it('collects where that is allowed', async () => {
+    const { page, complaints } = await open(await start({ gc: true }))
+    await page.getByRole('button', { name: 'Collect now' }).click()
+    await says(page, '#tools-message', 'A collection was forced')
+    await says(page, '#note-live-heap', 'forced GC')
+    expect(complaints).toEqual([])
+  })
+
+  it.each([
+    ['light', { colorScheme: 'light' }],
+    ['on a phone, dark', { viewport: { width: 360, height: 740 }, colorScheme: 'dark' }],
+  ] as const)('has nothing for axe-core to find, %s', async (_, options) => {
+    const { page } = await open(await start({ gc: true, snapshot: true, scrapeInterval: 0 }), options)
+    rememberMuch()
+    await page.getByText('The figures as a table').click()
+    await page.getByRole('button', { name: 'Refresh' }).click()
+    await says(page, '#sites-rows', 'endpoint.test')
+    await page.getByRole('button', { name: 'Check now' }).click()
+    await says(page, '#settle-message', /^The collection freed/)
+    expect(await violations(page)).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
+  })
+
+  it('reconnects by itself when the app is there again', async () => {
+    const origin = await start()
+    const { page } = await open(origin)
+    server.closeAllConnections()
+    await says(page, '#connection', 'Reconnecting')
+    await says(page, '#connection', 'Live')
+  })
+})
