@@ -56,7 +56,25 @@ const FITTING_THIRD: readonly Line[] = [
   ['connections', 'stepDown'], ['memoized', 'noisy'], ['memoized', 'steady'], ['lateCache', 'noisy'],
 ]
 
-const JUDGING: readonly Line[] = []
+const JUDGING: readonly Line[] = [
+  ['mapById', 'saw'], ['mapById', 'slowDay'], ['listeners', 'bursts'], ['listeners', 'twoSteps'], ['closures', 'waves'], ['timers', 'noon'],
+  ['stringGrowth', 'day'], ['slicedStrings', 'waves'], ['cacheByUrl', 'noisy'], ['metricLabels', 'bursts'], ['unsettledPromises', 'noisy'],
+  ['slowConsumer', 'launch'], ['sessions', 'waves'], ['errors', 'noisy'], ['rareLarge', 'launch'], ['contextChain', 'stepUp'],
+  ['finalizers', 'day'], ['dictionary', 'noisy'], ['leakUnderCache', 'waves'], ['laterLeak', 'day'], ['buffers', 'waves'], ['arrayBuffers', 'noisy'],
+  ['bufferSlices', 'stepUp'], ['openCompressors', 'bursts'], ['sharedMemory', 'waves'], ['secureContexts', 'steady'], ['formatters', 'bursts'],
+  ['history', 'noisy'], ['instances', 'steady'], ['uniqueStrings', 'noisy'],
+  ['abortListeners', 'steady'], ['abortListeners', 'rareBursts'], ['snapshots', 'noisy'], ['snapshots', 'saw'], ['suspendedGenerators', 'steady'],
+  ['wrappedHandlers', 'quickWaves'], ['linkedNodes', 'noisy'], ['weakMapHeld', 'plateau'], ['jsonLog', 'steady'], ['unreadStreams', 'noisy'],
+  ['growingColumn', 'steady'], ['secretKeys', 'noisy'],
+  ['plain', 'saw'], ['plain', 'noisyRamp'], ['plain', 'noon'], ['keyspace', 'waves'], ['keyspace', 'rareBursts'], ['keyspace', 'launch'],
+  ['popularKeys', 'noisy'], ['popularKeys', 'bursts'], ['zipfKeys', 'steady'], ['zipfKeys', 'noisy'], ['zipfKeys', 'day'], ['lru', 'day'],
+  ['lru', 'twoSteps'], ['lruLarge', 'noisy'], ['sessionsExpire', 'noisyRamp'], ['sessionsExpire', 'twoSteps'], ['rollingWindow', 'bursts'],
+  ['sweptMap', 'waves'], ['ring', 'day'], ['pooledBuffers', 'saw'], ['passingBuffers', 'steady'], ['logFlushed', 'waves'], ['largeJson', 'day'],
+  ['warmUp', 'bursts'], ['loadedTable', 'day'], ['reloadedTable', 'waves'], ['closuresBounded', 'noisy'], ['labelsBounded', 'bursts'],
+  ['compressors', 'noisy'], ['heavyTail', 'ramp'], ['bufferCache', 'day'], ['connections', 'steepRamp'], ['memoized', 'waves'], ['lateCache', 'steady'],
+  ['twoGenerations', 'noisy'], ['reports', 'steady'], ['bufferRing', 'noisy'], ['backlog', 'bursts'], ['featuresLoaded', 'steady'],
+  ['connectionPool', 'waves'], ['passingContexts', 'noisy'], ['mixedBuffers', 'day'], ['internedStrings', 'stepUp'],
+]
 
 /** Seconds that all recordings last. */
 const DURATION = 40
