@@ -1,7 +1,7 @@
 /**
  * Fits the thresholds of the verdict on the series in fitting/, and on no others, and writes them:
  *
- *   npm run fit:verdict [-- --print] [--folds 8]
+ *   npm run fit:verdict [-- --print] [--folds 8] [--shift 30000]
  *
  * With folds, behaviours are also judged with thresholds that were chosen without them: what new behaviours may bring.
  *
@@ -20,6 +20,13 @@ import { trendOf, type Point, type Trend } from '../../../../middleware/memory/v
 import { readSet, seeded, type Series } from './format.js'
 import { replay } from './replay.js'
 
+const { values } = parseArgs({ options: {
+  print: { type: 'boolean', default: false },
+  folds: { type: 'string', default: '0' },
+  shift: { type: 'string', default: '0' },
+} })
+/** ms by which periods begin earlier: another look at the same series. */
+const SHIFT = Number(values.shift)
 /** Coarse, and without hasty places: what is chosen from less over-fits less. */
 const GRID = {
   likeness: [0.15, 0.25, 0.4],
@@ -48,8 +55,8 @@ function caseOf(series: Series, quantities: readonly Quantity[], likeness: numbe
   let start = NaN
   const advance = (time: number): boolean => {
     if (Number.isNaN(start)) start = time
-    if (time - start < WARM_UP) return false
-    if (!buckets.advance(time)) return true
+    if (time - start < WARM_UP + SHIFT) return false
+    if (!buckets.advance(time + SHIFT)) return true
     quantities.forEach((quantity, index) => {
       const points = buckets.closed.filter((bucket) => !Number.isNaN(bucket[quantity])).map((bucket) => ({ ...bucket, value: bucket[quantity] }))
       if (points.length >= LEAST_POINTS) trends[index]?.push(trendOf(points, likeness))
@@ -214,7 +221,6 @@ class Fit {
 
 const show = (thresholds: Thresholds): string => `{ ${NAMES.map((name) => `${name}: ${String(thresholds[name])}`).join(', ')} }`
 
-const { values } = parseArgs({ options: { print: { type: 'boolean', default: false }, folds: { type: 'string', default: '0' } } })
 const all = new Fit()
 const { collected, remainder } = all.fit(new Set())
 const tell = (what: string, wrong: readonly string[]): void => { process.stdout.write(`${what}: ${String(wrong.length)} wrong${wrong.map((name) => `\n  ${name}`).join('')}\n`) }
