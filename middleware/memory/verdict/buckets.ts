@@ -7,8 +7,8 @@ export interface Bucket {
   readonly heap: number
   readonly external: number
   /**
-   * Least RSS that neither V8's heap, at its largest so far, nor external memory explains: pages that V8 has given up
-   * often stay resident.
+   * Least RSS that neither V8's heap, at its largest in this bucket and the three before, nor external memory explains:
+   * pages that V8 has given up often stay resident for a while.
    */
   readonly remainder: number
   /** Requests a second, the bucket before included: memory follows load with a delay. */
@@ -35,13 +35,16 @@ interface OpenBucket {
   heap: number
   external: number
   remainder: number
+  largestHeap: number
   rate: number
   inFlight: number
   samples: number
   collections: number
 }
 
-const fresh = (): OpenBucket => ({ heap: NaN, external: NaN, remainder: NaN, rate: 0, inFlight: 0, samples: 0, collections: 0 })
+const HEAPS_BEFORE = 3
+
+const fresh = (): OpenBucket => ({ heap: NaN, external: NaN, remainder: NaN, largestHeap: 0, rate: 0, inFlight: 0, samples: 0, collections: 0 })
 const lower = (floor: number, value: number): number => floor <= value ? floor : value
 
 export class Buckets {
@@ -51,7 +54,8 @@ export class Buckets {
   readonly #capacity: number
   #index = -1
   #requests = 0
-  #largestHeap = 0
+  /** Of the buckets before. */
+  readonly #largestHeaps: number[] = []
   #open = fresh()
   #last = { rate: NaN, inFlight: NaN }
 
@@ -79,15 +83,15 @@ export class Buckets {
 
   sample({ rss, heapTotal, external, requestsPerSecond, inFlight }: BucketSample): void {
     const open = this.#open
-    this.#largestHeap = Math.max(this.#largestHeap, heapTotal)
+    open.largestHeap = Math.max(open.largestHeap, heapTotal)
     open.samples++
     open.rate += requestsPerSecond
     open.inFlight += inFlight
-    open.remainder = lower(open.remainder, Math.max(0, rss - this.#largestHeap - external))
+    open.remainder = lower(open.remainder, Math.max(0, rss - Math.max(open.largestHeap, ...this.#largestHeaps) - external))
   }
 
   #close(): void {
-    const { heap, external, remainder, samples, collections, ...sums } = this.#open
+    const { heap, external, remainder, largestHeap, samples, collections, ...sums } = this.#open
     const own = { rate: samples > 0 ? sums.rate / samples : this.#last.rate, inFlight: samples > 0 ? sums.inFlight / samples : this.#last.inFlight }
     if (own.rate > 0) this.#requests += own.rate * this.#width / 1000
     const mean = (value: number, before: number): number => Number.isNaN(before) ? value : (value + before) / 2
@@ -97,6 +101,8 @@ export class Buckets {
       rate: mean(own.rate, this.#last.rate), inFlight: mean(own.inFlight, this.#last.inFlight), requests: this.#requests,
     })
     if (this.closed.length > this.#capacity) this.closed.shift()
+    this.#largestHeaps.push(largestHeap)
+    if (this.#largestHeaps.length > HEAPS_BEFORE) this.#largestHeaps.shift()
     this.#last = own
     this.#open = fresh()
   }

@@ -2,6 +2,8 @@
  * The trend of floors at like load: the median of the slopes of pairs (Theil and Sen), of pairs alone that lie well apart
  * and had about the same load, so that neither outliers nor a rising load make a slope.
  */
+import { bendOf } from './bend.js'
+import { median } from './median.js'
 
 export interface Point {
   /** ms */
@@ -23,7 +25,7 @@ export interface Trend {
   readonly noise: number
   /** Rising pairs less falling ones, as a share of all: -1 to 1 (Kendall). */
   readonly concordance: number
-  /** Slope of the recent part as a share of the slope of the whole: by time or by requests, whichever is more. */
+  /** Slope of the recent part as a share of the slope of the whole: by requests, or by time, which counts less: whichever is more. */
   readonly recent: number
   /** Whether enough pairs had like load; else all pairs were used, and the slope may be the load's. */
   readonly comparable: boolean
@@ -34,13 +36,11 @@ export interface Trend {
 }
 
 // Looked up once: these run for every pair.
-const { SQRT2, abs, ceil, max, sign } = Math
-const { isFinite, isNaN } = Number
+const { SQRT2, abs, max, sign } = Math
+const { isNaN } = Number
 
 /** Share of the whole time that pairs lie apart at least. */
 const APART = 0.2
-/** The recent part, as a share of the points. */
-const RECENT = 0.5
 /** Requests in flight differ by chance: as many do not make loads unlike. */
 const IN_FLIGHT_SLACK = 3
 /** Requests a second that do not make loads unlike. */
@@ -48,10 +48,12 @@ const RATE_SLACK = 1
 /** Share of pairs that must have like load, and their least number. */
 const COMPARABLE = 0.08
 const COMPARABLE_PAIRS = 8
-/** Loads that differ by this share tell what a load costs. */
-const UNLIKE = 0.25
 /** Growth of the load over the whole time that may be chance. */
 const LOAD_NOISE = 0.05
+/** What a slope by time counts beside one by requests. */
+const BY_TIME = 0.8
+/** A load that creeps up rises in so many more pairs than it falls, as a share of all; else it only wavers. */
+const CREEPING = 0.5
 
 /** `likeness`: by what share of the larger one loads may differ. Points are in the order of time, at least four. */
 export function trendOf(points: readonly Point[], likeness: number): Trend {
@@ -65,7 +67,7 @@ export function trendOf(points: readonly Point[], likeness: number): Trend {
     growth,
     noise: noiseOf(whole, slope),
     concordance: concordanceOf(whole),
-    recent: slope > 0 ? recentShare(points, slope) : 0,
+    recent: slope > 0 ? recentShare(points) : 0,
     // Memory that is in proportion to a load which creeps up explains as much by itself.
     comparable: whole.comparable && growth > level * (loadGrowth(whole, span) - LOAD_NOISE),
     level,
@@ -127,28 +129,9 @@ function slopesOf(pairs: Pairs): Float64Array {
   return map(pairs, (one, other) => (other.value - one.value) / (other.time - one.time))
 }
 
-/** A leak of every request slows down when load does, and a cache fills faster when load rises. */
-function recentShare(points: readonly Point[], slope: number): number {
-  const level = withoutLoad(points, slope)
-  const whole = pairsAmong(level)
-  const recent = pairsAmong(level.slice(-max(4, ceil(level.length * RECENT))))
-  const share = (of: (pairs: Pairs) => Float64Array): number => {
-    const all = median(of(whole))
-    return all > 0 ? median(of(recent)) / all : 0
-  }
-  return max(share(slopesOf), share(slopesByRequests))
-}
-
-/** The points, with what their load adds taken out: by as much as memory differs a request a second where load does, the slope apart. */
-function withoutLoad(points: readonly Point[], slope: number): readonly Point[] {
-  const pairs = select(points, (one, other) => !alike(one, other, UNLIKE))
-  if (pairs.first.length < COMPARABLE_PAIRS) return points
-  const effect = max(0, median(map(pairs, (one, other) => (other.value - one.value - slope * (other.time - one.time)) / (other.rate - one.rate))))
-  return isFinite(effect) ? points.map((point) => ({ ...point, value: point.value - effect * point.rate })) : points
-}
-
-function slopesByRequests(pairs: Pairs): Float64Array {
-  return map(pairs, (one, other) => (other.value - one.value) / max(1, other.requests - one.requests))
+/** A leak of every request slows down when load does, and a cache fills faster when load rises: what it is by time counts less. */
+function recentShare(points: readonly Point[]): number {
+  return max(BY_TIME * bendOf(points, ({ time }) => time), bendOf(points, ({ requests }) => requests))
 }
 
 function noiseOf(pairs: Pairs, slope: number): number {
@@ -164,20 +147,14 @@ function concordanceOf(pairs: Pairs): number {
 
 /** By what share of itself the load grows over the whole time, in the pairs: rate or requests in flight. */
 function loadGrowth(pairs: Pairs, span: number): number {
-  const growth = (of: 'rate' | 'inFlight', slack: number): number => median(map(pairs, (one, other) => {
-    const share = (other[of] - one[of]) / (slack + (one[of] + other[of]) / 2)
-    return isNaN(share) ? 0 : share * span / (other.time - one.time)
-  }))
+  const growth = (of: 'rate' | 'inFlight', slack: number): number => {
+    const rises = map(pairs, (one, other) => isNaN(other[of] - one[of]) ? 0 : sign(other[of] - one[of]))
+    if (rises.reduce((sum, one) => sum + one, 0) < rises.length * CREEPING) return 0
+    return median(map(pairs, (one, other) => (other[of] - one[of]) / (slack + (one[of] + other[of]) / 2) * span / (other.time - one.time)))
+  }
   return max(growth('rate', RATE_SLACK), growth('inFlight', IN_FLIGHT_SLACK))
 }
 
 function spanOf(points: readonly Point[]): number {
   return (points.at(-1)?.time ?? 0) - (points[0]?.time ?? 0)
-}
-
-export function median(values: ArrayLike<number>): number {
-  const sorted = new Float64Array(values).sort()
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? 0
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2
 }

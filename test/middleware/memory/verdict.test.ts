@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
 import { LeakVerdict, type GrownCallSite, type SampleInput, type Verdict } from '../../../middleware/memory/verdict.js'
+import { bendOf } from '../../../middleware/memory/verdict/bend.js'
 import { Buckets } from '../../../middleware/memory/verdict/buckets.js'
 import { duration, octets } from '../../../middleware/memory/units.js'
+import { TendencyWatch } from '../../../middleware/memory/verdict/tendency.js'
+import { COLLECTED } from '../../../middleware/memory/verdict/thresholds.js'
 import { trendOf, type Point } from '../../../middleware/memory/verdict/trend.js'
 import { seeded } from './series/format.js'
 
@@ -126,6 +129,108 @@ describe('the leak verdict', () => {
     const suspected = new Promise<Verdict>((resolve) => verdict.on('change', (now) => { if (now.state === 'leak-suspected') resolve(now) }))
     live(verdict, 0, 2 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR }))
     expect((await suspected).evidence.callSites).toEqual([])
+  })
+})
+
+/** Made-up apps, with many seeds: guards against what fits the recordings alone. */
+describe('the verdict on made-up series', () => {
+  const SEEDS = 20
+  const LOADS: Readonly<Record<string, (moment: number, random: () => number) => number>> = {
+    steady: () => 1,
+    noisy: (_moment, random) => 0.5 + random(),
+    waves: (moment) => 1 + 0.6 * Math.sin(moment * 8 * Math.PI),
+    bursts: (moment) => (moment * 7) % 1 < 0.2 ? 3 : 0.5,
+    stepUp: (moment) => moment < 0.45 ? 0.6 : 1.4,
+  }
+
+  interface MadeUp {
+    length: number
+    load: (moment: number, random: () => number) => number
+    /** Octets that a share of all requests, or of the time, have left behind. */
+    grown: (requests: number, moment: number) => number
+    /** How much of the noise of a moment is that of the one before. */
+    correlation?: number
+  }
+
+  /** Whether a leak was suspected at any time, and whether at the end: 30 MB, of which load makes some, with noise of 3 %. */
+  function judge(seed: number, { length, load, grown, correlation = 0.3 }: MadeUp): { alarmed: boolean; found: boolean } {
+    const random = seeded(seed)
+    const rates = Array.from({ length }, (_, index) => 40 * load(index / length, random))
+    const total = rates.reduce((sum, rate) => sum + rate, 0)
+    const watch = new TendencyWatch(COLLECTED)
+    const points: Point[] = []
+    let [requests, rest, alarmed] = [0, 0, false]
+    rates.forEach((own, index) => {
+      requests += own
+      // The sum of twelve has a standard deviation of 1.
+      rest = correlation * rest + Math.sqrt(1 - correlation ** 2) * Array.from({ length: 12 }, random).reduce((sum, one) => sum + one, -6)
+      const rate = (own + (rates[index - 1] ?? own)) / 2
+      const value = (26 * MB + 0.1 * MB * rate) * (1 + 0.03 * rest) + grown(requests / total, index / length)
+      points.push({ time: index * 2 * MINUTE, value, rate, inFlight: rate / 8, requests: requests * 120 })
+      if (points.length > 60) points.shift()
+      alarmed = watch.update(points) === 'suspected' || alarmed
+    })
+    return { alarmed, found: watch.tendency === 'suspected' }
+  }
+
+  const count = (said: 'alarmed' | 'found', madeUp: MadeUp): number =>
+    Array.from({ length: SEEDS }, (_, seed) => judge(1000 + seed, madeUp)).filter((outcome) => outcome[said]).length
+
+  it.each([0, 0.3, 0.6, 0.8, 0.9])('a level heap whose noise correlates by %d raises no alarm in a day', (correlation) => {
+    const day = (moment: number): number => 1 + 0.5 * Math.sin(moment * 2 * Math.PI)
+    expect([1, 2].filter((seed) => judge(2000 + seed, { length: 720, load: day, grown: () => 0, correlation }).alarmed)).toEqual([])
+  })
+
+  const under = Object.entries(LOADS)
+  it.each(under)('leaks by requests and by time are found: load %s', (_name, load) => {
+    expect(count('found', { length: 40, load, grown: (requests) => 14 * MB * requests })).toBe(SEEDS)
+    expect(count('found', { length: 40, load, grown: (_requests, moment) => 14 * MB * moment })).toBe(SEEDS)
+  })
+
+  // After a step up in load, growth by time looks straight for a while: that is where false alarms are left.
+  const most = (few: number, bursts: number, stepUp: number): [string, (typeof LOADS)[string], number][] =>
+    under.map(([name, load]) => [name, load, name === 'stepUp' ? stepUp : name === 'bursts' ? bursts : few])
+  it.each(most(0, 0, 5))('a cache that is full after a sixth is no leak: load %s', (_name, load, alarms) => {
+    expect(count('alarmed', { length: 40, load, grown: (requests) => 14 * MB * Math.min(1, 6 * requests) })).toBeLessThanOrEqual(alarms)
+  })
+  it.each(most(1, 3, 7))('a cache of a bounded keyspace is no leak: load %s', (_name, load, alarms) => {
+    expect(count('alarmed', { length: 40, load, grown: (requests) => 14 * MB * (1 - Math.exp(-requests / 0.12)) })).toBeLessThanOrEqual(alarms)
+  })
+  it.each(most(1, 0, 0))('a table that is loaded once is no leak: load %s', (_name, load, alarms) => {
+    expect(count('alarmed', { length: 40, load, grown: (_requests, moment) => moment < 0.4 ? 0 : 10 * MB })).toBeLessThanOrEqual(alarms)
+  })
+})
+
+describe('bend', () => {
+  const points = (value: (index: number) => number, rate: (index: number) => number = () => 40): Point[] => {
+    let requests = 0
+    return Array.from({ length: 30 }, (_, index) => {
+      requests += rate(index) * 60
+      return { time: index * MINUTE, value: value(index), rate: rate(index), inFlight: 2, requests }
+    })
+  }
+  const byTime = ({ time }: Point): number => time
+
+  it('is 1 for a line, with outliers and under a load that memory follows', () => {
+    expect(bendOf(points((index) => index * MB), byTime)).toBeCloseTo(1)
+    expect(bendOf(points((index) => index % 9 === 4 ? 90 * MB : index * MB), byTime)).toBeCloseTo(1, 1)
+    const bursts = (index: number): number => index % 7 < 2 ? 120 : 30
+    expect(bendOf(points((index) => index * MB + bursts(index) * MB / 5, bursts), byTime)).toBeCloseTo(1, 1)
+  })
+  it('is small where growth ends, and more than 1 where it begins', () => {
+    expect(bendOf(points((index) => Math.min(10, index) * MB), byTime)).toBeLessThan(0.1)
+    expect(bendOf(points((index) => Math.max(0, index - 10) * MB), byTime)).toBeGreaterThan(1)
+  })
+  it('is 0 for a step wherever it is, for nothing that grows, and for a way that leads nowhere', () => {
+    for (let at = 3; at < 27; at++) expect(bendOf(points((index) => index < at ? 10 * MB : 30 * MB), byTime)).toBe(0)
+    expect(bendOf(points(() => 10 * MB), byTime)).toBe(0)
+    expect(bendOf(points((index) => index * MB, () => 0), ({ requests }) => requests)).toBe(0)
+  })
+  it('knows the requests: what each of them leaves is a line by requests, and none by time', () => {
+    const slower = (index: number): number => index < 10 ? 100 : 10
+    const leak = points((index) => Math.min(index + 1, 10) * 6 * MB + Math.max(0, index - 9) * 0.6 * MB, slower)
+    expect(bendOf(leak, ({ requests }) => requests)).toBeGreaterThan(0.9)
+    expect(bendOf(leak, byTime)).toBeLessThan(0.5)
   })
 })
 

@@ -23,6 +23,12 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   rareBursts: (moment) => (moment * 3.3) % 1 < 0.12 ? 4 : 0.6,
   stepUp: (moment) => moment < 0.45 ? 0.6 : 1.4,
   stepDown: (moment) => moment < 0.5 ? 1.5 : 0.5,
+  twoSteps: (moment) => moment < 0.3 ? 0.5 : moment < 0.6 ? 1 : 1.5,
+  /** Low at first, then as usual. */
+  launch: (moment) => moment < 0.15 ? 0.2 : 1.1,
+  noisyRamp: (moment, random) => (0.4 + 1.2 * moment) * (0.6 + 0.8 * random()),
+  saw: (moment) => 0.4 + 1.2 * ((moment * 3) % 1),
+  noon: (moment) => 0.5 + 1.2 * Math.exp(-(((moment - 0.5) / 0.15) ** 2)),
   pauses: (moment) => (moment * 5) % 1 < 0.3 ? 0.05 : 1.4,
 }
 

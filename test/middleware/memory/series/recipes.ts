@@ -40,7 +40,8 @@ const FITTING_FURTHER: readonly Line[] = [
   ['connections', 'slowDay'],
 ]
 
-const JUDGING: readonly Line[] = [
+/** Was for judging, too, as long. */
+const FITTING_THIRD: readonly Line[] = [
   ['mapById', 'day'], ['listeners', 'waves'], ['closures', 'noisy'], ['timers', 'stepUp'], ['stringGrowth', 'bursts'], ['slicedStrings', 'noisy'],
   ['cacheByUrl', 'waves'], ['metricLabels', 'steady'], ['unsettledPromises', 'day'], ['slowConsumer', 'noisy'], ['sessions', 'steady'],
   ['errors', 'quickWaves'], ['rareLarge', 'noisy'], ['contextChain', 'noisy'], ['finalizers', 'steady'], ['dictionary', 'pauses'],
@@ -53,6 +54,26 @@ const JUDGING: readonly Line[] = [
   ['warmUp', 'day'], ['reloadedTable', 'noisy'], ['loadedTable', 'waves'], ['listenersRemoved', 'bursts'], ['timersFire', 'slowDay'],
   ['weakCache', 'steady'], ['labelsBounded', 'noisy'], ['compressors', 'steepRamp'], ['heavyTail', 'steady'], ['bufferCache', 'waves'],
   ['connections', 'stepDown'], ['memoized', 'noisy'], ['memoized', 'steady'], ['lateCache', 'noisy'],
+]
+
+const JUDGING: readonly Line[] = [
+  ['mapById', 'saw'], ['mapById', 'slowDay'], ['listeners', 'bursts'], ['listeners', 'twoSteps'], ['closures', 'waves'], ['timers', 'noon'],
+  ['stringGrowth', 'day'], ['slicedStrings', 'waves'], ['cacheByUrl', 'noisy'], ['metricLabels', 'bursts'], ['unsettledPromises', 'noisy'],
+  ['slowConsumer', 'launch'], ['sessions', 'waves'], ['errors', 'noisy'], ['rareLarge', 'launch'], ['contextChain', 'stepUp'],
+  ['finalizers', 'day'], ['dictionary', 'noisy'], ['leakUnderCache', 'waves'], ['laterLeak', 'day'], ['buffers', 'waves'], ['arrayBuffers', 'noisy'],
+  ['bufferSlices', 'stepUp'], ['openCompressors', 'bursts'], ['sharedMemory', 'waves'], ['secureContexts', 'steady'], ['formatters', 'bursts'],
+  ['history', 'noisy'], ['instances', 'steady'], ['uniqueStrings', 'noisy'],
+  ['abortListeners', 'steady'], ['abortListeners', 'rareBursts'], ['snapshots', 'noisy'], ['snapshots', 'saw'], ['suspendedGenerators', 'steady'],
+  ['wrappedHandlers', 'quickWaves'], ['linkedNodes', 'noisy'], ['weakMapHeld', 'plateau'], ['jsonLog', 'steady'], ['unreadStreams', 'noisy'],
+  ['growingColumn', 'steady'], ['secretKeys', 'noisy'],
+  ['plain', 'saw'], ['plain', 'noisyRamp'], ['plain', 'noon'], ['keyspace', 'waves'], ['keyspace', 'rareBursts'], ['keyspace', 'launch'],
+  ['popularKeys', 'noisy'], ['popularKeys', 'bursts'], ['zipfKeys', 'steady'], ['zipfKeys', 'noisy'], ['zipfKeys', 'day'], ['lru', 'day'],
+  ['lru', 'twoSteps'], ['lruLarge', 'noisy'], ['sessionsExpire', 'noisyRamp'], ['sessionsExpire', 'twoSteps'], ['rollingWindow', 'bursts'],
+  ['sweptMap', 'waves'], ['ring', 'day'], ['pooledBuffers', 'saw'], ['passingBuffers', 'steady'], ['logFlushed', 'waves'], ['largeJson', 'day'],
+  ['warmUp', 'bursts'], ['loadedTable', 'day'], ['reloadedTable', 'waves'], ['closuresBounded', 'noisy'], ['labelsBounded', 'bursts'],
+  ['compressors', 'noisy'], ['heavyTail', 'ramp'], ['bufferCache', 'day'], ['connections', 'steepRamp'], ['memoized', 'waves'], ['lateCache', 'steady'],
+  ['twoGenerations', 'noisy'], ['reports', 'steady'], ['bufferRing', 'noisy'], ['backlog', 'bursts'], ['featuresLoaded', 'steady'],
+  ['connectionPool', 'waves'], ['passingContexts', 'noisy'], ['mixedBuffers', 'day'], ['internedStrings', 'stepUp'],
 ]
 
 /** Seconds that all recordings last. */
@@ -73,6 +94,6 @@ function recipes(lines: readonly Line[], firstSeed: number): Recipe[] {
 }
 
 export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
-  fitting: [...recipes(FITTING, 1000), ...recipes(FITTING_FURTHER, 5000)],
-  judging: recipes(JUDGING, 9000),
+  fitting: [...recipes(FITTING, 1000), ...recipes(FITTING_FURTHER, 5000), ...recipes(FITTING_THIRD, 9000)],
+  judging: recipes(JUDGING, 13_000),
 }

@@ -1,5 +1,6 @@
 /** Apps that use memory in ways that look like leaks for a while, and are none. `size` octets a unit. */
 import { EventEmitter } from 'node:events'
+import tls from 'node:tls'
 import vm from 'node:vm'
 import zlib from 'node:zlib'
 import { numbers, record, words, type Start } from './step.js'
@@ -224,8 +225,99 @@ const lateCache: Start = ({ random, size, rate, duration }) => {
   }
 }
 
+/** Few keys are asked for most of the time, many hardly ever: the cache never quite stops to fill. */
+const zipfKeys: Start = ({ random, size, rate, duration }) => {
+  const cache = new Map<number, unknown>()
+  const keys = rate * duration * 0.3
+  return (number) => {
+    const key = Math.floor(keys ** random())
+    if (!cache.has(key)) cache.set(key, record(size * 4, number, random))
+  }
+}
+
+/** What is new, and what was new before: the older half is dropped when the newer one is full. */
+const twoGenerations: Start = ({ random, size, rate, duration }) => {
+  let newer = new Map<number, unknown>()
+  let older = newer
+  return (number) => {
+    newer.set(number, record(size * 2, number, random))
+    if (newer.size > rate * duration / 10) {
+      older = newer
+      newer = new Map()
+    }
+    return older.size
+  }
+}
+
+/** A report is made now and then, and held for a while. */
+const reports: Start = ({ random, size, duration }) => {
+  let report: unknown[] = []
+  setInterval(() => {
+    report = Array.from({ length: 700 }, (_, number) => record(size, number, random))
+    setTimeout(() => { report = [] }, duration * 40)
+  }, duration * 1000 / 7)
+  return () => report.length
+}
+
+/** A history of Buffers in a ring, full after a quarter of the time. */
+const bufferRing: Start = ({ size, rate, duration }) => {
+  const length = Math.round(rate * duration / 4)
+  const entries: Buffer[] = []
+  return (number) => { entries[number % length] = Buffer.alloc(size * 2, number) }
+}
+
+/** Work that is done at a fixed pace: it backs up in bursts, and is done after them. */
+const backlog: Start = ({ random, size, rate }) => {
+  const queue: unknown[] = []
+  setInterval(() => queue.shift(), 1000 / (1.6 * rate))
+  return (number) => queue.push(record(size * 4, number, random))
+}
+
+/** Parts of the app that are loaded when they are first used: some steps within the first third. */
+const featuresLoaded: Start = ({ random, size, duration }) => {
+  const features: unknown[] = []
+  const load = (): void => { features.push(Array.from({ length: 150 }, (_, number) => record(size, number, random))) }
+  for (const moment of [0.05, 0.12, 0.2, 0.33]) setTimeout(load, moment * duration * 1000)
+  return () => features.length
+}
+
+/** Connections to a database, as many as were ever needed at once. */
+const connectionPool: Start = ({ random, size }) => {
+  const idle: unknown[] = []
+  return (number) => {
+    const connection = idle.pop() ?? { state: record(size * 8, number, random), buffer: Buffer.alloc(size * 4, 1) }
+    setTimeout(() => { idle.push(connection) }, 100 + 900 * random() ** 3)
+  }
+}
+
+/** Native contexts that are made and dropped. */
+const passingContexts: Start = ({ random }) => () => {
+  if (random() > 0.2) return
+  const context = tls.createSecureContext({ ca: [] })
+  setTimeout(() => context, 500 * random())
+}
+
+/** Buffers of all sizes that live for different times: the allocator's pieces do not fit. */
+const mixedBuffers: Start = ({ random, size }) => () => {
+  const held = Buffer.alloc(Math.round(size * 20 ** random()), 1)
+  setTimeout(() => held, 4000 * random() ** 3)
+}
+
+/** A finite set of strings, each kept once. */
+const internedStrings: Start = ({ random, size, rate, duration }) => {
+  const known = new Map<number, string>()
+  const keys = Math.round(rate * duration * 0.08)
+  return () => {
+    const key = Math.floor(random() * keys)
+    const text = known.get(key) ?? words(size * 4, random)
+    known.set(key, text)
+    return text.charCodeAt(0)
+  }
+}
+
 export const HARMLESS: Readonly<Record<string, Start>> = {
   plain, keyspace, popularKeys, lru, lruLarge, sessionsExpire, sweptMap, rollingWindow, ring, pooledBuffers, passingBuffers, logFlushed,
   largeJson, warmUp, loadedTable, reloadedTable, listenersRemoved, timersFire, closuresBounded, weakCache, labelsBounded, compressors,
   heavyTail, bufferCache, batches, connections, memoized, lateCache,
+  zipfKeys, twoGenerations, reports, bufferRing, backlog, featuresLoaded, connectionPool, passingContexts, mixedBuffers, internedStrings,
 }

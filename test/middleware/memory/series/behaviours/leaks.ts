@@ -1,6 +1,8 @@
 /** Apps that leak. Each keeps about `size` octets of every request for ever; some of them in native memory. */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { createSecretKey } from 'node:crypto'
 import { EventEmitter } from 'node:events'
+import { PassThrough } from 'node:stream'
 import tls from 'node:tls'
 import vm from 'node:vm'
 import zlib from 'node:zlib'
@@ -225,9 +227,113 @@ const uniqueStrings: Start = ({ random, size }) => {
   return () => seen.add(Buffer.from(words(size, random)).toString('latin1'))
 }
 
+/** A signal that lives as long as the process, and a listener of every request. */
+const abortListeners: Start = ({ random, size }) => {
+  const { signal } = new AbortController()
+  return (number) => {
+    const context = record(size, number, random)
+    signal.addEventListener('abort', () => context)
+  }
+}
+
+/** By time and not by request: a metric that keeps a snapshot ten times a second. */
+const snapshots: Start = ({ random, size, rate }) => {
+  const kept: unknown[] = []
+  setInterval(() => kept.push(record(size * rate / 10, kept.length, random)), 100)
+  return () => kept.length
+}
+
+/** Iterations that were begun and never ended. */
+const suspendedGenerators: Start = ({ random, size }) => {
+  const begun: Generator[] = []
+  function* rows(number: number): Generator {
+    const page = record(size, number, random)
+    yield number
+    yield page
+  }
+  return (number) => {
+    const iteration = rows(number)
+    iteration.next()
+    begun.push(iteration)
+  }
+}
+
+/** A handler that is wrapped once more by every request. */
+const wrappedHandlers: Start = ({ random, size }) => {
+  let handler = (): unknown => undefined
+  return (number) => {
+    const [inner, context] = [handler, record(size, number, random)]
+    handler = () => context['id'] === '' ? inner() : context
+    return handler() === undefined
+  }
+}
+
+/** A tree whose nodes know their parents: one that is held holds all. */
+const linkedNodes: Start = ({ random, size }) => {
+  interface Node { parent: Node | undefined; children: Node[]; data: unknown }
+  let current: Node = { parent: undefined, children: [], data: undefined }
+  return (number) => {
+    const node: Node = { parent: current, children: [], data: record(size, number, random) }
+    current.children.push(node)
+    if (random() < 0.2) current = node
+    return current.children.length
+  }
+}
+
+/** Weak by its keys, which are held elsewhere. */
+const weakMapHeld: Start = ({ random, size }) => {
+  const details = new WeakMap<object, unknown>()
+  const users: object[] = []
+  return (number) => {
+    const user = { number }
+    users.push(user)
+    details.set(user, record(size, number, random))
+  }
+}
+
+const jsonLog: Start = ({ random, size }) => {
+  const lines: string[] = []
+  return (number) => lines.push(JSON.stringify({ number, text: words(size, random) }))
+}
+
+/** A request in five opens a stream that nobody reads. */
+const unreadStreams: Start = ({ random, size }) => {
+  const open = new Set<PassThrough>()
+  return () => {
+    if (random() >= 0.2) return
+    const stream = new PassThrough({ highWaterMark: 1 })
+    stream.write(Buffer.alloc(size * 5, 1))
+    open.add(stream)
+  }
+}
+
+/** A column of numbers that is made a fifth larger when it is full. */
+const growingColumn: Start = ({ random, size }) => {
+  let column = new Float64Array(40_000)
+  let length = 0
+  return () => {
+    for (let index = 0; index < size / 8; index++, length++) {
+      if (length === column.length) {
+        const larger = new Float64Array(Math.ceil(length * 1.2))
+        larger.set(column)
+        column = larger
+      }
+      column[length] = random()
+    }
+    return length
+  }
+}
+
+/** Key material, which lies in native memory. */
+const secretKeys: Start = ({ size }) => {
+  const kept: unknown[] = []
+  return () => kept.push(createSecretKey(Buffer.alloc(size, 1)))
+}
+
 export const LEAKS: Readonly<Record<string, Start>> = {
   mapById, listeners, closures, timers, stringGrowth, slicedStrings, cacheByUrl, metricLabels, unsettledPromises, slowConsumer,
   sessions, compiledScripts, errors, rareLarge, contextChain, finalizers, dictionary, laterLeak, leakUnderCache,
   buffers, arrayBuffers, bufferSlices, openCompressors, sharedMemory,
   secureContexts, formatters, history, instances, uniqueStrings,
+  abortListeners, snapshots, suspendedGenerators, wrappedHandlers, linkedNodes, weakMapHeld, jsonLog, unreadStreams, growingColumn, secretKeys,
 }
