@@ -1,25 +1,42 @@
-/** How late the event loop comes, at worst, between one look and the next. */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+/**
+ * How late the event loop comes, at worst, between one look and the next. A timer of its own: Node's monitorEventLoopDelay()
+ * forgets at each reset when its last tick was, and with it a delay that begins then.
+ */
 
-/** ms between two of the timer's ticks: a delay is seen that is longer, for 50 ticks a second. */
-const RESOLUTION = 20
+/**
+ * ms between two ticks. A longer delay is seen for certain, as too short by at most this; more ticks would wake an idle
+ * process more often.
+ */
+const INTERVAL = 50
 
 export class LoopDelay {
-  readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION })
+  readonly #timer: NodeJS.Timeout
+  #last = performance.now()
+  #most = 0
 
   constructor() {
-    this.#histogram.enable()
+    this.#timer = setInterval(() => { this.#tick() }, INTERVAL).unref()
   }
 
   /** The longest delay since the last call, ms, to the tenth. */
   take(): number {
-    const { count, max } = this.#histogram
-    this.#histogram.reset()
-    // The time between ticks is recorded, not what it is too long by.
-    return count === 0 ? 0 : Math.max(0, Math.round(max / 1e5 - RESOLUTION * 10) / 10)
+    // Who asks may be served before the tick that is overdue, which must not tell of the same delay again.
+    if (this.#late() > 0) this.#tick()
+    const most = this.#most
+    this.#most = 0
+    return Math.round(most * 10) / 10
   }
 
   close(): void {
-    this.#histogram.disable()
+    clearInterval(this.#timer)
+  }
+
+  #tick(): void {
+    this.#most = Math.max(this.#most, this.#late())
+    this.#last = performance.now()
+  }
+
+  #late(): number {
+    return Math.max(0, performance.now() - this.#last - INTERVAL)
   }
 }
