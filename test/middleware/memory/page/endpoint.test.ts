@@ -69,7 +69,7 @@ describeIfInstalled(CHROMIUM, 'the memory page in front of its endpoint', () => 
     const { page, complaints, requested } = await open(origin)
     expect(page.url()).toBe(`${origin}/debug/pprof/`)
     expect(await textOf(page, '#verdict-title')).not.toBe('Loading')
-    await says(page, '#figure-rss', 'MB')
+    await says(page, '#figure-rss', /\d [MG]B/)
     await says(page, '#spaces-rows', 'old_space')
     await says(page, '#moment', /^Now, \d\d:\d\d:\d\d$/)
     const first = await textOf(page, '#moment')
