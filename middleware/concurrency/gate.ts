@@ -24,6 +24,8 @@ export interface LoopClock {
 
 /** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it. */
 const BUSY_AT_MOST = 750
+/** Where refusing has not emptied it for so long, it never will: who is refused comes again at once. Then some are let in. */
+const EMPTIED_WITHIN = 500
 /** The rate of arrivals is taken over at least so many milliseconds … */
 const LEAST_SPAN = 200
 /** … and smoothed over about so many. */
@@ -50,6 +52,7 @@ export class Gate {
   #rateRead = 0
   /** Requests with no more patience than this are refused until the backlog is empty. */
   #emptying = 0
+  #emptyingSince = 0
   #readInTurn = 0
 
   constructor(clock: LoopClock) {
@@ -68,10 +71,14 @@ export class Gate {
     if (!this.#inTurn) this.#enterTurn(now)
     this.#read += 1
     this.#readInTurn += 1
-    if (patience <= this.#emptying) return true
+    if (patience <= this.#emptying) {
+      if (now - this.#emptyingSince < EMPTIED_WITHIN) return true
+      this.#stopEmptying(now)
+    }
     if (stamped === undefined && this.loopWait(now) > patience) return true
     const wait = stamped === undefined ? this.#backlogWait(now) : now - stamped
     if (wait <= patience) return false
+    if (this.#emptying === 0) this.#emptyingSince = now
     this.#emptying = patience
     return true
   }
@@ -115,6 +122,15 @@ export class Gate {
     this.#readInTurn = 0
     this.#inTurn = true
     this.#clock.setImmediate(this.#leaveTurn)
+  }
+
+  /** Nobody knows what is in the backlog, and how fast it fills. */
+  #stopEmptying(now: number): void {
+    this.#emptyAt = now
+    this.#read = 0
+    this.#rateSpan = 0
+    this.#rateRead = 0
+    this.#emptying = 0
   }
 
   /** The backlog is empty, at `now`. */
