@@ -3,8 +3,7 @@ import type { LoopClock } from './gate.js'
 import type { Guest } from './waiting-room.js'
 
 /** Why a request was turned away. */
-export const REASONS = ['limit', 'queue-full', 'queue-timeout', 'loop', 'proxy-queue', 'key'] as const
-export type Reason = (typeof REASONS)[number]
+export type Reason = 'limit' | 'queue-full' | 'queue-timeout' | 'loop' | 'proxy-queue' | 'key'
 
 /** A request as a rule sees it. */
 export interface Admission extends Guest {

@@ -5,7 +5,7 @@ import { tell } from '../shared/listeners.js'
 import { routePatternOf } from '../shared/route.js'
 import { watchAccepts } from './accepts.js'
 import { Adaptive } from './adaptive.js'
-import { REASONS, type Reason } from './admission.js'
+import type { Reason } from './admission.js'
 import { Counts } from './counts.js'
 import { Exchange, hasLeft, hearOfFinish } from './exchange.js'
 import { Fixed } from './fixed.js'
@@ -242,7 +242,7 @@ export class Cap implements Desk {
 
 /** The share of all that was turned away, or would have been: 0 to 1. */
 export function rejectedShare(counts: Counts, observing: boolean): number {
-  const rejections = REASONS.reduce((sum, reason) => sum + counts.rejected[reason], 0)
+  const { rejections } = counts
   const offered = observing ? counts.accepted : counts.accepted + rejections
   return offered === 0 ? 0 : rejections / offered
 }

@@ -10,7 +10,7 @@ import { answering } from '../profile/answers.js'
 import { FORCED, type Route } from '../route.js'
 import { collectGarbage, memoryNow } from '../settle.js'
 import { settleRoute } from '../settle/route.js'
-import { octets } from '../verdict/sentence.js'
+import { octets } from '../units.js'
 import { sendJson } from './send.js'
 
 /** A snapshot of 200 MB of heap took the process to 2.4 GB. */
