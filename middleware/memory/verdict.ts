@@ -4,11 +4,11 @@
  * brings its time. Holds a fixed amount of memory, below 100 KB.
  */
 import { EventEmitter } from 'node:events'
-import { Buckets, type Bucket, type Quantity } from './verdict/buckets.js'
+import { Buckets, type Quantity } from './verdict/buckets.js'
+import { pointsOf } from './verdict/points.js'
 import { sentenceFor } from './verdict/sentence.js'
 import { LEAST_POINTS, TendencyWatch, type Tendency } from './verdict/tendency.js'
 import { COLLECTED, REMAINDER } from './verdict/thresholds.js'
-import type { Point } from './verdict/trend.js'
 
 /**
  * - `warming`: too little is known.
@@ -65,7 +65,7 @@ export interface CallSiteSource {
 
 /** What a verdict rests on. Octets and seconds. */
 export interface Evidence {
-  /** What grows; `heap` where nothing does. `remainder`: RSS without V8's heap and external memory. */
+  /** What grows; `heap` where nothing does. `remainder`: RSS without external memory, and not because of V8's heap. */
   quantity: Quantity
   /** Its slope at like load. */
   bytesPerSecond: number
@@ -133,11 +133,6 @@ class Scale {
     for (const quantity of ['heap', 'external', 'remainder'] as const) this.watches[quantity].update(pointsOf(this.buckets.closed, quantity))
     return true
   }
-}
-
-function pointsOf(buckets: readonly Bucket[], quantity: Quantity): Point[] {
-  return buckets.filter((bucket) => !Number.isNaN(bucket[quantity]))
-    .map((bucket) => ({ time: bucket.time, value: bucket[quantity], rate: bucket.rate, inFlight: bucket.inFlight, requests: bucket.requests }))
 }
 
 /** Emits `change` with the new verdict and the one before when the state changes. */

@@ -1,4 +1,4 @@
-/** Time in buckets of one width: the lowest live heap, external and other native memory in each, and its mean load. */
+/** Time in buckets of one width: the lowest live heap, external memory and RSS in each, and its mean load. */
 
 /** What one bucket has seen. Memory in octets; NaN where nothing was measured. */
 export interface Bucket {
@@ -6,13 +6,16 @@ export interface Bucket {
   readonly time: number
   readonly heap: number
   readonly external: number
-  /**
-   * Least RSS that neither V8's heap, at its largest in this bucket and the three before, nor external memory explains:
-   * pages that V8 has given up often stay resident for a while.
-   */
+  /** Least RSS without external memory. */
   readonly remainder: number
-  /** Requests a second, the bucket before included: memory follows load with a delay. */
+  /** V8's heap, used or not, at that moment, */
+  readonly heapTotal: number
+  /** and at its largest in this bucket and the nine before: pages that V8 has given up often stay resident. */
+  readonly largestHeap: number
+  /** Requests a second. */
   readonly rate: number
+  /** The same in the bucket before: memory follows load with a delay. */
+  readonly rateBefore: number
   readonly inFlight: number
   /** Requests since the first bucket, about. */
   readonly requests: number
@@ -35,6 +38,7 @@ interface OpenBucket {
   heap: number
   external: number
   remainder: number
+  heapTotal: number
   largestHeap: number
   rate: number
   inFlight: number
@@ -42,9 +46,9 @@ interface OpenBucket {
   collections: number
 }
 
-const HEAPS_BEFORE = 3
+const HEAPS = 10
 
-const fresh = (): OpenBucket => ({ heap: NaN, external: NaN, remainder: NaN, largestHeap: 0, rate: 0, inFlight: 0, samples: 0, collections: 0 })
+const fresh = (): OpenBucket => ({ heap: NaN, external: NaN, remainder: NaN, heapTotal: NaN, largestHeap: 0, rate: 0, inFlight: 0, samples: 0, collections: 0 })
 const lower = (floor: number, value: number): number => floor <= value ? floor : value
 
 export class Buckets {
@@ -54,7 +58,7 @@ export class Buckets {
   readonly #capacity: number
   #index = -1
   #requests = 0
-  /** Of the buckets before. */
+  /** Of the latest buckets. */
   readonly #largestHeaps: number[] = []
   #open = fresh()
   #last = { rate: NaN, inFlight: NaN }
@@ -87,22 +91,23 @@ export class Buckets {
     open.samples++
     open.rate += requestsPerSecond
     open.inFlight += inFlight
-    open.remainder = lower(open.remainder, Math.max(0, rss - Math.max(open.largestHeap, ...this.#largestHeaps) - external))
+    if (rss - external >= open.remainder) return
+    open.remainder = rss - external
+    open.heapTotal = heapTotal
   }
 
   #close(): void {
-    const { heap, external, remainder, largestHeap, samples, collections, ...sums } = this.#open
-    const own = { rate: samples > 0 ? sums.rate / samples : this.#last.rate, inFlight: samples > 0 ? sums.inFlight / samples : this.#last.inFlight }
+    const { largestHeap, samples, rate, inFlight, ...floors } = this.#open
+    const own = samples > 0 ? { rate: rate / samples, inFlight: inFlight / samples } : this.#last
     if (own.rate > 0) this.#requests += own.rate * this.#width / 1000
-    const mean = (value: number, before: number): number => Number.isNaN(before) ? value : (value + before) / 2
+    this.#largestHeaps.push(largestHeap)
+    if (this.#largestHeaps.length > HEAPS) this.#largestHeaps.shift()
     this.closed.push({
       time: (this.#index + 0.5) * this.#width,
-      heap, external, remainder, collections,
-      rate: mean(own.rate, this.#last.rate), inFlight: mean(own.inFlight, this.#last.inFlight), requests: this.#requests,
+      ...floors, ...own, largestHeap: Math.max(...this.#largestHeaps),
+      rateBefore: Number.isNaN(this.#last.rate) ? own.rate : this.#last.rate, requests: this.#requests,
     })
     if (this.closed.length > this.#capacity) this.closed.shift()
-    this.#largestHeaps.push(largestHeap)
-    if (this.#largestHeaps.length > HEAPS_BEFORE) this.#largestHeaps.shift()
     this.#last = own
     this.#open = fresh()
   }

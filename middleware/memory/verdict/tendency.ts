@@ -1,14 +1,12 @@
-/** What the trend of one quantity means: nothing, growth, or growth that has lasted too long to be a cache that fills. */
+/** What the trend of one quantity means: nothing, growth, or growth that has lasted too long to be anything but a leak. */
 import { trendOf, type Point, type Trend } from './trend.js'
 
 export interface Thresholds {
-  /** By what share of the larger one loads may differ and still be alike. */
-  readonly likeness: number
-  /** Least growth, in multiples of the noise. */
-  readonly effect: number
-  /** Least share of pairs that rise over those that fall. */
-  readonly concordance: number
-  /** Least slope of the recent part, as a share of the whole's: caches that fill slow down. */
+  /** By how much better growth must explain the floors than load alone, a step, or a cache that fills: see Trend. */
+  readonly overLoad: number
+  readonly overStep: number
+  readonly overFilling: number
+  /** Least slope of the recent half, as a share of the whole's: caches that fill slow down. */
   readonly recent: number
   /** Least growth, as a share of the level. */
   readonly share: number
@@ -23,20 +21,18 @@ export type Tendency = 'warming' | 'flat' | 'growing' | 'suspected'
 export const LEAST_POINTS = 12
 /** Growth below this many octets is nothing, whatever the level. */
 const LEAST_GROWTH = 524_288
+/** Where load has crept up all the while, growth must be so many times clearer. */
+const CREEPING = 1.5
 
-/** The trend at a moment, or undefined when there are too few points. */
-export function measure(points: readonly Point[], thresholds: Thresholds): Trend | undefined {
-  return points.length < LEAST_POINTS ? undefined : trendOf(points, thresholds.likeness)
+/** Growth that stands out from the noise and from what load brings. */
+export function grows(trend: Trend, { overLoad, share }: Thresholds): boolean {
+  return trend.growth >= Math.max(share * trend.level, LEAST_GROWTH) && trend.overLoad >= overLoad * (trend.comparable ? 1 : CREEPING)
 }
 
-/** Growth that stands out from the noise. */
-export function grows(trend: Trend, { effect, concordance, share }: Thresholds): boolean {
-  return trend.growth >= Math.max(effect * trend.noise, share * trend.level, LEAST_GROWTH) && trend.concordance >= concordance
-}
-
-/** Growth that goes on, and is not the load's. */
+/** Growth that goes on, and is neither a step nor a cache that fills. */
 export function lasts(trend: Trend, thresholds: Thresholds): boolean {
-  return grows(trend, thresholds) && trend.comparable && trend.recent >= thresholds.recent
+  return grows(trend, thresholds) && trend.recent >= thresholds.recent
+    && trend.overStep >= thresholds.overStep && trend.overFilling >= thresholds.overFilling
 }
 
 /** Follows one quantity from bucket to bucket. */
@@ -53,8 +49,7 @@ export class TendencyWatch {
 
   /** To be called when a bucket has closed, with all points so far. */
   update(points: readonly Point[]): Tendency {
-    const trend = measure(points, this.#thresholds)
-    if (trend !== undefined) this.decide(trend)
+    if (points.length >= LEAST_POINTS) this.decide(trendOf(points))
     return this.tendency
   }
 
@@ -72,7 +67,6 @@ export class TendencyWatch {
   }
 
   #unsuspected(trend: Trend): Tendency {
-    const goesOn = trend.recent >= this.#thresholds.recent || !trend.comparable
-    return goesOn && grows(trend, this.#thresholds) ? 'growing' : 'flat'
+    return trend.recent >= this.#thresholds.recent && grows(trend, this.#thresholds) ? 'growing' : 'flat'
   }
 }

@@ -2,7 +2,7 @@
 import type { Thresholds } from './tendency.js'
 
 /** Of the live heap and of external memory. */
-export const COLLECTED: Thresholds = { likeness: 0.15, effect: 1.5, concordance: 0.6, recent: 0.6, share: 0.03, hold: 6 }
+export const COLLECTED: Thresholds = { overLoad: 6, overStep: -2, overFilling: -2, recent: 0.6, share: 0.07, hold: 9 }
 
 /** Of the part of RSS that V8 knows nothing about. */
-export const REMAINDER: Thresholds = { likeness: 0.15, effect: 1, concordance: 0.4, recent: 0.8, share: 0.12, hold: 8 }
+export const REMAINDER: Thresholds = { overLoad: 7, overStep: -1, overFilling: -2, recent: 0.6, share: 0.07, hold: 9 }

@@ -3,18 +3,20 @@
  *
  *   npm run fit:verdict [-- --print] [--folds 8] [--shift 30000]
  *
- * With folds, behaviours are also judged with thresholds that were chosen without them: what new behaviours may bring.
+ * With folds, behaviours are also judged with thresholds that were chosen without them, and so are shapes of load: what new ones
+ * may bring.
  *
  * A recording is short, and an app runs for weeks: days of a level heap whose noise is correlated, as an app's is, are made up
  * and must raise no alarm either.
  *
- * Tries a grid. Counts a missed leak once and a false alarm twice, and takes the place where the loss and that of its
- * neighbours is least: the middle of a plateau, not a lucky spot.
+ * Tries a grid. Counts a missed leak once and a false alarm twice, and a recording that is as long as those for judging as two. Takes
+ * the place where the loss and that of its neighbours is least: the middle of a plateau, not a lucky spot, and not the edge.
  */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Buckets, type Quantity } from '../../../../middleware/memory/verdict/buckets.js'
+import { pointsOf } from '../../../../middleware/memory/verdict/points.js'
 import { LEAST_POINTS, TendencyWatch, type Thresholds } from '../../../../middleware/memory/verdict/tendency.js'
 import { trendOf, type Point, type Trend } from '../../../../middleware/memory/verdict/trend.js'
 import { readSet, seeded, type Series } from './format.js'
@@ -29,27 +31,31 @@ const { values } = parseArgs({ options: {
 const SHIFT = Number(values.shift)
 /** Coarse, and without hasty places: what is chosen from less over-fits less. */
 const GRID = {
-  likeness: [0.15, 0.25, 0.4],
-  effect: [1, 1.5, 2, 3, 4],
-  concordance: [0.4, 0.5, 0.6, 0.7],
-  recent: [0.3, 0.4, 0.5, 0.6, 0.7, 0.8],
-  share: [0.03, 0.05, 0.08, 0.12],
-  hold: [6, 8, 10, 12],
+  overLoad: [4, 5, 6, 7, 8, 10],
+  overStep: [-3, -2, -1, 0, 1],
+  overFilling: [-4, -3, -2, -1, 0],
+  recent: [0.3, 0.4, 0.5, 0.6, 0.7],
+  share: [0.03, 0.05, 0.07, 0.1, 0.13],
+  hold: [5, 6, 7, 8, 9, 10],
 } as const
-const NAMES = ['likeness', 'effect', 'concordance', 'recent', 'share', 'hold'] as const
+const NAMES = ['overLoad', 'overStep', 'overFilling', 'recent', 'share', 'hold'] as const
 const BUCKET = 120_000
 const WARM_UP = 3 * BUCKET
+/** Seconds of the recordings for judging. */
+const LONG = 60
 /** Leaks of memory that V8 does not count: the rest of RSS must show them, nothing else can. */
-const UNCOUNTED = ['secureContexts', 'formatters', 'sharedMemory']
+const UNCOUNTED = ['secureContexts', 'formatters', 'sharedMemory', 'secretKeys']
 
 interface Case {
   name: string
   leak: boolean
+  /** What it counts. */
+  weight: number
   /** Trends of each quantity at the end of each bucket. */
   trends: Trend[][]
 }
 
-function caseOf(series: Series, quantities: readonly Quantity[], likeness: number): Case {
+function caseOf(series: Series, quantities: readonly Quantity[]): Case {
   const buckets = new Buckets(BUCKET, 60)
   const trends = quantities.map((): Trend[] => [])
   let start = NaN
@@ -58,8 +64,8 @@ function caseOf(series: Series, quantities: readonly Quantity[], likeness: numbe
     if (time - start < WARM_UP + SHIFT) return false
     if (!buckets.advance(time + SHIFT)) return true
     quantities.forEach((quantity, index) => {
-      const points = buckets.closed.filter((bucket) => !Number.isNaN(bucket[quantity])).map((bucket) => ({ ...bucket, value: bucket[quantity] }))
-      if (points.length >= LEAST_POINTS) trends[index]?.push(trendOf(points, likeness))
+      const points = pointsOf(buckets.closed, quantity)
+      if (points.length >= LEAST_POINTS) trends[index]?.push(trendOf(points))
     })
     return true
   }
@@ -67,14 +73,14 @@ function caseOf(series: Series, quantities: readonly Quantity[], likeness: numbe
     collection: ({ time, live, external }) => { if (advance(time)) buckets.collection(live, external) },
     sample: (sample) => { if (advance(sample.time)) buckets.sample(sample) },
   })
-  return { name: series.name, leak: series.kind === 'leak', trends }
+  return { name: series.name, leak: series.kind === 'leak', weight: series.recipe.duration >= LONG ? 2 : 1, trends }
 }
 
 /** Days of a level heap: noise of 4 %, whose neighbours correlate by so much; a load that goes up and down once a day. */
 const CORRELATIONS = [0, 0.3, 0.6, 0.8, 0.9]
 const LEVEL = 50 * 1_048_576
 
-function levelDay(correlation: number, likeness: number): Case {
+function levelDay(correlation: number): Case {
   const random = seeded(Math.round(1 + correlation * 100))
   const points: Point[] = []
   const trends: Trend[] = []
@@ -85,11 +91,11 @@ function levelDay(correlation: number, likeness: number): Case {
     noise = correlation * noise + Math.sqrt(1 - correlation ** 2) * fresh
     const rate = 40 + 20 * Math.sin(index * 2 * Math.PI / 720)
     requests += rate * BUCKET / 1000
-    points.push({ time: index * BUCKET, value: LEVEL * (1 + 0.04 * noise + 0.002 * rate), rate, inFlight: 4, requests })
+    points.push({ time: index * BUCKET, value: LEVEL * (1 + 0.04 * noise + 0.002 * rate), requests, causes: [rate, rate, 4] })
     if (points.length > 60) points.shift()
-    if (points.length >= LEAST_POINTS) trends.push(trendOf(points, likeness))
+    if (points.length >= LEAST_POINTS) trends.push(trendOf(points))
   }
-  return { name: `level-${String(correlation)}`, leak: false, trends: [trends] }
+  return { name: `level-${String(correlation)}`, leak: false, weight: 1, trends: [trends] }
 }
 
 /** What thresholds make of a case: whether a leak was announced at any time, and whether at the end. */
@@ -108,9 +114,9 @@ function say({ trends }: Case, thresholds: Thresholds): Said {
   return said
 }
 
-/** 1 for a missed leak, 2 for a false alarm, 0 for what is right. */
-function loss({ leak }: Case, { alarmed, found }: Said): number {
-  return leak ? Number(!found) : 2 * Number(alarmed)
+/** 0 for what is right. */
+function loss({ leak, weight }: Case, { alarmed, found }: Said): number {
+  return weight * (leak ? Number(!found) : 2 * Number(alarmed))
 }
 
 type Place = readonly number[]
@@ -132,45 +138,37 @@ function centre(all: readonly Place[]): Place {
 
 /** All cases of some quantities, and what each place of the grid makes of them: counted once, for all folds. */
 class Grid {
-  readonly names: readonly string[]
-  readonly #cases: readonly (readonly Case[])[]
+  readonly #cases: ReadonlyMap<string, Case>
   readonly #losses: ReadonlyMap<string, Uint8Array>
 
   constructor(all: readonly Series[], quantities: readonly Quantity[]) {
-    this.#cases = GRID.likeness.map((likeness) => [
-      ...all.map((series) => caseOf(series, quantities, likeness)),
-      ...CORRELATIONS.map((correlation) => levelDay(correlation, likeness)),
-    ])
-    this.names = this.#at(0).map(({ name }) => name)
+    const cases = [...all.map((series) => caseOf(series, quantities)), ...CORRELATIONS.map(levelDay)]
+    this.#cases = new Map(cases.map((one) => [one.name, one]))
     this.#losses = new Map(places().map((place) => {
       const thresholds = thresholdsAt(place)
-      return [place.join(), Uint8Array.from(this.#at(place[0] ?? 0), (one) => loss(one, say(one, thresholds)))]
+      return [place.join(), Uint8Array.from(cases, (one) => loss(one, say(one, thresholds)))]
     }))
   }
 
   /** The best place for the cases that are wanted. */
   fit(wanted: (name: string) => boolean): Thresholds {
-    const chosen = this.names.map(wanted)
+    const chosen = [...this.#cases.keys()].map(wanted)
     const losses = new Map<string, number>()
     for (const [place, ofCases] of this.#losses) losses.set(place, ofCases.reduce((sum, one, index) => sum + (chosen[index] === true ? one : 0), 0))
-    const lossAt = (place: Place): number => losses.get(place.map((at, axis) => Math.min(Math.max(0, at), GRID[NAMES[axis] ?? 'hold'].length - 1)).join()) ?? 0
+    const lossAt = (place: Place): number => losses.get(place.join()) ?? NaN
     const around = (place: Place): number => {
-      const near = place.flatMap((at, axis) => [-2, -1, 1, 2].map((move) => lossAt(place.with(axis, at + move))))
+      const near = place.flatMap((at, axis) => [-1, 1].map((move) => lossAt(place.with(axis, at + move))))
       return near.reduce((sum, value) => sum + value, near.length * lossAt(place))
     }
-    const scores = places().map((place) => ({ place, score: around(place) }))
+    const scores = places().map((place) => ({ place, score: around(place) })).filter(({ score }) => !Number.isNaN(score))
     const least = Math.min(...scores.map(({ score }) => score))
     return thresholdsAt(centre(scores.filter(({ score }) => score === least).map(({ place }) => place)))
   }
 
   say(name: string, thresholds: Thresholds): Said {
-    const one = this.#at(GRID.likeness.findIndex((likeness) => likeness === thresholds.likeness)).find((other) => other.name === name)
+    const one = this.#cases.get(name)
     if (one === undefined) throw new Error(`no case ${name}`)
     return say(one, thresholds)
-  }
-
-  #at(likeness: number): readonly Case[] {
-    return this.#cases[likeness] ?? []
   }
 }
 
@@ -179,53 +177,50 @@ interface Chosen {
   remainder: Thresholds
 }
 
+/** What a series is left out by, when it is judged by thresholds that know nothing of its like. */
+type Trait = 'behaviour' | 'shape'
+
 class Fit {
   readonly #series = readSet('fitting')
   readonly #collected = new Grid(this.#series, ['heap', 'external'])
   readonly #remainder = new Grid(this.#series, ['remainder'])
   readonly #byName = new Map(this.#series.map((series) => [series.name, series]))
 
-  /** Without the behaviours of a fold. */
-  fit(without: ReadonlySet<string>): Chosen {
-    const wanted = (leaks: (behaviour: string) => boolean) => (name: string): boolean => {
+  /** To all series, or to some. */
+  fit(known: (series: Series) => boolean = () => true): Chosen {
+    const wanted = (uncounted: boolean) => (name: string): boolean => {
       const series = this.#byName.get(name)
       if (series === undefined) return true
-      const { behaviour } = series.recipe
-      return !without.has(behaviour) && (series.kind === 'harmless' || leaks(behaviour))
+      return known(series) && (series.kind === 'harmless' || UNCOUNTED.includes(series.recipe.behaviour) === uncounted)
     }
-    return {
-      collected: this.#collected.fit(wanted((behaviour) => !UNCOUNTED.includes(behaviour))),
-      remainder: this.#remainder.fit(wanted((behaviour) => UNCOUNTED.includes(behaviour))),
-    }
+    return { collected: this.#collected.fit(wanted(false)), remainder: this.#remainder.fit(wanted(true)) }
   }
 
-  /** Which of some behaviours' series are judged wrongly. */
-  wrong({ collected, remainder }: Chosen, behaviours: ReadonlySet<string>): string[] {
-    return this.#series.filter(({ recipe }) => behaviours.has(recipe.behaviour)).filter(({ name, kind }) => {
+  /** Which series are judged wrongly, of all or of some. */
+  wrong({ collected, remainder }: Chosen, judged: (series: Series) => boolean = () => true): string[] {
+    return this.#series.filter(judged).filter(({ name, kind }) => {
       const [one, other] = [this.#collected.say(name, collected), this.#remainder.say(name, remainder)]
       return kind === 'leak' ? !one.found && !other.found : one.alarmed || other.alarmed
     }).map(({ name }) => name)
   }
 
-  /** Judges each behaviour with thresholds that were chosen without it. */
-  crossValidate(folds: number): string[] {
-    const behaviours = this.behaviours()
-    return Array.from({ length: folds }, (_, fold) => new Set(behaviours.filter((_name, index) => index % folds === fold)))
-      .flatMap((fold) => this.wrong(this.fit(fold), fold))
-  }
-
-  behaviours(): string[] {
-    return [...new Set(this.#series.map(({ recipe }) => recipe.behaviour))].sort()
+  /** Judges each behaviour, or each shape of load, with thresholds that were chosen without it. */
+  crossValidate(folds: number, trait: Trait): string[] {
+    const traits = [...new Set(this.#series.map(({ recipe }) => recipe[trait]))].sort()
+    return Array.from({ length: folds }, (_, fold) => new Set(traits.filter((_name, index) => index % folds === fold))).flatMap((fold) =>
+      this.wrong(this.fit(({ recipe }) => !fold.has(recipe[trait])), ({ recipe }) => fold.has(recipe[trait])))
   }
 }
 
 const show = (thresholds: Thresholds): string => `{ ${NAMES.map((name) => `${name}: ${String(thresholds[name])}`).join(', ')} }`
 
 const all = new Fit()
-const { collected, remainder } = all.fit(new Set())
+const { collected, remainder } = all.fit()
 const tell = (what: string, wrong: readonly string[]): void => { process.stdout.write(`${what}: ${String(wrong.length)} wrong${wrong.map((name) => `\n  ${name}`).join('')}\n`) }
-tell('fitted', all.wrong({ collected, remainder }, new Set(all.behaviours())))
-if (Number(values.folds) > 0) tell(`behaviours judged that were not fitted on, ${values.folds} folds`, all.crossValidate(Number(values.folds)))
+tell('fitted', all.wrong({ collected, remainder }))
+if (Number(values.folds) > 0) {
+  for (const trait of ['behaviour', 'shape'] as const) tell(`${values.folds} folds, each ${trait} judged without it`, all.crossValidate(Number(values.folds), trait))
+}
 const text = `/** Thresholds of the verdict. Written by \`npm run fit:verdict\` from the series in test/middleware/memory/series/fitting. */
 import type { Thresholds } from './tendency.js'
 

@@ -33,8 +33,12 @@ export interface Recipe {
   rate: number
   /** Octets that a unit of the behaviour has. */
   size: number
-  /** Seconds. */
+  /** Seconds that the recording lasts. */
   duration: number
+  /** Seconds that behaviours count as the whole: what fills has filled by a part of them. */
+  pace?: number
+  /** Seconds of load before the behaviour and the recording begin; they are none of `duration`. Default: 0. */
+  warmUp?: number
   /** Major version of Node. */
   node: 20 | 24
   /** `--max-old-space-size`, MiB. */

@@ -4,6 +4,7 @@
  */
 import { BEHAVIOURS } from './behaviours.js'
 import { seeded, type Recipe, type SetName } from './format.js'
+import { SHAPES } from './load.js'
 
 /** Behaviour and shape of the load. */
 type Line = readonly [behaviour: string, shape: string]
@@ -56,7 +57,8 @@ const FITTING_THIRD: readonly Line[] = [
   ['connections', 'stepDown'], ['memoized', 'noisy'], ['memoized', 'steady'], ['lateCache', 'noisy'],
 ]
 
-const JUDGING: readonly Line[] = [
+/** Was for judging, as well. */
+const FITTING_FOURTH: readonly Line[] = [
   ['mapById', 'saw'], ['mapById', 'slowDay'], ['listeners', 'bursts'], ['listeners', 'twoSteps'], ['closures', 'waves'], ['timers', 'noon'],
   ['stringGrowth', 'day'], ['slicedStrings', 'waves'], ['cacheByUrl', 'noisy'], ['metricLabels', 'bursts'], ['unsettledPromises', 'noisy'],
   ['slowConsumer', 'launch'], ['sessions', 'waves'], ['errors', 'noisy'], ['rareLarge', 'launch'], ['contextChain', 'stepUp'],
@@ -76,24 +78,63 @@ const JUDGING: readonly Line[] = [
   ['connectionPool', 'waves'], ['passingContexts', 'noisy'], ['mixedBuffers', 'day'], ['internedStrings', 'stepUp'],
 ]
 
-/** Seconds that all recordings last. */
-const DURATION = 40
+/** A recording, and how long it lasts. */
+interface Plan {
+  readonly lines: readonly Line[]
+  readonly firstSeed: number
+  /** Seconds. */
+  readonly duration: number
+  readonly warmUp?: number
+}
 
-function recipes(lines: readonly Line[], firstSeed: number): Recipe[] {
+/** Seconds in which a leak brings 4 to 24 MB, and of which what fills has filled by a part. */
+const PACE = 40
+/** Recordings fill the verdict's fine periods. */
+const LONG = 60
+/** Seconds of load before. */
+const WARM_UP = 20
+
+function recipes({ lines, firstSeed, ...times }: Plan): Recipe[] {
   return lines.map(([behaviour, shape], index) => {
     const random = seeded(firstSeed + index)
     const rate = Math.round(30 + 30 * random())
     const leak = BEHAVIOURS[behaviour]?.kind === 'leak'
-    // A leak brings 4 to 24 MB during the recording; what is harmless holds as much.
+    // What is harmless holds as much as a leak brings.
     const octets = (leak ? 4 : 5) * 6 ** random() * 1_048_576
     return {
-      behaviour, shape, seed: firstSeed + index, rate, duration: DURATION, heap: 128,
-      size: Math.round(octets / (rate * DURATION)), node: random() < 0.3 ? 24 : 20, base: Math.round(2 + 10 * random()),
+      behaviour, shape, seed: firstSeed + index, rate, ...times, pace: PACE, heap: 128,
+      size: Math.round(octets / (rate * PACE)), node: random() < 0.3 ? 24 : 20, base: Math.round(2 + 10 * random()),
     }
   })
 }
 
+/** Each behaviour once, with a shape of load that chance gives it and that it did not have in `before`. */
+function drawn(behaviours: readonly string[], seed: number, before: readonly Line[]): Line[] {
+  const random = seeded(seed)
+  return behaviours.map((behaviour) => {
+    const had = before.filter(([name]) => name === behaviour).map(([, shape]) => shape)
+    const shapes = Object.keys(SHAPES).filter((shape) => !had.includes(shape))
+    return [behaviour, shapes[Math.floor(random() * shapes.length)] ?? 'steady']
+  })
+}
+
+/** Native memory, in processes that were warm: much of what a cold one does in its first minute counts as hours here. */
+const NATIVE = ['secureContexts', 'formatters', 'sharedMemory', 'secretKeys']
+const NOT_NATIVE = ['plain', 'passingBuffers', 'connections', 'passingContexts', 'compressors', 'mixedBuffers', 'lruLarge', 'reports', 'reloadedTable', 'lateCache']
+const FITTING_NATIVE: readonly Line[] = ['steady', 'noisy', 'waves', 'saw', 'rareBursts', 'twoSteps', 'slowDay']
+  .flatMap((shape, index) => [...NATIVE.slice(index % 2 * 2, index % 2 * 2 + 2), ...NOT_NATIVE.filter((_name, at) => at % 4 === index % 4)].map((behaviour): Line => [behaviour, shape]))
+
+const BEFORE = [...FITTING, ...FITTING_FURTHER, ...FITTING_THIRD, ...FITTING_FOURTH]
+const FITTING_LONG = drawn([...new Set(BEFORE.map(([behaviour]) => behaviour))], 17_000, BEFORE)
+
+/** All behaviours twice, with different shapes; ten of the behaviours are in no recording that anything was chosen on. */
+const JUDGING = [25_000, 25_001].reduce<Line[]>((lines, seed) => [...lines, ...drawn(Object.keys(BEHAVIOURS), seed, lines)], [])
+
 export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
-  fitting: [...recipes(FITTING, 1000), ...recipes(FITTING_FURTHER, 5000), ...recipes(FITTING_THIRD, 9000)],
-  judging: recipes(JUDGING, 13_000),
+  fitting: [
+    ...[FITTING, FITTING_FURTHER, FITTING_THIRD, FITTING_FOURTH].flatMap((lines, index) => recipes({ lines, firstSeed: 1000 + 4000 * index, duration: PACE })),
+    ...recipes({ lines: FITTING_LONG, firstSeed: 17_000, duration: LONG }),
+    ...recipes({ lines: FITTING_NATIVE, firstSeed: 21_000, duration: LONG, warmUp: 15 }),
+  ],
+  judging: recipes({ lines: JUDGING, firstSeed: 25_000, duration: LONG, warmUp: WARM_UP }),
 }

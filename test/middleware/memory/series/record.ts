@@ -1,7 +1,7 @@
 /**
- * Records the series of a set, two at a time:
+ * Records the series of a set, some at a time:
  *
- *   npm run record:series -- fitting|judging [--only <part of a name>] [--seconds 30] [--missing]
+ *   npm run record:series -- fitting|judging [--only <part of a name>] [--seconds 30] [--missing] [--at-a-time 3]
  *
  * NODE24 names the binary for recipes of Node 24; all others run on the binary that runs this.
  */
@@ -16,11 +16,9 @@ import { FOLDER, SETS, seeded, writeSeries, type Recipe, type Series, type SetNa
 import { sendLoad } from './load.js'
 import { RECIPES } from './recipes.js'
 
-const AT_A_TIME = 2
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string', default: '' }, seconds: { type: 'string' }, missing: { type: 'boolean', default: false } },
+  options: { only: { type: 'string', default: '' }, seconds: { type: 'string' }, missing: { type: 'boolean', default: false }, 'at-a-time': { type: 'string', default: '3' } },
 })
 const set = SETS.find((name) => name === positionals[0])
 if (set === undefined) throw new Error(`name a set: ${SETS.join(' or ')}`)
@@ -34,7 +32,7 @@ async function recordAll(into: SetName): Promise<void> {
   const worker = async (): Promise<void> => {
     for (let recipe = waiting.shift(); recipe !== undefined; recipe = waiting.shift()) await recordOne(into, recipe)
   }
-  await Promise.all(Array.from({ length: AT_A_TIME }, worker))
+  await Promise.all(Array.from({ length: Number(values['at-a-time']) }, worker))
 }
 
 async function recordOne(into: SetName, recipe: Recipe): Promise<void> {
@@ -63,7 +61,10 @@ async function record(name: string, recipe: Recipe): Promise<Series> {
   })
   try {
     await message(child)
-    await sendLoad(socketPath, recipe.shape, recipe.rate, recipe.duration, seeded(recipe.seed + 1))
+    const { warmUp = 0, rate, shape, seed, duration } = recipe
+    if (warmUp > 0) await sendLoad(socketPath, 'steady', rate, warmUp, seeded(seed + 2))
+    child.send('begin')
+    await sendLoad(socketPath, shape, rate, duration, seeded(seed + 1))
     const answer = message(child)
     child.send('stop')
     const recorded = await answer as Pick<Series, 'node' | 'heapLimit' | 'collections' | 'samples'>

@@ -315,9 +315,59 @@ const internedStrings: Start = ({ random, size, rate, duration }) => {
   }
 }
 
+/** Templates that are compiled when they are first asked for, some of them late. */
+const templates: Start = ({ random, size, rate, duration }) => {
+  const compiled = new Map<number, unknown>()
+  const most = Math.round(rate * duration * 0.06)
+  return () => {
+    const name = Math.floor(most * random() ** 1.5)
+    if (compiled.has(name)) return
+    const body = Array.from({ length: Math.ceil(size / 40) }, (_, index) => `if (row === ${String(name + index + random())}) text += '${String(index)}';`)
+    compiled.set(name, new vm.Script(`(function (row) { let text = ''; ${body.join('\n')} return text })`).runInThisContext())
+  }
+}
+
+/** Entries that expire, and are only dropped when somebody asks for them or every eighth of the time. */
+const expiringLazily: Start = ({ random, size, rate, duration }) => {
+  const entries = new Map<number, { until: number; value: unknown }>()
+  const expired = (until: number): boolean => until < performance.now()
+  setInterval(() => { for (const [key, { until }] of entries) if (expired(until)) entries.delete(key) }, duration * 1000 / 8)
+  return (number) => {
+    const key = Math.floor(random() * rate * duration * 0.2)
+    const entry = entries.get(key)
+    if (entry === undefined || expired(entry.until)) entries.set(key, { until: performance.now() + duration * 80, value: record(size * 3, number, random) })
+  }
+}
+
+/** One request in two fails, and is tried again up to four times, later each time. */
+const retries: Start = ({ random, size }) => (number) => {
+  const attempt = (context: unknown, round: number): void => {
+    if (round < 5 && random() < 0.5) setTimeout(() => { attempt(context, round + 1) }, 250 * 2 ** round)
+  }
+  if (random() < 0.5) attempt(record(size * 4, number, random), 1)
+}
+
+/** Figures of the last four stretches of time, each with every request of it. */
+const statistics: Start = ({ random, size, duration }) => {
+  const stretches: number[][] = [[]]
+  setInterval(() => { if (stretches.push([]) > 4) stretches.shift() }, duration * 1000 / 16)
+  return () => stretches.at(-1)?.push(...numbers(size * 2, random))
+}
+
+/** Slabs that are made when all are in use, and used again: as many as were ever needed at once. */
+const slabs: Start = ({ random, size }) => {
+  const free: Uint8Array[] = []
+  return () => {
+    const slab = free.pop() ?? new Uint8Array(size * 12)
+    slab.fill(1)
+    setTimeout(() => { free.push(slab) }, 300 + 1200 * random())
+  }
+}
+
 export const HARMLESS: Readonly<Record<string, Start>> = {
   plain, keyspace, popularKeys, lru, lruLarge, sessionsExpire, sweptMap, rollingWindow, ring, pooledBuffers, passingBuffers, logFlushed,
   largeJson, warmUp, loadedTable, reloadedTable, listenersRemoved, timersFire, closuresBounded, weakCache, labelsBounded, compressors,
   heavyTail, bufferCache, batches, connections, memoized, lateCache,
   zipfKeys, twoGenerations, reports, bufferRing, backlog, featuresLoaded, connectionPool, passingContexts, mixedBuffers, internedStrings,
+  templates, expiringLazily, retries, statistics, slabs,
 }

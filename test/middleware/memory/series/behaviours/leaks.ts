@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events'
 import { PassThrough } from 'node:stream'
 import tls from 'node:tls'
 import vm from 'node:vm'
+import { MessageChannel } from 'node:worker_threads'
 import zlib from 'node:zlib'
 import { numbers, record, words, type Start } from './step.js'
 
@@ -85,10 +86,11 @@ const sessions: Start = ({ random, size }) => {
   }
 }
 
+/** V8 may give up code that has not run for long, but not the source. */
 const compiledScripts: Start = ({ random, size }) => {
   const scripts: unknown[] = []
   return (number) => {
-    const body = Array.from({ length: Math.ceil(size / 300) }, (_, index) => `if (row === ${String(number + index + random())}) sum += row * ${String(index)};`)
+    const body = Array.from({ length: Math.ceil(size / 60) }, (_, index) => `if (row === ${String(number + index + random())}) sum += row * ${String(index)};`)
     scripts.push(new vm.Script(`(function (row) { let sum = 0; ${body.join('\n')} return sum })`).runInThisContext())
   }
 }
@@ -330,10 +332,59 @@ const secretKeys: Start = ({ size }) => {
   return () => kept.push(createSecretKey(Buffer.alloc(size, 1)))
 }
 
+/** What an outgoing request was made of, as it was, kept for a retry that never comes. */
+const requestLikes: Start = ({ random, size }) => {
+  const kept: Request[] = []
+  return (number) => {
+    const body = JSON.stringify(record(size * 0.4, number, random))
+    kept.push(new Request(`http://localhost/${String(number)}`, { method: 'POST', body, headers: { 'x-number': String(number) } }))
+  }
+}
+
+/** Every failure names the one before as its cause. */
+const causes: Start = ({ random, size }) => {
+  let last: Error | undefined
+  return (number) => {
+    last = new Error(`attempt ${String(number)}`, { cause: { before: last, context: record(size, number, random) } })
+    return last.message
+  }
+}
+
+/** A rate limiter of one's own, with a window for each address, and addresses do not come back. */
+const windowsByAddress: Start = ({ random, size }) => {
+  class Window {
+    readonly hits: number[]
+    readonly opened = Date.now()
+    constructor() { this.hits = numbers(size, random) }
+  }
+  const windows = new Map<string, Window>()
+  return (number) => windows.set(`10.${String(number >> 16)}.${String((number >> 8) & 255)}.${String(number & 255)}`, new Window())
+}
+
+/** Channels of which one port was never closed. */
+const messagePorts: Start = ({ random, size }) => {
+  const open: unknown[] = []
+  return (number) => {
+    const { port1, port2 } = new MessageChannel()
+    port1.on('message', () => number)
+    port1.unref()
+    open.push([port2, record(size, number, random)])
+  }
+}
+
+/** One request in ten brings a file of any size, which stays in memory. */
+const uploadsKept: Start = ({ random, size }) => {
+  const uploads: Uint8Array[] = []
+  return () => {
+    if (random() < 0.1) uploads.push(new Uint8Array(Math.round(size * 20 * random())).fill(7))
+  }
+}
+
 export const LEAKS: Readonly<Record<string, Start>> = {
   mapById, listeners, closures, timers, stringGrowth, slicedStrings, cacheByUrl, metricLabels, unsettledPromises, slowConsumer,
   sessions, compiledScripts, errors, rareLarge, contextChain, finalizers, dictionary, laterLeak, leakUnderCache,
   buffers, arrayBuffers, bufferSlices, openCompressors, sharedMemory,
   secureContexts, formatters, history, instances, uniqueStrings,
   abortListeners, snapshots, suspendedGenerators, wrappedHandlers, linkedNodes, weakMapHeld, jsonLog, unreadStreams, growingColumn, secretKeys,
+  requestLikes, causes, windowsByAddress, messagePorts, uploadsKept,
 }

@@ -4,7 +4,7 @@ export interface Surroundings {
   random: () => number
   /** Octets of a unit, about. */
   size: number
-  /** Seconds that the recording lasts. */
+  /** Seconds that count as the whole. */
   duration: number
   /** Mean requests a second. */
   rate: number

@@ -1,0 +1,16 @@
+/** From buckets to the points of a trend: of each quantity, and what it may follow. */
+import type { Bucket, Quantity } from './buckets.js'
+import type { Point } from './trend.js'
+
+/** What memory may follow. RSS also follows V8's heap, at once or for as long as pages that V8 has given up stay. */
+const CAUSES: Readonly<Record<Quantity, readonly (keyof Bucket)[]>> = {
+  heap: ['rate', 'rateBefore', 'inFlight'],
+  external: ['rate', 'rateBefore', 'inFlight'],
+  remainder: ['rate', 'rateBefore', 'inFlight', 'heapTotal', 'largestHeap'],
+}
+
+/** Of the buckets in which the quantity was measured. */
+export function pointsOf(buckets: readonly Bucket[], quantity: Quantity): Point[] {
+  return buckets.filter((bucket) => !Number.isNaN(bucket[quantity])).map((bucket) => (
+    { time: bucket.time, value: bucket[quantity], requests: bucket.requests, causes: CAUSES[quantity].map((cause) => bucket[cause]) }))
+}

@@ -1,0 +1,133 @@
+/**
+ * The shapes that memory may have over time, beside what load and other causes add: none, a line, a line with a bend, a rise that begins later, a
+ * step, and two kinds of filling. A leak goes on along a line, by time or by requests; a cache that fills slows down or stops;
+ * what is loaded once is a step.
+ */
+import { costOf, deviation, fit, type Fit } from './regression.js'
+import { median } from './median.js'
+
+/** What is known of a quantity's course: one value a row, in the order of time. */
+export interface Course {
+  /** Octets. */
+  readonly values: Float64Array
+  /** What may add to the values, as load does: columns around 0, in shares of what is usual. */
+  readonly causes: readonly Float64Array[]
+  /** Ways along which a leak may go, from 0 to 1: time, requests. */
+  readonly ways: readonly Float64Array[]
+}
+
+/** How well each shape explains the course. Costs count in units of the same noise: lower is better, by 2 or so for chance. */
+export interface Shapes {
+  /** A robust standard deviation of what is left by a line with a bend, octets; at least half a percent of the level. */
+  readonly noise: number
+  /** The causes alone. */
+  readonly level: number
+  /** The better line, and along which of the ways it goes. */
+  readonly line: number
+  readonly way: number
+  /** What the line rises by from the beginning to the end, octets. */
+  readonly growth: number
+  /** Slope beyond the middle as a share of the line's, along the way where it is greater; below 0 where it falls. */
+  readonly recent: number
+  /** The best of all that rises to the end: a line, one with a bend, one that begins later. */
+  readonly rising: number
+  readonly step: number
+  readonly filling: number
+  /** By how much neighbours among what the line leaves correlate, 0 to 0.95. */
+  readonly correlation: number
+}
+
+const { exp, max, min } = Math
+/** Where a line may bend, as a share of the way. */
+const MIDDLE = 0.5
+/** Where a rise may begin later. */
+const BEGINNINGS = [0.2, 0.4, 0.6]
+/** Where filling may stop. */
+const ENDS = [0.35, 0.5, 0.65, 0.8]
+/** In what share of the way filling may come nearer to its end by e. */
+const PACES = [0.1, 0.2, 0.4]
+const BEND_UNKNOWNS = 4
+/** Rows that a level before or after a step has at least. */
+const LEAST_LEVEL = 2
+/** No more exact than this share of the level is any floor. */
+const EXACT = 0.005
+
+/** At least five rows. */
+export function shapesOf({ values, causes, ways }: Course): Shapes {
+  const ones = new Float64Array(values.length).fill(1)
+  const laid = (...columns: Float64Array[]): Fit => fit(values, { free: [ones, ...columns], additive: causes })
+  const level = laid()
+  const lines = ways.map((way) => laid(way))
+  const bends = ways.map((way) => laid(way, way.map((along) => max(0, along - MIDDLE))))
+  const noise = max(EXACT * median(values), min(...bends.map(({ rests }) => deviation(rests, BEND_UNKNOWNS))))
+  const cost = ({ rests }: Fit): number => costOf(rests, noise)
+  const costs = lines.map(cost)
+  const line = min(...costs)
+  const way = costs.indexOf(line)
+  const best = lines[way] ?? level
+  const later = ways.flatMap((along) => BEGINNINGS.map((beginning) => cost(laid(along.map((at) => max(0, at - beginning))))))
+  return {
+    noise, line, way,
+    level: cost(level),
+    growth: slopeOf(best),
+    recent: max(...lines.map((straight, index) => recentShare(straight, bends[index] ?? straight))),
+    rising: min(line, ...bends.map(cost), ...later),
+    step: min(...[level, ...lines].map((found) => stepCost(withoutCauses(values, causes, found), noise))),
+    filling: min(...ways.flatMap((along) => fillings(along)).map((filled) => {
+      const found = laid(filled)
+      return slopeOf(found) > 0 ? cost(found) : cost(level)
+    })),
+    correlation: neighboursCorrelate(best.rests),
+  }
+}
+
+/** Coefficient of the first column beside the ones. */
+const slopeOf = ({ coefficients }: Fit): number => coefficients[1] ?? 0
+
+function fillings(way: Float64Array): Float64Array[] {
+  return [...ENDS.map((end) => way.map((along) => min(along, end))), ...PACES.map((pace) => way.map((along) => 1 - exp(-along / pace)))]
+}
+
+function recentShare(line: Fit, bend: Fit): number {
+  const slope = slopeOf(line)
+  return slope > 0 ? (slopeOf(bend) + (bend.coefficients[2] ?? 0)) / slope : -1
+}
+
+/** Values less what a fit says that causes add. */
+function withoutCauses(values: Float64Array, causes: readonly Float64Array[], { coefficients }: Fit): Float64Array {
+  const first = coefficients.length - causes.length
+  return values.map((value, row) => causes.reduce((rest, cause, index) => rest - (coefficients[first + index] ?? 0) * (cause[row] ?? 0), value))
+}
+
+/** Two levels, one after the other: the change is where squares say so, or a row beside that, as they believe in outliers. */
+function stepCost(values: Float64Array, noise: number): number {
+  const around = (part: Float64Array): number => {
+    const middle = median(part)
+    return costOf(part.map((value) => value - middle), noise)
+  }
+  const change = changeOf(values)
+  const rows = [change - 1, change, change + 1].filter((row) => row >= LEAST_LEVEL && row <= values.length - LEAST_LEVEL)
+  return min(...rows.map((row) => around(values.subarray(0, row)) + around(values.subarray(row))))
+}
+
+/** The row from which on values have another mean, where that explains most of their squares. */
+function changeOf(values: Float64Array): number {
+  const whole = values.reduce((sum, value) => sum + value, 0)
+  let [before, change, most] = [0, LEAST_LEVEL, -Infinity]
+  values.forEach((value, row) => {
+    const explained = before * before / row + (whole - before) ** 2 / (values.length - row)
+    if (row >= LEAST_LEVEL && row <= values.length - LEAST_LEVEL && explained > most) [change, most] = [row, explained]
+    before += value
+  })
+  return change
+}
+
+function neighboursCorrelate(rests: Float64Array): number {
+  const mean = rests.reduce((sum, rest) => sum + rest, 0) / rests.length
+  let [own, shared] = [0, 0]
+  rests.forEach((rest, row) => {
+    own += (rest - mean) ** 2
+    if (row > 0) shared += (rest - mean) * ((rests[row - 1] ?? 0) - mean)
+  })
+  return own > 0 ? min(0.95, max(0, shared / own)) : 0
+}
