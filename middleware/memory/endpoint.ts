@@ -7,6 +7,7 @@ import { retryAfter, sendProblem } from '../shared/problem.js'
 import type { Access } from './access.js'
 import type { RequestCounter } from './requests.js'
 import { FORCED, type Route } from './route.js'
+import { noteServer } from './stopping.js'
 import type { Turns, Wait } from './turns.js'
 
 export type Next = (error?: unknown) => void
@@ -58,6 +59,7 @@ export class Endpoint {
       next()
       return
     }
+    noteServer(request)
     this.#options.monitor.requests.disregard(response)
     this.#answer(request, response, name ?? 'such path', routes).catch((error: unknown) => { fail(request, response, next, error) })
   }

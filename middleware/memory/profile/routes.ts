@@ -6,7 +6,7 @@ import { sendProblem } from '../../shared/problem.js'
 import { memStats, type CollectionCounts } from '../mem-stats.js'
 import type { Route } from '../route.js'
 import { send, sendJson } from '../routes/send.js'
-import { announceCollection, answering, whileConnected } from './answers.js'
+import { announceCollection, answering, whileWanted } from './answers.js'
 import { CallSiteTable } from './call-sites.js'
 import { CPU_INTERVAL, takeCpuProfile } from './cpu-sampler.js'
 import type { HeapProfile, HeapSource } from './heap-sampler.js'
@@ -48,14 +48,15 @@ const CPU_COMMENTS = [
 const NO_ALLOCS = 'V8 cannot tell what was allocated and collected since: it has one sampling profiler for a process, which remembers '
   + 'either what is alive or everything that ever was, and heap needs what is alive. TotalAlloc in heap?debug=1 is the sum, from Node 26 on.'
 
-export function profileRoutes(tools: ProfileTools): Route[] {
+/** `closing`: the endpoint is closed, and what takes long is given up. Default: never. */
+export function profileRoutes(tools: ProfileTools, closing: AbortSignal = new AbortController().signal): Route[] {
   const { sampler, maps = new SourceMaps() } = tools
   const symbols = new SymbolTable()
   const sites = new CallSiteTable(sampler, maps)
   const route = (method: Route['method'], path: string, expensive: boolean, handle: Route['handle']): Route => ({ method, path, expensive, handle: answering(handle) })
   return [
-    route('GET', 'heap', true, (request, response) => heap(request, response, { ...tools, maps, symbols })),
-    route('GET', 'profile', true, (request, response) => processor(request, response, maps)),
+    route('GET', 'heap', true, (request, response) => heap(request, response, { ...tools, maps, symbols, closing })),
+    route('GET', 'profile', true, (request, response) => processor(request, response, maps, closing)),
     route('GET', 'allocs', false, (request, response) => { sendProblem(request, response, { status: 404, detail: NO_ALLOCS }) }),
     route('GET', 'cmdline', false, (_request, response) => { send(response, TEXT, commandLine()) }),
     route('GET', 'callsites', true, async (_request, response) => { sendSites(response, await sites.sites()) }),
@@ -64,7 +65,7 @@ export function profileRoutes(tools: ProfileTools): Route[] {
   ]
 }
 
-type HeapTools = Required<ProfileTools> & { symbols: SymbolTable }
+type HeapTools = Required<ProfileTools> & { symbols: SymbolTable; closing: AbortSignal }
 
 async function heap(request: IncomingMessage, response: ServerResponse, tools: HeapTools): Promise<void> {
   const seconds = wholeParameter(request, 'seconds', SECONDS)
@@ -74,7 +75,7 @@ async function heap(request: IncomingMessage, response: ServerResponse, tools: H
   if (seconds !== undefined && debug > 0) {
     throw new ParameterError('seconds and debug exclude each other: a difference has no text form.')
   }
-  if (seconds !== undefined) await heapDifference(response, tools, seconds)
+  if (seconds !== undefined) await heapDifference(request, response, tools, seconds)
   else if (debug > 0) await heapAsText(response, tools)
   else {
     const profile = await tools.sampler.take()
@@ -91,8 +92,8 @@ async function heapAsText(response: ServerResponse, { sampler, gc, maps, symbols
   send(response, TEXT, heapText({ stacks: await maps.resolve(stacks), symbols, before, liveHeap, pauseMs, interval }))
 }
 
-async function heapDifference(response: ServerResponse, { sampler, maps }: HeapTools, seconds: number): Promise<void> {
-  const profiles = await whileConnected(response, async (signal) => {
+async function heapDifference(request: IncomingMessage, response: ServerResponse, { sampler, maps, closing }: HeapTools, seconds: number): Promise<void> {
+  const profiles = await whileWanted(request, response, closing, async (signal) => {
     const then = await sampler.take()
     await delay(seconds * 1000, undefined, { signal, ref: false })
     return { then, now: await sampler.take() }
@@ -114,9 +115,9 @@ async function encodeHeap({ time, interval }: HeapProfile, stacks: readonly Stac
   return encodePprof(duration === undefined ? input : { ...input, duration })
 }
 
-async function processor(request: IncomingMessage, response: ServerResponse, maps: SourceMaps): Promise<void> {
+async function processor(request: IncomingMessage, response: ServerResponse, maps: SourceMaps, closing: AbortSignal): Promise<void> {
   const seconds = wholeParameter(request, 'seconds', SECONDS) ?? DEFAULT_SECONDS
-  const profile = await whileConnected(response, (signal) => takeCpuProfile(seconds * 1000, signal))
+  const profile = await whileWanted(request, response, closing, (signal) => takeCpuProfile(seconds * 1000, signal))
   if (profile === undefined) return
   const { stacks, time, duration } = profile
   send(response, attachment('profile'), await encodePprof({
