@@ -231,6 +231,40 @@ describe('the registry', () => {
     expect(await registry.metrics()).not.toContain('express_responder')
   })
 
+  it('that the app has cleared gets them again with the next endpoint, until the last of all is closed', async () => {
+    const registry = new Registry()
+    const one = endpoint({ registry })
+    registry.clear()
+    registry.registerMetric(new Gauge({ name: 'of_the_app', help: 'Its own.', registers: [] }))
+    const other = endpoint({ registry })
+    expect(await registry.metrics()).toMatch(/^express_responder_heap_used_bytes \d+$/m)
+    one.close()
+    expect(await registry.metrics()).toMatch(/^express_responder_heap_used_bytes \d+$/m)
+    other.close()
+    expect(registry.getMetricsAsArray()).toHaveLength(1)
+  })
+
+  it('that lacks some of them gets those, each once', async () => {
+    const registry = new Registry<OpenMetricsContentType>()
+    registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+    endpoint({ registry })
+    const names = async (): Promise<string[]> => (await registry.metrics()).split('\n').filter((line) => line.startsWith('# TYPE'))
+    const all = await names()
+    registry.removeSingleMetric('express_responder_heap_used_bytes')
+    endpoint({ registry })
+    expect((await names()).sort()).toEqual(all.sort())
+  })
+
+  it('keeps what the app itself has registered by these names since it cleared it', () => {
+    const registry = new Registry()
+    const stats = endpoint({ registry })
+    registry.clear()
+    registry.registerMetric(new Gauge({ name: 'express_responder_heap_used_bytes', help: 'Of the app.', registers: [] }))
+    expect(() => endpoint({ registry })).toThrow(/^memoryStats: option registry: it has metrics of these names already/)
+    stats.close()
+    expect(registry.getMetricsAsArray()).toHaveLength(1)
+  })
+
   it('may speak OpenMetrics', async () => {
     const registry = new Registry<OpenMetricsContentType>()
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
