@@ -15,11 +15,6 @@ export type Next = (error?: unknown) => void
 /** What Express sets on a request. */
 type MountedRequest = IncomingMessage & { baseUrl?: unknown; originalUrl?: unknown }
 
-/**
- * Paths whose answer costs a forced collection, V8's sampling profiler has no other way. GETs among them are scrapes, which
- * some program may repeat without thinking, and are kept apart.
- */
-const FORCING: ReadonlySet<string> = new Set(['heap', 'allocs', 'callsites', 'mark', 'gc', 'settle', 'snapshot'])
 /** Seconds, where nobody knows how long the other operation takes. */
 const RETRY_AFTER = 5
 
@@ -86,7 +81,7 @@ export class Endpoint {
       response.end()
       return
     }
-    const forces = FORCING.has(route.path)
+    const { forces = false } = route
     const turn = monitor.turns.take(route.path, forces && route.method === 'GET' ? scrapeInterval : undefined)
     if (typeof turn !== 'function') {
       refuseTurn(request, response, turn)

@@ -11,5 +11,10 @@ export interface Route {
   path: string
   /** One of these at a time in a process. */
   expensive: boolean
+  /**
+   * Whether the answer costs a forced collection: V8's sampling profiler has no other way. GETs among them are scrapes,
+   * which some program may repeat without thinking, and are kept apart. Default: false.
+   */
+  forces?: boolean
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
 }

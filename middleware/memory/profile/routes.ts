@@ -53,16 +53,16 @@ export function profileRoutes(tools: ProfileTools, closing: AbortSignal = new Ab
   const { sampler, maps = new SourceMaps() } = tools
   const symbols = new SymbolTable()
   const sites = new CallSiteTable(sampler, maps)
-  const route = (method: Route['method'], path: string, expensive: boolean, handle: Route['handle']): Route => ({ method, path, expensive, handle: answering(handle) })
-  return [
-    route('GET', 'heap', true, (request, response) => heap(request, response, { ...tools, maps, symbols, closing })),
-    route('GET', 'profile', true, (request, response) => processor(request, response, maps, closing)),
-    route('GET', 'allocs', false, (request, response) => { sendProblem(request, response, { status: 404, detail: NO_ALLOCS }) }),
-    route('GET', 'cmdline', false, (_request, response) => { send(response, TEXT, commandLine()) }),
-    route('GET', 'callsites', true, async (_request, response) => { sendSites(response, await sites.sites()) }),
-    route('POST', 'mark', true, async (_request, response) => { sendSites(response, await sites.mark()) }),
-    ...symbolRoutes(symbols).map(({ method, path, expensive, handle }) => route(method, path, expensive, handle)),
+  const routes: Route[] = [
+    { method: 'GET', path: 'heap', expensive: true, forces: true, handle: (request, response) => heap(request, response, { ...tools, maps, symbols, closing }) },
+    { method: 'GET', path: 'profile', expensive: true, handle: (request, response) => processor(request, response, maps, closing) },
+    { method: 'GET', path: 'allocs', expensive: false, handle: (request, response) => { sendProblem(request, response, { status: 404, detail: NO_ALLOCS }) } },
+    { method: 'GET', path: 'cmdline', expensive: false, handle: (_request, response) => { send(response, TEXT, commandLine()) } },
+    { method: 'GET', path: 'callsites', expensive: true, forces: true, handle: async (_request, response) => { sendSites(response, await sites.sites()) } },
+    { method: 'POST', path: 'mark', expensive: true, forces: true, handle: async (_request, response) => { sendSites(response, await sites.mark()) } },
+    ...symbolRoutes(symbols),
   ]
+  return routes.map((route) => ({ ...route, handle: answering(route.handle) }))
 }
 
 type HeapTools = Required<ProfileTools> & { symbols: SymbolTable; closing: AbortSignal }

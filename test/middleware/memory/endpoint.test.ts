@@ -14,6 +14,8 @@ function route(path: string, rest: Partial<Route> = {}): Route {
   return { method: 'GET', path, expensive: false, handle: (_request, response) => { response.end(`the ${path}`) }, ...rest }
 }
 
+const FORCING = { expensive: true, forces: true } as const
+
 function appWith(routes: Route[], now?: () => number): ReturnType<typeof express> {
   const endpoint = new Endpoint({
     routes, access: new Access(() => true), monitor: { turns: new Turns(now), requests: { disregard: () => undefined } }, scrapeInterval: 10_000,
@@ -46,7 +48,7 @@ describe('the path', () => {
 describe('what forces a collection', () => {
   it('says so, and comes no more often than every ten seconds', async () => {
     let time = 0
-    const app = appWith([route('heap', { expensive: true }), route('callsites', { expensive: true }), route('profile', { expensive: true }), route('mark', { expensive: true, method: 'POST' })], () => time)
+    const app = appWith([route('heap', FORCING), route('callsites', FORCING), route('profile', { expensive: true }), route('mark', { ...FORCING, method: 'POST' })], () => time)
     await request(app).get('/debug/pprof/heap').expect(200).expect('Forced-GC', 'true')
     time = 2500
     const { text } = await request(app).get('/debug/pprof/callsites').expect(429).expect('Retry-After', '8')
