@@ -76,15 +76,16 @@ export class Endpoint {
 
   async #inTurn(request: IncomingMessage, response: ServerResponse, route: Route): Promise<void> {
     const { monitor, scrapeInterval } = this.#options
-    if (request.method === 'HEAD') {
-      // It is not worth it.
-      response.end()
-      return
-    }
     const { forces = false } = route
     const turn = monitor.turns.take(route.path, forces && route.method === 'GET' ? scrapeInterval : undefined)
     if (typeof turn !== 'function') {
       refuseTurn(request, response, turn)
+      return
+    }
+    if (request.method === 'HEAD') {
+      turn(false)
+      if (route.head === undefined) response.end()
+      else route.head(request, response)
       return
     }
     // Whoever then forces none takes it off.

@@ -16,5 +16,7 @@ export interface Route {
    * which some program may repeat without thinking, and are kept apart. Default: false.
    */
   forces?: boolean
+  /** Answers HEAD where `handle` is expensive, as far as that can be said without doing it. Default: a head that says nothing of the content. */
+  head?: (request: IncomingMessage, response: ServerResponse) => void
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
 }

@@ -25,13 +25,18 @@ export function answering(handle: Route['handle']): Route['handle'] {
     try {
       await handle(request, response)
     } catch (error) {
-      if (error instanceof ParameterError || error instanceof SamplingError) response.removeHeader(FORCED)
-      if (error instanceof ParameterError) sendProblem(request, response, { status: 400, detail: error.message })
-      else if (error instanceof SamplingError) sendProblem(request, response, { status: 503, detail: sentence(error.message) })
-      else if (error instanceof GivenUpError) sendGivenUp(request, response, error)
-      else throw error
+      tellFailure(request, response, error)
     }
   }
+}
+
+/** @throws what is neither the client's error nor for it to know */
+export function tellFailure(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  if (error instanceof ParameterError || error instanceof SamplingError) response.removeHeader(FORCED)
+  if (error instanceof ParameterError) sendProblem(request, response, { status: 400, detail: error.message })
+  else if (error instanceof SamplingError) sendProblem(request, response, { status: 503, detail: sentence(error.message) })
+  else if (error instanceof GivenUpError) sendGivenUp(request, response, error)
+  else throw error
 }
 
 function sendGivenUp(request: IncomingMessage, response: ServerResponse, { message }: GivenUpError): void {

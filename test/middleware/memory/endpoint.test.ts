@@ -62,8 +62,17 @@ describe('what forces a collection', () => {
 
   it('is not done for a HEAD', async () => {
     const handle = jest.fn<Route['handle']>()
-    const { headers } = await request(appWith([route('heap', { expensive: true, handle })])).head('/debug/pprof/heap').expect(200)
-    expect([handle.mock.calls.length, headers['cache-control']]).toEqual([0, 'no-store'])
+    const head: Route['head'] = (_request, response) => { response.setHeader('Content-Type', 'text/x-heap').end() }
+    const app = appWith([route('heap', { ...FORCING, handle, head })])
+    const { headers } = await request(app).head('/debug/pprof/heap').expect(200).expect('Content-Type', 'text/x-heap')
+    expect([handle.mock.calls.length, headers['cache-control'], headers['forced-gc']]).toEqual([0, 'no-store', undefined])
+  })
+
+  it('is refused to a HEAD as it is to a GET, which a HEAD keeps from nothing', async () => {
+    const app = appWith([route('heap', FORCING)], () => 0)
+    await request(app).head('/debug/pprof/heap').expect(200)
+    await request(app).get('/debug/pprof/heap').expect(200)
+    await request(app).head('/debug/pprof/heap').expect(429).expect('Retry-After', '10')
   })
 })
 

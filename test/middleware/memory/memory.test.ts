@@ -138,6 +138,19 @@ describe.each(CARRIERS)('%s', (carrier) => {
     expect((await subject.request('HEAD', 'events').answer).headers['content-type']).toBe('text/event-stream')
   })
 
+  it.each([
+    'heap', 'heap?debug=1', 'heap?seconds=1', 'heap?seconds=0', 'profile?seconds=1', 'profile?seconds=none', 'callsites', 'allocs',
+    'cmdline', 'symbol?0x1', 'memstats', 'metrics', 'history', '', 'page.js', 'nothing', 'settle',
+  ])('HEAD of "%s" says what GET does, and forces nothing', async (path) => {
+    const subject = await start(carrier, { scrapeInterval: 0 })
+    const head = await subject.request('HEAD', path).answer
+    const get = await subject.get(path)
+    const said = ({ status, headers }: Answer): unknown[] => [status, ...['content-type', 'content-disposition', 'allow', ...Object.keys(PROTECTED), 'cross-origin-resource-policy'].map((name) => headers[name])]
+    expect(said(head)).toEqual(said(get))
+    expect([head.body, head.headers['forced-gc']]).toEqual(['', undefined])
+    expect(head.headers['content-length']).not.toBe('0')
+  })
+
   it('requests of the whole app count, those to the endpoint do not', async () => {
     let release: () => void = () => undefined
     let entered: () => void = () => undefined
