@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util'
 import { tell } from '../shared/listeners.js'
+import { SamplingError } from './profile/heap-sampler.js'
 import { settle, type SettleOptions, type SettleReport } from './settle.js'
 import { LoadDrop } from './settle/load-drop.js'
 import { LeakVerdict, type CallSiteSource, type CollectionInput, type SampleInput, type Verdict } from './verdict.js'
@@ -69,7 +70,9 @@ export function tellApp(call: () => void): void {
   tell('memoryStats', 'ERR_MEMORY_STATS_LISTENER', call)
 }
 
-export function warn(error: unknown): void {
+/** With a stack, unless it is known what it means. */
+export function warn(error: unknown, remedy?: string): void {
   // As text: emitWarning() throws when given an error of another realm.
-  process.emitWarning(`memoryStats: ${inspect(error)}`, { type: 'MemoryStatsWarning' })
+  const text = error instanceof SamplingError ? error.message : inspect(error)
+  process.emitWarning(`memoryStats: ${text}${remedy === undefined ? '' : `. ${remedy}`}`, { type: 'MemoryStatsWarning' })
 }

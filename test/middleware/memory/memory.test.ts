@@ -227,6 +227,17 @@ describe('where the inspector may not be used', () => {
     expect((JSON.parse(text) as { detail: string }).detail).toContain('Access to this API has been restricted')
     expect(headers['forced-gc']).toBeUndefined()
   })
+
+  it('one line says so at the start, and what to do', async () => {
+    const warned = new Promise<string>((resolve) => {
+      jest.spyOn(process, 'emitWarning').mockImplementation((text) => { resolve(String(text)) })
+    })
+    jest.spyOn(Session.prototype, 'connect').mockImplementation(() => { throw new Error('Access to this API has been restricted') })
+    endpoint()
+    expect(await warned).toBe('memoryStats: the heap cannot be sampled: Access to this API has been restricted. '
+      + 'Allow the inspector (--allow-inspector with Node\'s permission model), or do without profiles: memoryStats({ profiles: false }).')
+    expect(process.emitWarning).toHaveBeenCalledTimes(1)
+  })
 })
 
 describe('the registry', () => {
