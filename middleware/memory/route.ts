@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 /** The header of an answer for which a full collection was forced. */
 export const FORCED = 'Forced-GC'
 
+export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
+
 /** Works on plain `node:http`, Express 4 and 5 alike. Who may ask, and when, is decided before `handle` is called. */
 export interface Route {
   method: 'GET' | 'POST'
@@ -16,7 +18,9 @@ export interface Route {
    * which some program may repeat without thinking, and are kept apart. Default: false.
    */
   forces?: boolean
+  /** Whether `go tool pprof` asks for it, which is told in text what goes wrong. Default: false. */
+  pprof?: boolean
   /** Answers HEAD where `handle` is expensive, as far as that can be said without doing it. Default: a head that says nothing of the content. */
-  head?: (request: IncomingMessage, response: ServerResponse) => void
-  handle: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
+  head?: Handle
+  handle: Handle
 }

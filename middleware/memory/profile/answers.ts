@@ -1,6 +1,7 @@
 /** How profiles and collections are answered: what goes wrong, clients that leave, and servers that stop. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendProblem } from '../../shared/problem.js'
+import type { SendProblem } from '../pprof-problem.js'
 import { FORCED, type Route } from '../route.js'
 import { stopOf } from '../stopping.js'
 import { SamplingError } from './heap-sampler.js'
@@ -20,29 +21,24 @@ export function announceCollection(response: ServerResponse): void {
 }
 
 /** A wrong parameter is the client's error; that nothing can be sampled is nobody's who asks. */
-export function answering(handle: Route['handle']): Route['handle'] {
+export function answering(handle: Route['handle'], send: SendProblem = sendProblem): Route['handle'] {
   return async (request: IncomingMessage, response: ServerResponse) => {
     try {
       await handle(request, response)
     } catch (error) {
-      tellFailure(request, response, error)
+      if (error instanceof ParameterError || error instanceof SamplingError) response.removeHeader(FORCED)
+      if (error instanceof ParameterError) send(request, response, { status: 400, detail: error.message })
+      else if (error instanceof SamplingError) send(request, response, { status: 503, detail: sentence(error.message) })
+      else if (error instanceof GivenUpError) sendGivenUp(request, response, error, send)
+      else throw error
     }
   }
 }
 
-/** @throws what is neither the client's error nor for it to know */
-export function tellFailure(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-  if (error instanceof ParameterError || error instanceof SamplingError) response.removeHeader(FORCED)
-  if (error instanceof ParameterError) sendProblem(request, response, { status: 400, detail: error.message })
-  else if (error instanceof SamplingError) sendProblem(request, response, { status: 503, detail: sentence(error.message) })
-  else if (error instanceof GivenUpError) sendGivenUp(request, response, error)
-  else throw error
-}
-
-function sendGivenUp(request: IncomingMessage, response: ServerResponse, { message }: GivenUpError): void {
+function sendGivenUp(request: IncomingMessage, response: ServerResponse, { message }: GivenUpError, send: SendProblem): void {
   // A connection that was kept would hold the server up as well.
   response.shouldKeepAlive = false
-  sendProblem(request, response, { status: 503, detail: message })
+  send(request, response, { status: 503, detail: message })
 }
 
 function sentence(message: string): string {

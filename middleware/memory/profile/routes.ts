@@ -4,9 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
 import { memStats, type CollectionCounts } from '../mem-stats.js'
-import type { Route } from '../route.js'
+import { sendPprofProblem } from '../pprof-problem.js'
+import type { Handle, Route } from '../route.js'
 import { JSON_TYPE, send, sendHead, sendJson, type Answer } from '../routes/send.js'
-import { announceCollection, answering, tellFailure, whileWanted } from './answers.js'
+import { announceCollection, answering, whileWanted } from './answers.js'
 import { CallSiteTable } from './call-sites.js'
 import { CPU_INTERVAL, takeCpuProfile } from './cpu-sampler.js'
 import type { HeapProfile, HeapSource } from './heap-sampler.js'
@@ -54,15 +55,21 @@ export function profileRoutes(tools: ProfileTools, closing: AbortSignal = new Ab
   const symbols = new SymbolTable()
   const sites = new CallSiteTable(sampler, maps)
   const routes: Route[] = [
-    { method: 'GET', path: 'heap', expensive: true, forces: true, head: headOf(heapParameters), handle: (request, response) => heap(request, response, { ...tools, maps, symbols, closing }) },
-    { method: 'GET', path: 'profile', expensive: true, head: headOf(processorParameters), handle: (request, response) => processor(request, response, maps, closing) },
-    { method: 'GET', path: 'allocs', expensive: false, handle: (request, response) => { sendProblem(request, response, { status: 404, detail: NO_ALLOCS }) } },
-    { method: 'GET', path: 'cmdline', expensive: false, handle: (_request, response) => { send(response, TEXT, commandLine()) } },
+    { method: 'GET', path: 'heap', pprof: true, expensive: true, forces: true, head: headOf(heapParameters), handle: (request, response) => heap(request, response, { ...tools, maps, symbols, closing }) },
+    { method: 'GET', path: 'profile', pprof: true, expensive: true, head: headOf(processorParameters), handle: (request, response) => processor(request, response, maps, closing) },
+    { method: 'GET', path: 'allocs', pprof: true, expensive: false, handle: (request, response) => { sendPprofProblem(request, response, { status: 404, detail: NO_ALLOCS }) } },
+    { method: 'GET', path: 'cmdline', pprof: true, expensive: false, handle: (_request, response) => { send(response, TEXT, commandLine()) } },
     { method: 'GET', path: 'callsites', expensive: true, forces: true, head: headOf(() => ({ answer: JSON_TYPE })), handle: async (_request, response) => { sendSites(response, await sites.sites()) } },
     { method: 'POST', path: 'mark', expensive: true, forces: true, handle: async (_request, response) => { sendSites(response, await sites.mark()) } },
     ...symbolRoutes(symbols),
   ]
-  return routes.map((route) => ({ ...route, handle: answering(route.handle) }))
+  return routes.map(withAnswers)
+}
+
+function withAnswers(route: Route): Route {
+  const { head, handle, pprof = false } = route
+  const told = (given: Handle): Handle => answering(given, pprof ? sendPprofProblem : sendProblem)
+  return { ...route, handle: told(handle), ...head === undefined ? {} : { head: told(head) } }
 }
 
 type HeapTools = Required<ProfileTools> & { symbols: SymbolTable; closing: AbortSignal }
@@ -151,15 +158,9 @@ async function processor(request: IncomingMessage, response: ServerResponse, map
   }))
 }
 
-/** HEAD is refused for what GET is refused for, and does nothing. */
-function headOf(parameters: (request: IncomingMessage) => { answer: Answer }): (request: IncomingMessage, response: ServerResponse) => void {
-  return (request, response) => {
-    try {
-      sendHead(response, parameters(request).answer)
-    } catch (error) {
-      tellFailure(request, response, error)
-    }
-  }
+/** Reads the parameters, which may be wrong, and does nothing. */
+function headOf(parameters: (request: IncomingMessage) => { answer: Answer }): Handle {
+  return (request, response) => { sendHead(response, parameters(request).answer) }
 }
 
 function attachment(name: string): Answer {

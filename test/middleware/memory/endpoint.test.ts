@@ -62,7 +62,7 @@ describe('what forces a collection', () => {
 
   it('is not done for a HEAD', async () => {
     const handle = jest.fn<Route['handle']>()
-    const head: Route['head'] = (_request, response) => { response.setHeader('Content-Type', 'text/x-heap').end() }
+    const head: Route['handle'] = (_request, response) => { response.setHeader('Content-Type', 'text/x-heap').end() }
     const app = appWith([route('heap', { ...FORCING, handle, head })])
     const { headers } = await request(app).head('/debug/pprof/heap').expect(200).expect('Content-Type', 'text/x-heap')
     expect([handle.mock.calls.length, headers['cache-control'], headers['forced-gc']]).toEqual([0, 'no-store', undefined])

@@ -55,7 +55,7 @@ describe.each(Object.values(TRANSPORTS))('profiles over $name', (transport) => {
   afterEach(() => running.stop())
 
   const ask = (path: string, request: HttpRequest = {}): Promise<HttpResponse> => (
-    fetchFrom(running.server, { port: running.port, path: `/debug/pprof/${path}`, ...request })
+    fetchFrom(running.server, { port: running.port, path: `/debug/pprof/${path}`, headers: { Accept: 'application/json' }, ...request })
   )
   const problem = (response: HttpResponse): unknown => {
     expect(response.headers['content-type']).toBe('application/problem+json')
