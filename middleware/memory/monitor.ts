@@ -56,8 +56,6 @@ export class Monitor extends EventEmitter<MonitorEvents> {
         grown: () => this.#profiling?.callSites.grown() ?? [],
       },
       settleWait,
-      // Each endpoint has its own idea of when to check, and calls settle() itself.
-      settleAfter: false,
       collect: () => this.gc.forcing(collectGarbage),
       onVerdict: (verdict, before) => {
         const outwardBefore = this.#outward(before)
