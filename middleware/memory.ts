@@ -46,7 +46,8 @@ export interface MemoryStats {
 }
 
 /**
- * Mount it on a path: `app.use('/debug/pprof', memoryStats())`. Sampling begins at once, and is one for all endpoints of the
+ * Mount it on a path: `app.use('/debug/pprof', memoryStats())`. As a route of Express it passes everything on, and at the
+ * root it takes the app's own `/profile`, `/history`, `/events` and `/metrics`. Sampling begins at once, and is one for all endpoints of the
  * process. In production nobody may see it until `authorize` says who.
  *
  * @throws OptionError that names a wrong option

@@ -3,6 +3,7 @@ import http from 'node:http'
 import { Session } from 'node:inspector/promises'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
+import express4 from 'express4'
 import { Gauge, Registry, type OpenMetricsContentType } from 'prom-client'
 import request from 'supertest'
 import { memoryStats, type MemoryStats, type MemoryStatsOptions, type SettleReport } from '../../../middleware/memory.js'
@@ -334,6 +335,12 @@ describe('where it is mounted', () => {
     expect((await request(app).get('/')).text).toBe('home')
     expect((await request(app).get('/shop/history')).text).toBe('shop')
     await request(app).get('/memstats').expect(200).expect('Content-Type', 'application/json')
+  })
+
+  it.each([['Express 5', express, '/debug/pprof/*path'], ['Express 4', express4, '/debug/pprof/*']] as const)('as a route it passes everything on: %s', async (_name, create, path) => {
+    const app = create()
+    app.all(path, endpoint()).use((_request, response) => { response.send('next') })
+    for (const name of ['', 'memstats', 'nothing']) expect((await request(app).get(`/debug/pprof/${name}`)).text).toBe('next')
   })
 
   it('plain http with next: what it does not know is the next one\'s', async () => {
