@@ -41,12 +41,13 @@ export interface MemoryStats {
   settle(): Promise<SettleReport>
   /** 'verdict' and 'settle'. */
   readonly events: EventEmitter<MemoryStatsEvents>
-  /** Ends streams and sampling. The middleware passes requests on, then. */
+  /** Ends streams, profiles that are being taken, and sampling. The middleware passes requests on, then. */
   close(): void
 }
 
 /**
- * Mount it on a path: `app.use('/debug/pprof', memoryStats())`. Sampling begins at once, and is one for all endpoints of the
+ * Mount it on a path: `app.use('/debug/pprof', memoryStats())`. As a route of Express it passes everything on, and at the
+ * root it takes the app's own `/profile`, `/history`, `/events` and `/metrics`. Sampling begins at once, and is one for all endpoints of the
  * process. In production nobody may see it until `authorize` says who.
  *
  * @throws OptionError that names a wrong option
@@ -57,11 +58,12 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
   const monitor = Monitor.acquire()
   const metrics = metricsOf(monitor, resolved.registry)
   const streams = new EventStreams(monitor)
+  const closing = new AbortController()
   const routes: Route[] = [
     ...numberRoutes({ monitor, metrics, options: resolved }),
     ...actionRoutes(monitor, resolved.allowed),
     ...streams.routes,
-    ...resolved.allowed.profiles ? profileRoutes(monitor.profiling()) : [],
+    ...resolved.allowed.profiles ? profileRoutes(monitor.profiling(), closing.signal) : [],
     ...pageRoutes(),
   ]
   const endpoint = new Endpoint({ routes, access, monitor, scrapeInterval: resolved.scrapeInterval })
@@ -77,7 +79,6 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
     },
     ...settling(monitor, resolved.settleAfter),
   })
-  let closed = false
 
   function memoryStatsMiddleware(request: IncomingMessage, response: ServerResponse, next?: Next): void {
     endpoint.handle(request, response, next)
@@ -88,10 +89,10 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
     events: { value: events, enumerable: true },
     close: {
       value: () => {
-        if (closed) return
-        closed = true
+        if (closing.signal.aborted) return
         ignore()
         endpoint.close()
+        closing.abort()
         streams.close()
         metrics.close()
         Monitor.release()

@@ -5,8 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../shared/problem.js'
 import type { Access } from './access.js'
+import { sendPprofProblem, type SendProblem } from './pprof-problem.js'
 import type { RequestCounter } from './requests.js'
 import { FORCED, type Route } from './route.js'
+import { noteServer } from './stopping.js'
 import type { Turns, Wait } from './turns.js'
 
 export type Next = (error?: unknown) => void
@@ -14,13 +16,9 @@ export type Next = (error?: unknown) => void
 /** What Express sets on a request. */
 type MountedRequest = IncomingMessage & { baseUrl?: unknown; originalUrl?: unknown }
 
-/**
- * Paths whose answer costs a forced collection, V8's sampling profiler has no other way. GETs among them are scrapes, which
- * some program may repeat without thinking, and are kept apart.
- */
-const FORCING: ReadonlySet<string> = new Set(['heap', 'allocs', 'callsites', 'mark', 'gc', 'settle', 'snapshot'])
 /** Seconds, where nobody knows how long the other operation takes. */
 const RETRY_AFTER = 5
+const CLOSED = { status: 404, detail: 'This endpoint is closed.' }
 
 export interface EndpointOptions {
   routes: readonly Route[]
@@ -46,18 +44,19 @@ export class Endpoint {
   }
 
   handle(request: MountedRequest, response: ServerResponse, next: Next | undefined): void {
+    const name = nameOf(request)
+    const routes = name === undefined ? [] : this.#routes.get(name) ?? []
     if (this.#closed) {
-      if (next === undefined) sendClosed(request, response)
+      if (next === undefined) senderFor(routes)(request, response, CLOSED)
       else next()
       return
     }
-    const name = nameOf(request)
-    const routes = name === undefined ? [] : this.#routes.get(name) ?? []
     // Where an app has given the endpoint no path of its own, the rest is the app's.
     if ((routes.length === 0 || isHome(request)) && next !== undefined && !isMounted(request)) {
       next()
       return
     }
+    noteServer(request)
     this.#options.monitor.requests.disregard(response)
     this.#answer(request, response, name ?? 'such path', routes).catch((error: unknown) => { fail(request, response, next, error) })
   }
@@ -69,25 +68,27 @@ export class Endpoint {
     const refusal = await this.#options.access.refusal(request, response, route)
     // authorize may have answered itself, or taken its time: the client may have left, and the endpoint have been closed.
     if (response.headersSent || response.writableEnded || response.destroyed) return
-    if (this.#closed) sendClosed(request, response)
-    else if (refusal !== undefined) sendProblem(request, response, refusal)
-    else if (routes.length === 0) sendProblem(request, response, { status: 404, detail: `There is no ${name}. There are ${[...this.#routes.keys()].filter(Boolean).sort().join(', ')}.` })
-    else if (route === undefined) sendProblem(request, response, { status: 405, detail: `Not with ${String(request.method)}.` }, { Allow: allow(routes) })
+    const send = senderFor(routes)
+    if (this.#closed) send(request, response, CLOSED)
+    else if (refusal !== undefined) send(request, response, refusal)
+    else if (routes.length === 0) send(request, response, { status: 404, detail: `There is no ${name}. There are ${[...this.#routes.keys()].filter(Boolean).sort().join(', ')}.` })
+    else if (route === undefined) send(request, response, { status: 405, detail: `Not with ${String(request.method)}.` }, { Allow: allow(routes) })
     else if (route.expensive) await this.#inTurn(request, response, route)
     else await route.handle(request, response)
   }
 
   async #inTurn(request: IncomingMessage, response: ServerResponse, route: Route): Promise<void> {
     const { monitor, scrapeInterval } = this.#options
-    if (request.method === 'HEAD') {
-      // It is not worth it.
-      response.end()
-      return
-    }
-    const forces = FORCING.has(route.path)
+    const { forces = false } = route
     const turn = monitor.turns.take(route.path, forces && route.method === 'GET' ? scrapeInterval : undefined)
     if (typeof turn !== 'function') {
-      refuseTurn(request, response, turn)
+      refuseTurn(request, response, turn, senderFor([route]))
+      return
+    }
+    if (request.method === 'HEAD') {
+      turn(false)
+      if (route.head === undefined) response.end()
+      else await route.head(request, response)
       return
     }
     // Whoever then forces none takes it off.
@@ -124,19 +125,20 @@ function protect(response: ServerResponse): void {
   response.setHeader('Cross-Origin-Resource-Policy', 'same-origin')
 }
 
-function sendClosed(request: IncomingMessage, response: ServerResponse): void {
-  sendProblem(request, response, { status: 404, detail: 'This endpoint is closed.' })
+/** `go tool pprof` may also ask for what there is not: Go has more profiles than V8. */
+function senderFor(routes: readonly Route[]): SendProblem {
+  return routes.every(({ pprof }) => pprof === true) ? sendPprofProblem : sendProblem
 }
 
 function allow(routes: readonly Route[]): string {
   return routes.flatMap(({ method }) => method === 'GET' ? ['GET', 'HEAD'] : [method]).join(', ')
 }
 
-function refuseTurn(request: IncomingMessage, response: ServerResponse, { reason, name, seconds }: Wait): void {
+function refuseTurn(request: IncomingMessage, response: ServerResponse, { reason, name, seconds }: Wait, send: SendProblem): void {
   const detail = reason === 'busy'
     ? `One expensive operation at a time: ${name} is running.`
     : `This forces a collection, and so did ${name} just now.`
-  sendProblem(request, response, { status: 429, detail, reason }, { 'Retry-After': seconds === undefined ? retryAfter(RETRY_AFTER) : String(seconds) })
+  send(request, response, { status: 429, detail, reason }, { 'Retry-After': seconds === undefined ? retryAfter(RETRY_AFTER) : String(seconds) })
 }
 
 function fail(request: IncomingMessage, response: ServerResponse, next: Next | undefined, error: unknown): void {

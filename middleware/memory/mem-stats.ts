@@ -98,9 +98,8 @@ export const MEM_STATS_SOURCES: Readonly<Record<keyof MemStats, string>> = {
 const PAUSES = 256
 const NS_PER_MS = 1_000_000
 
-/** Takes microseconds, and forces no collection. */
-export function memStats(gc: CollectionCounts): MemStats {
-  const heap: HeapInfo & { total_allocated_bytes?: number } = getHeapStatistics()
+/** Takes microseconds, and forces no collection. `heap`: the statistics to tell of. Default: those of now. */
+export function memStats(gc: CollectionCounts, heap: HeapInfo & { total_allocated_bytes?: number } = getHeapStatistics()): MemStats {
   const inUse = heap.used_heap_size
   return {
     Alloc: inUse,

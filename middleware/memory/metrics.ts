@@ -8,6 +8,7 @@ import type { VerdictState } from './verdict.js'
 export interface PrometheusRegistry {
   readonly contentType: string
   registerMetric(metric: object): void
+  getSingleMetric(name: string): object | undefined
   removeSingleMetric(name: string): void
   metrics(): Promise<string>
 }
@@ -58,6 +59,8 @@ const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help
 
 /** How many endpoints have their figures on a registry: they are the same ones. */
 const users = new WeakMap<PrometheusRegistry, number>()
+/** Metrics of ours, and whose figures they read. */
+const monitors = new WeakMap<object, Monitor>()
 
 export class Metrics {
   readonly #monitor: Monitor
@@ -69,9 +72,9 @@ export class Metrics {
     this.#monitor = monitor
     this.#given = registry
     if (registry === undefined) return
-    const count = users.get(registry) ?? 0
-    if (count === 0) register(registry, monitor)
-    users.set(registry, count + 1)
+    // Also where another endpoint has done so: the app may have cleared it since.
+    register(registry, monitor)
+    users.set(registry, (users.get(registry) ?? 0) + 1)
   }
 
   /** @throws NoPrometheusError */
@@ -86,7 +89,7 @@ export class Metrics {
     const left = (users.get(registry) ?? 1) - 1
     users.set(registry, left)
     if (left > 0) return
-    for (const [name] of METRICS) registry.removeSingleMetric(PREFIX + name)
+    for (const [name] of METRICS) if (hasOurs(registry, PREFIX + name, this.#monitor)) registry.removeSingleMetric(PREFIX + name)
   }
 }
 
@@ -102,11 +105,12 @@ async function ownRegistry(monitor: Monitor): Promise<PrometheusRegistry> {
   return registry
 }
 
-/** All of them, or, where the registry has one of these names already, none. */
+/** Those that it lacks, or, where it has others of these names, none. */
 function register(registry: PrometheusRegistry, monitor: Monitor): void {
   const registered: string[] = []
   try {
     for (const metric of metricsFor(monitor)) {
+      if (hasOurs(registry, metric.name, monitor)) continue
       registry.registerMetric(metric)
       registered.push(metric.name)
     }
@@ -114,6 +118,11 @@ function register(registry: PrometheusRegistry, monitor: Monitor): void {
     for (const name of registered) registry.removeSingleMetric(name)
     throw error
   }
+}
+
+function hasOurs(registry: PrometheusRegistry, name: string, monitor: Monitor): boolean {
+  const metric = registry.getSingleMetric(name)
+  return metric !== undefined && monitors.get(metric) === monitor
 }
 
 function metricsFor(monitor: Monitor): { name: string }[] {
@@ -126,6 +135,7 @@ function metricsFor(monitor: Monitor): { name: string }[] {
       get: () => Promise.resolve({ name: metric.name, help, type, aggregator: 'sum', values: valuesOf(figures(monitor)) }),
       reset: keepCounting,
     }
+    monitors.set(metric, monitor)
     return metric
   })
 }

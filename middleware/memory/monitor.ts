@@ -16,6 +16,8 @@ import { SourceMaps } from './profile/source-maps.js'
 import type { CallSiteSource, Verdict } from './verdict.js'
 import { MemoryWatch, warn } from './watch.js'
 
+const INSPECTOR_REMEDY = 'Allow the inspector (--allow-inspector with Node\'s permission model), or do without profiles: memoryStats({ profiles: false }).'
+
 export interface MonitorEvents {
   reading: [reading: Reading]
   pause: [pause: Pause]
@@ -54,8 +56,6 @@ export class Monitor extends EventEmitter<MonitorEvents> {
         grown: () => this.#profiling?.callSites.grown() ?? [],
       },
       settleWait,
-      // Each endpoint has its own idea of when to check, and calls settle() itself.
-      settleAfter: false,
       collect: () => this.gc.forcing(collectGarbage),
       onVerdict: (verdict, before) => {
         const outwardBefore = this.#outward(before)
@@ -124,7 +124,7 @@ export class Monitor extends EventEmitter<MonitorEvents> {
   #sampleHeap(): Required<ProfileTools> & { heap: HeapSampler; callSites: CallSiteSource } {
     const heap = new HeapSampler()
     // Why it cannot be sampled is said again to everybody who asks for a profile.
-    heap.start().catch(warn)
+    heap.start().catch((error: unknown) => { warn(error, INSPECTOR_REMEDY) })
     const sampler = { take: () => this.gc.forcing(() => heap.take()) }
     const maps = new SourceMaps()
     return { heap, sampler, maps, gc: () => this.gc.summary(), callSites: this.#inTurn(callSiteSource(sampler, maps)) }

@@ -77,8 +77,8 @@ function checkedRegistry(registry: unknown): PrometheusRegistry | undefined {
 
 function isRegistry(value: unknown): value is PrometheusRegistry {
   if (typeof value !== 'object' || value === null) return false
-  const { registerMetric, removeSingleMetric, metrics } = value as Partial<Record<keyof PrometheusRegistry, unknown>>
-  return typeof registerMetric === 'function' && typeof removeSingleMetric === 'function' && typeof metrics === 'function'
+  const { registerMetric, getSingleMetric, removeSingleMetric, metrics } = value as Partial<Record<keyof PrometheusRegistry, unknown>>
+  return [registerMetric, getSingleMetric, removeSingleMetric, metrics].every((method) => typeof method === 'function')
 }
 
 function resolveSettleAfter(value: number | false): number | false {

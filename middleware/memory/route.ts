@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 /** The header of an answer for which a full collection was forced. */
 export const FORCED = 'Forced-GC'
 
+export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
+
 /** Works on plain `node:http`, Express 4 and 5 alike. Who may ask, and when, is decided before `handle` is called. */
 export interface Route {
   method: 'GET' | 'POST'
@@ -11,5 +13,14 @@ export interface Route {
   path: string
   /** One of these at a time in a process. */
   expensive: boolean
-  handle: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
+  /**
+   * Whether the answer costs a forced collection: V8's sampling profiler has no other way. GETs among them are scrapes,
+   * which some program may repeat without thinking, and are kept apart. Default: false.
+   */
+  forces?: boolean
+  /** Whether `go tool pprof` asks for it, which is told in text what goes wrong. Default: false. */
+  pprof?: boolean
+  /** Answers HEAD where `handle` is expensive, as far as that can be said without doing it. Default: a head that says nothing of the content. */
+  head?: Handle
+  handle: Handle
 }

@@ -1,11 +1,11 @@
 /**
- * What looks at memory over time: the leak verdict and the settle check behind the two inputs that the endpoint has,
- * major collections and samples. Has no timers of its own.
+ * What looks at memory over time: the leak verdict, behind the two inputs that the endpoint has, major collections and
+ * samples, and the settle check, one at a time. Has no timers of its own.
  */
 import { inspect } from 'node:util'
 import { tell } from '../shared/listeners.js'
+import { SamplingError } from './profile/heap-sampler.js'
 import { settle, type SettleOptions, type SettleReport } from './settle.js'
-import { LoadDrop } from './settle/load-drop.js'
 import { LeakVerdict, type CallSiteSource, type CollectionInput, type SampleInput, type Verdict } from './verdict.js'
 
 export interface MemoryWatchOptions {
@@ -13,8 +13,6 @@ export interface MemoryWatchOptions {
   onVerdict?: ((verdict: Verdict, before: Verdict) => void) | undefined
   /** Call sites that grew, for the verdict's evidence. */
   callSites?: CallSiteSource | undefined
-  /** ms that load must have stayed low after a drop for a settle check; false: on request alone. */
-  settleAfter: number | false
   /** Called with the report of every settle check. What it throws becomes a process warning. */
   onSettle?: ((report: SettleReport) => void) | undefined
   /** Forces a full collection and waits; see `SettleOptions`. */
@@ -27,14 +25,12 @@ export class MemoryWatch {
   /** Of the last settle check. */
   lastSettle: SettleReport | undefined
   readonly #options: MemoryWatchOptions
-  readonly #loadDrop: LoadDrop | undefined
   #running: Promise<SettleReport> | undefined
 
   constructor(options: MemoryWatchOptions) {
     this.#options = options
-    const { callSites, onVerdict, settleAfter } = options
+    const { callSites, onVerdict } = options
     this.verdict = new LeakVerdict(callSites === undefined ? {} : { callSites })
-    this.#loadDrop = settleAfter === false ? undefined : new LoadDrop({ after: settleAfter })
     if (onVerdict !== undefined) this.verdict.on('change', (verdict, before) => { tellApp(() => { onVerdict(verdict, before) }) })
   }
 
@@ -46,7 +42,6 @@ export class MemoryWatch {
   /** Once a second or so. */
   sample(input: SampleInput): void {
     this.verdict.sample(input)
-    if (this.#loadDrop?.sample(input.time, input.requestsPerSecond) === true) void this.settle('load-drop').catch(warn)
   }
 
   /** Forces a collection. A second call while one runs gets the same report. */
@@ -69,7 +64,9 @@ export function tellApp(call: () => void): void {
   tell('memoryStats', 'ERR_MEMORY_STATS_LISTENER', call)
 }
 
-export function warn(error: unknown): void {
+/** With a stack, unless it is known what it means. */
+export function warn(error: unknown, remedy?: string): void {
   // As text: emitWarning() throws when given an error of another realm.
-  process.emitWarning(`memoryStats: ${inspect(error)}`, { type: 'MemoryStatsWarning' })
+  const text = error instanceof SamplingError ? error.message : inspect(error)
+  process.emitWarning(`memoryStats: ${text}${remedy === undefined ? '' : `. ${remedy}`}`, { type: 'MemoryStatsWarning' })
 }

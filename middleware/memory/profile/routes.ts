@@ -4,9 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
 import { memStats, type CollectionCounts } from '../mem-stats.js'
-import type { Route } from '../route.js'
-import { send, sendJson } from '../routes/send.js'
-import { announceCollection, answering, whileConnected } from './answers.js'
+import { sendPprofProblem } from '../pprof-problem.js'
+import type { Handle, Route } from '../route.js'
+import { JSON_TYPE, send, sendHead, sendJson, type Answer } from '../routes/send.js'
+import { announceCollection, answering, whileWanted } from './answers.js'
 import { CallSiteTable } from './call-sites.js'
 import { CPU_INTERVAL, takeCpuProfile } from './cpu-sampler.js'
 import type { HeapProfile, HeapSource } from './heap-sampler.js'
@@ -48,25 +49,40 @@ const CPU_COMMENTS = [
 const NO_ALLOCS = 'V8 cannot tell what was allocated and collected since: it has one sampling profiler for a process, which remembers '
   + 'either what is alive or everything that ever was, and heap needs what is alive. TotalAlloc in heap?debug=1 is the sum, from Node 26 on.'
 
-export function profileRoutes(tools: ProfileTools): Route[] {
+/** `closing`: the endpoint is closed, and what takes long is given up. Default: never. */
+export function profileRoutes(tools: ProfileTools, closing: AbortSignal = new AbortController().signal): Route[] {
   const { sampler, maps = new SourceMaps() } = tools
   const symbols = new SymbolTable()
   const sites = new CallSiteTable(sampler, maps)
-  const route = (method: Route['method'], path: string, expensive: boolean, handle: Route['handle']): Route => ({ method, path, expensive, handle: answering(handle) })
-  return [
-    route('GET', 'heap', true, (request, response) => heap(request, response, { ...tools, maps, symbols })),
-    route('GET', 'profile', true, (request, response) => processor(request, response, maps)),
-    route('GET', 'allocs', false, (request, response) => { sendProblem(request, response, { status: 404, detail: NO_ALLOCS }) }),
-    route('GET', 'cmdline', false, (_request, response) => { send(response, TEXT, commandLine()) }),
-    route('GET', 'callsites', true, async (_request, response) => { sendSites(response, await sites.sites()) }),
-    route('POST', 'mark', true, async (_request, response) => { sendSites(response, await sites.mark()) }),
-    ...symbolRoutes(symbols).map(({ method, path, expensive, handle }) => route(method, path, expensive, handle)),
+  const routes: Route[] = [
+    { method: 'GET', path: 'heap', pprof: true, expensive: true, forces: true, head: headOf(heapParameters), handle: (request, response) => heap(request, response, { ...tools, maps, symbols, closing }) },
+    { method: 'GET', path: 'profile', pprof: true, expensive: true, head: headOf(processorParameters), handle: (request, response) => processor(request, response, maps, closing) },
+    { method: 'GET', path: 'allocs', pprof: true, expensive: false, handle: (request, response) => { sendPprofProblem(request, response, { status: 404, detail: NO_ALLOCS }) } },
+    { method: 'GET', path: 'cmdline', pprof: true, expensive: false, handle: (_request, response) => { send(response, TEXT, commandLine()) } },
+    { method: 'GET', path: 'callsites', expensive: true, forces: true, head: headOf(() => ({ answer: JSON_TYPE })), handle: async (_request, response) => { sendSites(response, await sites.sites()) } },
+    { method: 'POST', path: 'mark', expensive: true, forces: true, handle: async (_request, response) => { sendSites(response, await sites.mark()) } },
+    ...symbolRoutes(symbols),
   ]
+  return routes.map(withAnswers)
 }
 
-type HeapTools = Required<ProfileTools> & { symbols: SymbolTable }
+function withAnswers(route: Route): Route {
+  const { head, handle, pprof = false } = route
+  const told = (given: Handle): Handle => answering(given, pprof ? sendPprofProblem : sendProblem)
+  return { ...route, handle: told(handle), ...head === undefined ? {} : { head: told(head) } }
+}
 
-async function heap(request: IncomingMessage, response: ServerResponse, tools: HeapTools): Promise<void> {
+type HeapTools = Required<ProfileTools> & { symbols: SymbolTable; closing: AbortSignal }
+
+interface HeapParameters {
+  /** For a difference; undefined: what is alive now. */
+  seconds: number | undefined
+  debug: number
+  answer: Answer
+}
+
+/** @throws ParameterError */
+function heapParameters(request: IncomingMessage): HeapParameters {
   const seconds = wholeParameter(request, 'seconds', SECONDS)
   const debug = wholeParameter(request, 'debug', { least: 0, most: 2 }) ?? 0
   // As Go has it; here a collection is forced in any case.
@@ -74,33 +90,41 @@ async function heap(request: IncomingMessage, response: ServerResponse, tools: H
   if (seconds !== undefined && debug > 0) {
     throw new ParameterError('seconds and debug exclude each other: a difference has no text form.')
   }
-  if (seconds !== undefined) await heapDifference(response, tools, seconds)
-  else if (debug > 0) await heapAsText(response, tools)
-  else {
-    const profile = await tools.sampler.take()
-    announceCollection(response)
-    send(response, attachment('heap'), await encodeHeap(profile, profile.stacks, tools.maps))
-  }
+  if (seconds !== undefined) return { seconds, debug, answer: attachment('heap-delta') }
+  return { seconds, debug, answer: debug > 0 ? TEXT : attachment('heap') }
 }
 
-async function heapAsText(response: ServerResponse, { sampler, gc, maps, symbols }: HeapTools): Promise<void> {
+async function heap(request: IncomingMessage, response: ServerResponse, tools: HeapTools): Promise<void> {
+  const { seconds, debug, answer } = heapParameters(request)
+  let body: string | Buffer | undefined
+  if (seconds !== undefined) body = await heapDifference(request, response, tools, seconds)
+  else if (debug > 0) body = await heapAsText(tools)
+  else {
+    const profile = await tools.sampler.take()
+    body = await encodeHeap(profile, profile.stacks, tools.maps)
+  }
+  if (body === undefined) return
+  announceCollection(response)
+  send(response, answer, body)
+}
+
+async function heapAsText({ sampler, gc, maps, symbols }: HeapTools): Promise<string> {
   const before = { stats: memStats(gc()), rss: process.memoryUsage.rss() }
   const { stacks, pauseMs, interval } = await sampler.take()
   const liveHeap = getHeapStatistics().used_heap_size
-  announceCollection(response)
-  send(response, TEXT, heapText({ stacks: await maps.resolve(stacks), symbols, before, liveHeap, pauseMs, interval }))
+  return heapText({ stacks: await maps.resolve(stacks), symbols, before, liveHeap, pauseMs, interval })
 }
 
-async function heapDifference(response: ServerResponse, { sampler, maps }: HeapTools, seconds: number): Promise<void> {
-  const profiles = await whileConnected(response, async (signal) => {
+/** Undefined where the client has left. */
+async function heapDifference(request: IncomingMessage, response: ServerResponse, { sampler, maps, closing }: HeapTools, seconds: number): Promise<Buffer | undefined> {
+  const profiles = await whileWanted(request, response, closing, async (signal) => {
     const then = await sampler.take()
     await delay(seconds * 1000, undefined, { signal, ref: false })
     return { then, now: await sampler.take() }
   })
-  if (profiles === undefined) return
+  if (profiles === undefined) return undefined
   const { then, now } = profiles
-  announceCollection(response)
-  send(response, attachment('heap-delta'), await encodeHeap(now, difference(then.stacks, now.stacks), maps, now.time - then.time))
+  return encodeHeap(now, difference(then.stacks, now.stacks), maps, now.time - then.time)
 }
 
 async function encodeHeap({ time, interval }: HeapProfile, stacks: readonly Stack[], maps: SourceMaps, duration?: number): Promise<Buffer> {
@@ -114,12 +138,17 @@ async function encodeHeap({ time, interval }: HeapProfile, stacks: readonly Stac
   return encodePprof(duration === undefined ? input : { ...input, duration })
 }
 
-async function processor(request: IncomingMessage, response: ServerResponse, maps: SourceMaps): Promise<void> {
-  const seconds = wholeParameter(request, 'seconds', SECONDS) ?? DEFAULT_SECONDS
-  const profile = await whileConnected(response, (signal) => takeCpuProfile(seconds * 1000, signal))
+/** @throws ParameterError */
+function processorParameters(request: IncomingMessage): { seconds: number; answer: Answer } {
+  return { seconds: wholeParameter(request, 'seconds', SECONDS) ?? DEFAULT_SECONDS, answer: attachment('profile') }
+}
+
+async function processor(request: IncomingMessage, response: ServerResponse, maps: SourceMaps, closing: AbortSignal): Promise<void> {
+  const { seconds, answer } = processorParameters(request)
+  const profile = await whileWanted(request, response, closing, (signal) => takeCpuProfile(seconds * 1000, signal))
   if (profile === undefined) return
   const { stacks, time, duration } = profile
-  send(response, attachment('profile'), await encodePprof({
+  send(response, answer, await encodePprof({
     stacks: await maps.resolve(stacks),
     types: CPU_TYPES,
     period: { type: 'cpu', unit: 'nanoseconds', value: CPU_INTERVAL * 1000 },
@@ -129,7 +158,12 @@ async function processor(request: IncomingMessage, response: ServerResponse, map
   }))
 }
 
-function attachment(name: string): { type: string; file: string } {
+/** Reads the parameters, which may be wrong, and does nothing. */
+function headOf(parameters: (request: IncomingMessage) => { answer: Answer }): Handle {
+  return (request, response) => { sendHead(response, parameters(request).answer) }
+}
+
+function attachment(name: string): Answer {
   return { type: 'application/octet-stream', file: `${name}.pb.gz` }
 }
 

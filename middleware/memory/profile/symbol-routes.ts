@@ -1,6 +1,6 @@
 /** `/symbol`, as Go's pprof.Symbol: which functions are at these addresses? */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { sendProblem } from '../../shared/problem.js'
+import { sendPprofProblem } from '../pprof-problem.js'
 import type { Route } from '../route.js'
 import { send } from '../routes/send.js'
 import { whileConnected } from './answers.js'
@@ -12,15 +12,15 @@ const MOST_BODY = 1024 * 1024
 
 export function symbolRoutes(symbols: SymbolTable): Route[] {
   return [
-    { method: 'GET', path: 'symbol', expensive: false, handle: (request, response) => { answer(response, rawQuery(request.url ?? ''), symbols) } },
-    { method: 'POST', path: 'symbol', expensive: false, handle: (request, response) => post(request, response, symbols) },
+    { method: 'GET', path: 'symbol', pprof: true, expensive: false, handle: (request, response) => { answer(response, rawQuery(request.url ?? ''), symbols) } },
+    { method: 'POST', path: 'symbol', pprof: true, expensive: false, handle: (request, response) => post(request, response, symbols) },
   ]
 }
 
 async function post(request: IncomingMessage, response: ServerResponse, symbols: SymbolTable): Promise<void> {
   const list = await whileConnected(response, () => bodyOf(request))
   if (response.destroyed) return
-  if (list === undefined) sendProblem(request, response, { status: 413, detail: `At most ${String(MOST_BODY)} octets of addresses.` })
+  if (list === undefined) sendPprofProblem(request, response, { status: 413, detail: `At most ${String(MOST_BODY)} octets of addresses.` })
   else answer(response, list, symbols)
 }
 

@@ -23,12 +23,12 @@ export function actionRoutes(monitor: Monitor, allowed: ResolvedMemoryStats['all
     sendProblem(request, response, { status: 403, detail: `POST ${name} is off: memoryStats({ ${name}: true }) turns it on.` })
   }
   return [
-    { method: 'POST', path: 'settle', expensive: true, handle: answering(settleRoute(monitor.watch)) },
+    { method: 'POST', path: 'settle', expensive: true, forces: true, handle: answering(settleRoute(monitor.watch)) },
     allowed.gc
-      ? { method: 'POST', path: 'gc', expensive: true, handle: answering((_request, response) => collect(monitor, response)) }
+      ? { method: 'POST', path: 'gc', expensive: true, forces: true, handle: answering((_request, response) => collect(monitor, response)) }
       : { method: 'POST', path: 'gc', expensive: false, handle: off('gc') },
     allowed.snapshot
-      ? { method: 'POST', path: 'snapshot', expensive: true, handle: (request, response) => snapshot(monitor, free, request, response) }
+      ? { method: 'POST', path: 'snapshot', expensive: true, forces: true, handle: (request, response) => snapshot(monitor, free, request, response) }
       : { method: 'POST', path: 'snapshot', expensive: false, handle: off('snapshot') },
   ]
 }

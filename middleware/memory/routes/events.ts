@@ -1,8 +1,9 @@
 /** `GET events`: what happens, as server-sent events, to a few that watch. */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../../shared/problem.js'
 import type { Monitor, MonitorEvents } from '../monitor.js'
 import type { Route } from '../route.js'
+import { stopOf } from '../stopping.js'
 
 /** More watch nothing: each of them is a connection that stays open. */
 const MOST = 16
@@ -13,18 +14,13 @@ const RECONNECT = 2000
 
 class Watcher {
   readonly response: ServerResponse
-  readonly #server: Server | undefined
+  /** Whether its server takes nobody new any more: then the stream must not hold up its stop. */
+  readonly isStopping: () => boolean
   #stalledSince = NaN
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.response = response
-    const { server } = request.socket as { server?: Server }
-    this.#server = server?.listening === true ? server : undefined
-  }
-
-  /** Whether its server takes nobody new any more: then the stream must not hold up its stop. */
-  get isStopping(): boolean {
-    return this.#server?.listening === false
+    this.isStopping = stopOf(request)
   }
 
   /** What can be missed is left out while the client does not read. */
@@ -106,7 +102,7 @@ export class EventStreams {
 
   #endStopping(): void {
     for (const watcher of [...this.#watchers]) {
-      if (!watcher.isStopping) continue
+      if (!watcher.isStopping()) continue
       this.#watchers.delete(watcher)
       watcher.response.end()
     }

@@ -14,6 +14,8 @@ function route(path: string, rest: Partial<Route> = {}): Route {
   return { method: 'GET', path, expensive: false, handle: (_request, response) => { response.end(`the ${path}`) }, ...rest }
 }
 
+const FORCING = { expensive: true, forces: true } as const
+
 function appWith(routes: Route[], now?: () => number): ReturnType<typeof express> {
   const endpoint = new Endpoint({
     routes, access: new Access(() => true), monitor: { turns: new Turns(now), requests: { disregard: () => undefined } }, scrapeInterval: 10_000,
@@ -46,7 +48,7 @@ describe('the path', () => {
 describe('what forces a collection', () => {
   it('says so, and comes no more often than every ten seconds', async () => {
     let time = 0
-    const app = appWith([route('heap', { expensive: true }), route('callsites', { expensive: true }), route('profile', { expensive: true }), route('mark', { expensive: true, method: 'POST' })], () => time)
+    const app = appWith([route('heap', FORCING), route('callsites', FORCING), route('profile', { expensive: true }), route('mark', { ...FORCING, method: 'POST' })], () => time)
     await request(app).get('/debug/pprof/heap').expect(200).expect('Forced-GC', 'true')
     time = 2500
     const { text } = await request(app).get('/debug/pprof/callsites').expect(429).expect('Retry-After', '8')
@@ -60,8 +62,17 @@ describe('what forces a collection', () => {
 
   it('is not done for a HEAD', async () => {
     const handle = jest.fn<Route['handle']>()
-    const { headers } = await request(appWith([route('heap', { expensive: true, handle })])).head('/debug/pprof/heap').expect(200)
-    expect([handle.mock.calls.length, headers['cache-control']]).toEqual([0, 'no-store'])
+    const head: Route['handle'] = (_request, response) => { response.setHeader('Content-Type', 'text/x-heap').end() }
+    const app = appWith([route('heap', { ...FORCING, handle, head })])
+    const { headers } = await request(app).head('/debug/pprof/heap').expect(200).expect('Content-Type', 'text/x-heap')
+    expect([handle.mock.calls.length, headers['cache-control'], headers['forced-gc']]).toEqual([0, 'no-store', undefined])
+  })
+
+  it('is refused to a HEAD as it is to a GET, which a HEAD keeps from nothing', async () => {
+    const app = appWith([route('heap', FORCING)], () => 0)
+    await request(app).head('/debug/pprof/heap').expect(200)
+    await request(app).get('/debug/pprof/heap').expect(200)
+    await request(app).head('/debug/pprof/heap').expect(429).expect('Retry-After', '10')
   })
 })
 

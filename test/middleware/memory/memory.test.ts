@@ -3,6 +3,7 @@ import http from 'node:http'
 import { Session } from 'node:inspector/promises'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
+import express4 from 'express4'
 import { Gauge, Registry, type OpenMetricsContentType } from 'prom-client'
 import request from 'supertest'
 import { memoryStats, type MemoryStats, type MemoryStatsOptions, type SettleReport } from '../../../middleware/memory.js'
@@ -37,6 +38,7 @@ function problem({ status, headers, body }: Answer): Record<string, unknown> {
   return parsed
 }
 
+const JSON_ONLY = { Accept: 'application/json' }
 const PROTECTED = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
 describe.each(CARRIERS)('%s', (carrier) => {
@@ -47,7 +49,7 @@ describe.each(CARRIERS)('%s', (carrier) => {
     expect(headers).toMatchObject({ ...PROTECTED, 'content-type': 'application/json', 'cross-origin-resource-policy': 'same-origin' })
     const { process: { pid }, memStats, v8, memoryUsage, spaces } = JSON.parse(body) as Record<string, Record<string, number>> & { process: { pid: number }; spaces: { name: string }[] }
     expect(pid).toBe(process.pid)
-    expect(memStats?.['HeapSys']).toBe(v8?.['total_heap_size'])
+    expect([memStats?.['HeapSys'], memStats?.['HeapAlloc']]).toEqual([v8?.['total_heap_size'], v8?.['used_heap_size']])
     expect(memoryUsage?.['rss']).toBeGreaterThan(10_000_000)
     expect(spaces.map(({ name }) => name)).toEqual(expect.arrayContaining(['new_space', 'old_space']))
   })
@@ -127,7 +129,7 @@ describe.each(CARRIERS)('%s', (carrier) => {
 
   it('what is not there is a 404, another method a 405 with Allow, HEAD a GET without its body', async () => {
     const subject = await start(carrier)
-    expect(problem(await subject.get('nothing'))).toMatchObject({ status: 404, detail: expect.stringContaining('memstats, metrics') })
+    expect(problem(await subject.get('nothing', JSON_ONLY))).toMatchObject({ status: 404, detail: expect.stringContaining('memstats, metrics') })
     const wrong = await subject.request('DELETE', 'memstats').answer
     expect(problem(wrong)).toMatchObject({ status: 405 })
     expect(wrong.headers).toMatchObject({ ...PROTECTED, allow: 'GET, HEAD' })
@@ -136,6 +138,19 @@ describe.each(CARRIERS)('%s', (carrier) => {
     expect([head.status, head.body, head.headers['content-type']]).toEqual([200, '', 'application/json'])
     expect(Number(head.headers['content-length'])).toBeGreaterThan(1000)
     expect((await subject.request('HEAD', 'events').answer).headers['content-type']).toBe('text/event-stream')
+  })
+
+  it.each([
+    'heap', 'heap?debug=1', 'heap?seconds=1', 'heap?seconds=0', 'profile?seconds=1', 'profile?seconds=none', 'callsites', 'allocs',
+    'cmdline', 'symbol?0x1', 'memstats', 'metrics', 'history', '', 'page.js', 'nothing', 'settle',
+  ])('HEAD of "%s" says what GET does, and forces nothing', async (path) => {
+    const subject = await start(carrier, { scrapeInterval: 0 })
+    const head = await subject.request('HEAD', path).answer
+    const get = await subject.get(path)
+    const said = ({ status, headers }: Answer): unknown[] => [status, ...['content-type', 'content-disposition', 'allow', ...Object.keys(PROTECTED), 'cross-origin-resource-policy'].map((name) => headers[name])]
+    expect(said(head)).toEqual(said(get))
+    expect([head.body, head.headers['forced-gc']]).toEqual(['', undefined])
+    expect(head.headers['content-length']).not.toBe('0')
   })
 
   it('requests of the whole app count, those to the endpoint do not', async () => {
@@ -201,7 +216,7 @@ it('a wrong parameter forces nothing, says so, and is no scrape that the next on
 
 it('says of a path that cannot be one of its own that there is none', async () => {
   const app = express().use('/debug', endpoint({ authorize: () => true }))
-  const { text } = await request(app).get('/debug/heap/').expect(404)
+  const { text } = await request(app).get('/debug/heap/').set(JSON_ONLY).expect(404)
   expect((JSON.parse(text) as { detail: string }).detail).toMatch(/^There is no such path\. There are allocs, callsites, /)
 })
 
@@ -210,9 +225,21 @@ describe('where the inspector may not be used', () => {
     jest.spyOn(process, 'emitWarning').mockReturnValue()
     jest.spyOn(Session.prototype, 'connect').mockImplementation(() => { throw new Error('Access to this API has been restricted') })
     const app = express().use('/debug', endpoint({ authorize: () => true, gc: true }))
-    const { text, headers } = await (method === 'GET' ? request(app).get(`/debug/${path}`) : request(app).post(`/debug/${path}`)).expect(503)
+    const { text, headers } = await (method === 'GET' ? request(app).get(`/debug/${path}`) : request(app).post(`/debug/${path}`)).set(JSON_ONLY).expect(503)
     expect((JSON.parse(text) as { detail: string }).detail).toContain('Access to this API has been restricted')
     expect(headers['forced-gc']).toBeUndefined()
+  })
+
+  it('one line says so at the start, and what to do', async () => {
+    const warnings: string[] = []
+    const warned = new Promise<void>((resolve) => {
+      jest.spyOn(process, 'emitWarning').mockImplementation((text) => { warnings.push(String(text)); resolve() })
+    })
+    jest.spyOn(Session.prototype, 'connect').mockImplementation(() => { throw new Error('Access to this API has been restricted') })
+    endpoint()
+    await warned
+    expect(warnings).toEqual(['memoryStats: the heap cannot be sampled: Access to this API has been restricted. '
+      + 'Allow the inspector (--allow-inspector with Node\'s permission model), or do without profiles: memoryStats({ profiles: false }).'])
   })
 })
 
@@ -229,6 +256,40 @@ describe('the registry', () => {
     expect(await registry.metrics()).toContain('express_responder_heap_used_bytes')
     other.close()
     expect(await registry.metrics()).not.toContain('express_responder')
+  })
+
+  it('that the app has cleared gets them again with the next endpoint, until the last of all is closed', async () => {
+    const registry = new Registry()
+    const one = endpoint({ registry })
+    registry.clear()
+    registry.registerMetric(new Gauge({ name: 'of_the_app', help: 'Its own.', registers: [] }))
+    const other = endpoint({ registry })
+    expect(await registry.metrics()).toMatch(/^express_responder_heap_used_bytes \d+$/m)
+    one.close()
+    expect(await registry.metrics()).toMatch(/^express_responder_heap_used_bytes \d+$/m)
+    other.close()
+    expect(registry.getMetricsAsArray()).toHaveLength(1)
+  })
+
+  it('that lacks some of them gets those, each once', async () => {
+    const registry = new Registry<OpenMetricsContentType>()
+    registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+    endpoint({ registry })
+    const names = async (): Promise<string[]> => (await registry.metrics()).split('\n').filter((line) => line.startsWith('# TYPE'))
+    const all = await names()
+    registry.removeSingleMetric('express_responder_heap_used_bytes')
+    endpoint({ registry })
+    expect((await names()).sort()).toEqual(all.sort())
+  })
+
+  it('keeps what the app itself has registered by these names since it cleared it', () => {
+    const registry = new Registry()
+    const stats = endpoint({ registry })
+    registry.clear()
+    registry.registerMetric(new Gauge({ name: 'express_responder_heap_used_bytes', help: 'Of the app.', registers: [] }))
+    expect(() => endpoint({ registry })).toThrow(/^memoryStats: option registry: it has metrics of these names already/)
+    stats.close()
+    expect(registry.getMetricsAsArray()).toHaveLength(1)
   })
 
   it('may speak OpenMetrics', async () => {
@@ -274,6 +335,12 @@ describe('where it is mounted', () => {
     expect((await request(app).get('/')).text).toBe('home')
     expect((await request(app).get('/shop/history')).text).toBe('shop')
     await request(app).get('/memstats').expect(200).expect('Content-Type', 'application/json')
+  })
+
+  it.each([['Express 5', express, '/debug/pprof/*path'], ['Express 4', express4, '/debug/pprof/*']] as const)('as a route it passes everything on: %s', async (_name, create, path) => {
+    const app = create()
+    app.all(path, endpoint()).use((_request, response) => { response.send('next') })
+    for (const name of ['', 'memstats', 'nothing']) expect((await request(app).get(`/debug/pprof/${name}`)).text).toBe('next')
   })
 
   it('plain http with next: what it does not know is the next one\'s', async () => {

@@ -86,6 +86,15 @@ describe('the monitor', () => {
     expect(monitor.watch.lastSettle).toBe(reports[0])
   })
 
+  it('without an endpoint that wants it, nothing is checked after load has dropped', () => {
+    endpoint()
+    const monitor = shared()
+    live(monitor, [0, 60], (minute) => ({ rate: minute < 30 ? 50 : 1 }))
+    const turn = monitor.turns.take('gc')
+    expect(turn).toBeInstanceOf(Function)
+    expect(monitor.watch.lastSettle).toBeUndefined()
+  })
+
   it('does not keep the process alive', () => {
     const program = `
       import { memoryStats } from 'express-responder/memory'

@@ -13,7 +13,7 @@ const MINUTE = 60_000
 function watchWith(options: Partial<MemoryWatchOptions> = {}): { watch: MemoryWatch; collected: () => number } {
   let count = 0
   const collect = (): Promise<void> => { count++; return Promise.resolve() }
-  return { watch: new MemoryWatch({ settleAfter: false, settleWait: 0, collect, ...options }), collected: () => count }
+  return { watch: new MemoryWatch({ settleWait: 0, collect, ...options }), collected: () => count }
 }
 
 function live(watch: MemoryWatch, minutes: readonly [from: number, to: number], at: (minute: number) => { live?: number; rate?: number }): void {
@@ -45,19 +45,13 @@ describe('the watch', () => {
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('of the app'), { code: 'ERR_MEMORY_STATS_LISTENER' })
   })
 
-  it('checks once after load has dropped, where that is wanted', async () => {
+  it('remembers the last settle check, and calls back with its report', async () => {
     const reports: SettleReport[] = []
-    let reported: () => void = () => undefined
-    const first = new Promise<void>((resolve) => { reported = resolve })
-    const { watch, collected } = watchWith({ settleAfter: 5 * MINUTE, onSettle: (report) => { reports.push(report); reported() } })
-    live(watch, [0, 90], (minute) => ({ rate: minute < 30 ? 50 : 1 }))
-    await first
-    expect(collected()).toBe(1)
-    expect(reports[0]).toMatchObject({ trigger: 'load-drop' })
-    expect(watch.lastSettle).toBe(reports[0])
-    const { watch: without, collected: none } = watchWith()
-    live(without, [0, 90], (minute) => ({ rate: minute < 30 ? 50 : 1 }))
-    expect(none()).toBe(0)
+    const { watch, collected } = watchWith({ onSettle: (report) => { reports.push(report) } })
+    expect(watch.lastSettle).toBeUndefined()
+    const report = await watch.settle('load-drop')
+    expect(report.trigger).toBe('load-drop')
+    expect([reports, watch.lastSettle, collected()]).toEqual([[report], report, 1])
   })
 })
 

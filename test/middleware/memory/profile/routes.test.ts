@@ -55,7 +55,7 @@ describe.each(Object.values(TRANSPORTS))('profiles over $name', (transport) => {
   afterEach(() => running.stop())
 
   const ask = (path: string, request: HttpRequest = {}): Promise<HttpResponse> => (
-    fetchFrom(running.server, { port: running.port, path: `/debug/pprof/${path}`, ...request })
+    fetchFrom(running.server, { port: running.port, path: `/debug/pprof/${path}`, headers: { Accept: 'application/json' }, ...request })
   )
   const problem = (response: HttpResponse): unknown => {
     expect(response.headers['content-type']).toBe('application/problem+json')
@@ -196,10 +196,11 @@ describe.each(Object.values(TRANSPORTS))('profiles over $name', (transport) => {
   })
 })
 
-it('the routes, and which of them are expensive', () => {
-  const routes = profileRoutes({ sampler: new Source(), gc: () => gc }).map(({ method, path, expensive }) => `${method} ${path}${expensive ? ', expensive' : ''}`)
+it('the routes, which of them are expensive, and which force a collection', () => {
+  const routes = profileRoutes({ sampler: new Source(), gc: () => gc })
+    .map(({ method, path, expensive, forces = false }) => `${method} ${path}${expensive ? ', expensive' : ''}${forces ? ', forces' : ''}`)
   expect(routes).toEqual([
-    'GET heap, expensive', 'GET profile, expensive', 'GET allocs', 'GET cmdline', 'GET callsites, expensive', 'POST mark, expensive',
+    'GET heap, expensive, forces', 'GET profile, expensive', 'GET allocs', 'GET cmdline', 'GET callsites, expensive, forces', 'POST mark, expensive, forces',
     'GET symbol', 'POST symbol',
   ])
 })

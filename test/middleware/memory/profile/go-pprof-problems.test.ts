@@ -1,0 +1,78 @@
+/** What `go tool pprof` prints where the endpoint has no profile for it: the reason, and not the status alone. */
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { describeIfInstalled } from '../../../proxies/support/installed.js'
+import { findProgram } from '../../../proxies/support/programs.js'
+import { Subject } from '../subject.js'
+
+const go = findProgram('go')
+const subjects: Subject[] = []
+
+afterEach(() => {
+  for (const subject of subjects.splice(0)) subject.stop()
+})
+
+async function start(...args: Parameters<typeof Subject.start>): Promise<Subject> {
+  const subject = await Subject.start(...args)
+  subjects.push(subject)
+  return subject
+}
+
+describeIfInstalled({ package: 'golang-go', installed: go !== undefined }, 'go tool pprof', () => {
+  let directory: string
+  let subject: Subject
+  let asked = (): void => undefined
+
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'pprof-'))
+    subject = await start('Express 5 over FastCGI', { authorize: ({ headers }) => { asked(); return headers['x-nobody'] === undefined } })
+  })
+
+  afterEach(() => {
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  /** What it says of a path that it cannot have. */
+  const complaint = async (path: string): Promise<string> => {
+    const environment = { ...process.env, PPROF_TMPDIR: directory, HOME: directory, GOFLAGS: '' }
+    const failed = promisify(execFile)(String(go), ['tool', 'pprof', '-top', `http://127.0.0.1:${String(subject.port)}/debug/pprof/${path}`], { env: environment, cwd: directory })
+    return failed.then(({ stdout }) => stdout, (error: unknown) => (error as { stderr: string }).stderr)
+  }
+
+  it.each([
+    ['heap?seconds=301', '400 Bad Request - seconds=301: give one whole number from 1 to 300.'],
+    ['allocs', '404 Not Found - V8 cannot tell what was allocated and collected since: '],
+    ['goroutine', '404 Not Found - There is no goroutine. There are allocs, callsites, '],
+  ])('%s', async (path, reason) => {
+    expect(await complaint(path)).toContain(`server response: ${reason}`)
+  })
+
+  it('one expensive operation at a time', async () => {
+    const begun = new Promise<void>((resolve) => { asked = resolve })
+    const { request } = subject.request('GET', 'profile?seconds=300')
+    await begun
+    expect(await complaint('heap')).toContain('server response: 429 Too Many Requests - One expensive operation at a time: profile is running.')
+    request.destroy()
+  })
+})
+
+it.each([
+  ['of Go\'s client, which accepts anything', {}, 'text/plain; charset=utf-8'],
+  ['of curl', { Accept: '*/*' }, 'text/plain; charset=utf-8'],
+  ['of a browser', { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }, 'text/plain; charset=utf-8'],
+  ['of an image', { Accept: 'image/png' }, 'text/plain; charset=utf-8'],
+  ['of JSON', { Accept: 'application/json' }, 'application/problem+json'],
+  ['of problems', { Accept: 'application/problem+json, */*;q=0.1' }, 'application/problem+json'],
+])('to the request %s', async (_name, headers, type) => {
+  const subject = await start('plain http', { authorize: () => false })
+  for (const path of ['heap', 'profile', 'symbol', 'allocs', 'cmdline', 'goroutine']) {
+    const answer = await subject.get(path, headers)
+    expect([answer.status, answer.headers['content-type'], answer.headers['cache-control']]).toEqual([403, type, 'no-store'])
+    expect(answer.headers['x-go-pprof']).toBe(type.startsWith('text') ? '1' : undefined)
+  }
+  expect((await subject.get('memstats', headers)).headers['content-type']).toBe('application/problem+json')
+})
