@@ -53,13 +53,15 @@ describeIfInstalled(CHROMIUM, 'the button for heap snapshots', () => {
     // The app has collected of its own accord too: the stroke of the one that was forced stays.
     await page.locator('#chart .collection.forced[d^="M"]').waitFor({ state: 'attached' })
     await says(page, '#connection', 'Live')
+    expect(await page.locator('#snapshot-off').isVisible()).toBe(false)
     expect(complaints).toEqual([])
   })
 
-  it('is not there unless the app allows snapshots', async () => {
+  it('is not there unless the app allows snapshots, and the page says how it would', async () => {
     const { page } = await open({ gc: true })
     await page.getByRole('button', { name: 'Collect now' }).waitFor()
     expect(await page.getByRole('button', { name: 'Take a snapshot' }).count()).toBe(0)
     expect(await page.getByRole('heading', { name: 'Heap snapshot' }).count()).toBe(0)
+    expect(await textOf(page, '#snapshot-off')).toBe('Heap snapshots are off: memoryStats({ snapshot: true }) turns them on.')
   })
 })
