@@ -1,16 +1,11 @@
 /** An app behind a cap, whose handlers end when the test says so. */
-import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
-import express4 from 'express4'
-import express5 from 'express'
-import { createServer, gateway } from '../../../lib/index.js'
 import type { ConcurrencyLimit } from '../../../middleware/concurrency.js'
+import { mount, serverFor, type Carrier, type Handler } from '../carriers.js'
 
-export const CARRIERS = ['Express 5 over HTTP', 'Express 4 over HTTP', 'Express 5 over FastCGI', 'plain http'] as const
-export type Carrier = (typeof CARRIERS)[number]
-
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+export { CARRIERS, type Carrier, type Handler } from '../carriers.js'
 
 export interface Answer {
   status: number
@@ -43,9 +38,11 @@ export class Subject {
 
   static async start(carrier: Carrier, cap: ConcurrencyLimit | ConcurrencyLimit[], handler?: Handler): Promise<Subject> {
     const holder: { subject?: Subject } = {}
-    const app = mount(carrier, [cap].flat(), handler ?? ((request, response) => {
-      holder.subject?.enter(new Visit(request, response))
-    }))
+    const app = mount(carrier, {
+      middleware: [cap].flat(),
+      handler: handler ?? ((request, response) => { holder.subject?.enter(new Visit(request, response)) }),
+      route: '/route/:id',
+    })
     const closers: (() => void)[] = []
     const server = serverFor(carrier, app, closers)
     server.listen(0, '127.0.0.1')
@@ -95,35 +92,4 @@ export class Subject {
     for (const agent of this.#agents) agent.destroy()
     for (const close of this.#closers) close()
   }
-}
-
-function mount(carrier: Carrier, caps: ConcurrencyLimit[], handler: Handler): RequestListener {
-  if (carrier === 'plain http') {
-    return (request, response) => {
-      const step = (index: number): void => {
-        const cap = caps[index]
-        if (cap === undefined) handler(request, response)
-        else cap(request, response, (error) => {
-          if (error === undefined) step(index + 1)
-          else response.destroy()
-        })
-      }
-      step(0)
-    }
-  }
-  const app = carrier.startsWith('Express 4') ? express4() : express5()
-  app.set('env', 'test')
-  for (const cap of caps) app.use(cap)
-  app.get('/route/:id', handler)
-  app.use(handler)
-  return app as RequestListener
-}
-
-function serverFor(carrier: Carrier, app: RequestListener, closers: (() => void)[]): http.Server {
-  if (carrier === 'Express 5 over FastCGI') {
-    const fastcgi = createServer(app)
-    closers.push(() => { fastcgi.close() })
-    return gateway(fastcgi)
-  }
-  return http.createServer(app)
 }

@@ -11,7 +11,7 @@ import { createServer } from '../../../lib/index.js'
 import { rateLimit, type RateLimitOptions } from '../../../middleware/rate-limit.js'
 import { FastCgiClient } from '../../support/fastcgi-client.js'
 import { listen, portOf } from '../../support/http.js'
-import { mount, Subject, type Answer, type ErrorAnswer, type Setup } from './subject.js'
+import { mountLimits, Subject, type Answer, type ErrorAnswer, type Setup } from './subject.js'
 
 const closers: (() => unknown)[] = []
 
@@ -131,7 +131,7 @@ it('a proxy that is trusted and tells the client only where Express does not loo
 
 it('from elsewhere, clients may have written the header themselves: they are counted, and the operator is told once', async () => {
   const log = new Log()
-  const server = createServer(mount('Express 5 over HTTP', [rateLimit({ limit: 1, logger: log })], (_request, response) => { response.end('ok') }))
+  const server = createServer(mountLimits('Express 5 over HTTP', [rateLimit({ limit: 1, logger: log })], (_request, response) => { response.end('ok') }))
   closers.push(() => { server.close() })
   const client = await FastCgiClient.connect(portOf(await listen(server)))
   closers.push(() => { client.socket.destroy() })
@@ -146,7 +146,7 @@ it.each([
   [{ SERVER_ADDR: '192.0.2.80' }, 'Over FastCGI the web server must send REMOTE_ADDR'],
   [{ REMOTE_ADDR: 'unix:' }, "'unix:' is no address of a client"],
 ])('FastCGI with %p: refused', async (given, message) => {
-  const server = createServer(mount('Express 5 over HTTP', [rateLimit({ logger: new Log() })], (_request, response) => { response.end('ok') }))
+  const server = createServer(mountLimits('Express 5 over HTTP', [rateLimit({ logger: new Log() })], (_request, response) => { response.end('ok') }))
   closers.push(() => { server.close() })
   const client = await FastCgiClient.connect(portOf(await listen(server)))
   closers.push(() => { client.socket.destroy() })

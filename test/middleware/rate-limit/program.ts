@@ -4,12 +4,12 @@ import http from 'node:http'
 import { RedisStore, type RedisReply } from 'rate-limit-redis'
 import { createClient } from 'redis'
 import { rateLimit } from '../../../middleware/rate-limit.js'
-import { mount } from './subject.js'
+import { mountLimits } from './subject.js'
 
 const client = createClient({ url: process.argv[2] ?? '' })
 await client.connect()
 const store = new RedisStore({ sendCommand: (...command) => client.sendCommand<RedisReply>(command) })
 const limit = rateLimit({ windowMs: 3_600_000, limit: 3, store })
-const server = http.createServer(mount('Express 5 over HTTP', [limit], (_request, response) => { response.end(String(process.pid)) }))
+const server = http.createServer(mountLimits('Express 5 over HTTP', [limit], (_request, response) => { response.end(String(process.pid)) }))
 server.listen(0, '127.0.0.1', () => { process.send?.((server.address() as AddressInfo).port) })
 process.on('disconnect', () => { process.exit() })

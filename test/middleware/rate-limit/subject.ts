@@ -3,16 +3,14 @@ import { once } from 'node:events'
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import http2 from 'node:http2'
 import net from 'node:net'
-import express4 from 'express4'
-import express5, { type NextFunction, type Request, type Response } from 'express'
-import { createServer, gateway } from '../../../lib/index.js'
 import type { RateLimit } from '../../../middleware/rate-limit.js'
 import { portOf, readResponse } from '../../support/http.js'
+import { CARRIERS as COMMON, mount, serverFor, type Handler } from '../carriers.js'
 
-export const CARRIERS = ['Express 5 over HTTP', 'Express 4 over HTTP', 'Express 5 over FastCGI', 'plain http', 'plain HTTP/2'] as const
+export const CARRIERS = [...COMMON, 'plain HTTP/2'] as const
 export type Carrier = (typeof CARRIERS)[number]
 
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+export type { Handler } from '../carriers.js'
 
 export interface Answer {
   status: number
@@ -54,12 +52,11 @@ export class Subject {
   private constructor(limits: RateLimit[], { carrier = 'plain http', handler, settings = {}, socketPath }: Setup) {
     this.#carrier = carrier
     this.#socketPath = socketPath
-    const app = mount(carrier, limits, (request, response) => {
+    this.server = this.#serve(mountLimits(carrier, limits, (request, response) => {
       this.handled += 1
       if (handler === undefined) response.end('ok')
       else handler(request, response)
-    }, settings)
-    this.server = this.#serve(app)
+    }, settings))
   }
 
   static async start(limits: RateLimit | RateLimit[], setup: Setup = {}): Promise<Subject> {
@@ -117,44 +114,17 @@ export class Subject {
       this.#closers.push(() => { server.close() })
       return server
     }
-    const server = this.#carrier === 'Express 5 over FastCGI' ? this.#gateway(app) : http.createServer(app)
+    const server = serverFor(this.#carrier, app, this.#closers)
     this.#closers.push(() => {
       server.close()
       server.closeAllConnections()
     })
     return server
   }
-
-  #gateway(app: RequestListener): http.Server {
-    const fastcgi = createServer(app)
-    this.#closers.push(() => { fastcgi.close() })
-    return gateway(fastcgi)
-  }
 }
 
-export function mount(carrier: Carrier, limits: RateLimit[], handler: Handler, settings: Record<string, unknown> = {}): RequestListener {
-  if (carrier.startsWith('plain')) {
-    return (request, response) => {
-      const step = (index: number): void => {
-        const limit = limits[index]
-        if (limit === undefined) handler(request, response)
-        else limit(request, response, (error) => {
-          if (error === undefined) step(index + 1)
-          else answerError(error, response)
-        })
-      }
-      step(0)
-    }
-  }
-  const app = carrier.startsWith('Express 4') ? express4() : express5()
-  app.set('env', 'test')
-  for (const [name, value] of Object.entries(settings)) app.set(name, value)
-  for (const limit of limits) app.use(limit)
-  app.use(handler)
-  // Express asks for four parameters.
-  // eslint-disable-next-line @typescript-eslint/no-unused-vars
-  app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => { answerError(error, response) })
-  return app as RequestListener
+export function mountLimits(carrier: Carrier, limits: RateLimit[], handler: Handler, settings: Record<string, unknown> = {}): RequestListener {
+  return mount(carrier, { middleware: limits, handler, onError: answerError, settings })
 }
 
 function answerError(error: unknown, response: ServerResponse): void {

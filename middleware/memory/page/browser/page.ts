@@ -152,6 +152,7 @@ function showTools({ gc, snapshot, profiles }: Allowed): void {
   byId('profiles-off').hidden = profiles
   byId('gc-tool').hidden = !gc
   byId('snapshot-tool').hidden = !snapshot
+  byId('snapshot-off').hidden = snapshot
 }
 
 function showConnection(state: ConnectionState): void {

@@ -30,9 +30,10 @@ export interface Fact {
 export function factsOf({ state, since, evidence }: Verdict, now: number): Fact[] {
   const quantity = Object.hasOwn(QUANTITIES, evidence.quantity) ? QUANTITIES[evidence.quantity] : evidence.quantity
   const periods = `${count(evidence.points, 'period')}, ${String(evidence.pointsNeeded)} needed`
-  const basis = { name: 'Major collections', value: evidence.collections.toLocaleString('en'), note: `${periods}${evidence.likeLoad ? '; at like load' : ''}` }
+  // Not all that there were: the verdict passes over the first minutes, and is as old as the last period that is over.
+  const basis = { name: 'Collections judged', value: evidence.collections.toLocaleString('en'), note: `${periods}${evidence.likeLoad ? '; at like load' : ''}` }
   const begun = { name: 'Since', value: since > 0 ? moment(since, now) : 'the start', note: since > 0 ? ago(now - since) : '' }
-  if (state === 'warming') return [{ ...basis, note: periods }, begun]
+  if (state === 'warming') return [{ ...basis, note: `${periods}; those of the first minutes do not count` }, begun]
   return [
     { name: 'Slope', ...slopeOf(evidence, quantity) },
     { name: 'Time to the limit', ...limitOf(evidence) },

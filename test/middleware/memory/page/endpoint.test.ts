@@ -108,6 +108,8 @@ describeIfInstalled(CHROMIUM, 'the memory page in front of its endpoint', () => 
     await page.getByRole('button', { name: 'Collect now' }).click()
     await says(page, '#tools-message', 'A collection was forced')
     await says(page, '#note-live-heap', 'forced GC')
+    // Beside it the verdict, which is warming up, has judged none.
+    expect(await textOf(page, '#verdict-facts')).toMatch(/^Collections judged\s+0\s+0 periods, \d+ needed; those of the first minutes do not count\s/)
     expect(complaints).toEqual([])
   })
 

@@ -1,6 +1,7 @@
 /**
- * A day of samples and collections on a clock that is moved by hand, for an endpoint with everything on; prints how much
- * heap and external memory there is more than before, after all garbage has been collected.
+ * A day of samples and collections on a clock that is moved by hand, for an endpoint with everything on and V8's sampling
+ * heap profiler running, as in production, in an app that holds something; prints how much heap and external memory there
+ * is more than before and not the app's, after all garbage has been collected, and what the profiler has found: octets.
  */
 import { Registry } from 'prom-client'
 import { memoryStats } from '../../../../middleware/memory.js'
@@ -18,6 +19,10 @@ function held(): { heap: number; external: number } {
 const before = held()
 const stats = memoryStats({ authorize: () => true, gc: true, registry: new Registry(), settleAfter: 3_600_000 })
 const monitor = Monitor.acquire()
+const { sampler } = monitor.profiling()
+const withoutApp = held()
+const app = Array.from({ length: 400_000 }, (_, index) => ({ index }))
+const withApp = held()
 const { now: start } = monitor.latest
 for (let second = 1; second <= SECONDS; second++) {
   const now = start + second * 1000
@@ -35,9 +40,12 @@ for (let second = 1; second <= SECONDS; second++) {
   })
 }
 const after = held()
+const { total: sampled } = await sampler.take()
 process.stdout.write(JSON.stringify({
-  heap: after.heap - before.heap,
-  external: after.external - before.external,
+  heap: after.heap - before.heap - (withApp.heap - withoutApp.heap),
+  external: after.external - before.external - (withApp.external - withoutApp.external),
+  sampled,
+  records: app.length,
   fine: monitor.history.fine().time.length,
   coarse: monitor.history.coarse().time.length,
   state: stats.verdict.state,

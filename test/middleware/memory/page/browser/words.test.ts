@@ -12,14 +12,14 @@ describe('the verdict', () => {
       'Time to the limit': '31 hours, until the cgroup’s limit',
       Growth: '+25.2 MB, in 70 minutes; noise ±1.4 MB',
       Level: '131 MB, median of the native memory',
-      'Major collections': '214, 31 periods, 12 needed; at like load',
+      'Collections judged': '214, 31 periods, 12 needed; at like load',
     })
     expect(facts('ok')['Time to the limit']).toBe('none in sight, at this slope')
   })
 
   it('says only how far it is while it is too early', () => {
-    expect(Object.keys(facts('warming'))).toEqual(['Major collections', 'Since'])
-    expect(facts('warming')['Major collections']).toBe('17, 5 periods, 12 needed')
+    expect(Object.keys(facts('warming'))).toEqual(['Collections judged', 'Since'])
+    expect(facts('warming')['Collections judged']).toBe('17, 5 periods, 12 needed; those of the first minutes do not count')
     expect(factsOf({ ...verdictOf('warming'), since: 0 }, NOW).at(-1)).toEqual({ name: 'Since', value: 'the start', note: '' })
   })
 
