@@ -85,6 +85,8 @@ interface Plan {
   /** Seconds. */
   readonly duration: number
   readonly warmUp?: number
+  /** MiB. Default: 128. */
+  readonly heap?: number
 }
 
 /** Seconds in which a leak brings 4 to 24 MB, and of which what fills has filled by a part. */
@@ -102,7 +104,7 @@ function recipes({ lines, firstSeed, ...times }: Plan): Recipe[] {
     // What is harmless holds as much as a leak brings.
     const octets = (leak ? 4 : 5) * 6 ** random() * 1_048_576
     return {
-      behaviour, shape, seed: firstSeed + index, rate, ...times, pace: PACE, heap: 128,
+      behaviour, shape, seed: firstSeed + index, rate, pace: PACE, heap: 128, ...times,
       size: Math.round(octets / (rate * PACE)), node: random() < 0.3 ? 24 : 20, base: Math.round(2 + 10 * random()),
     }
   })
@@ -136,5 +138,5 @@ export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
     ...recipes({ lines: FITTING_LONG, firstSeed: 17_000, duration: LONG }),
     ...recipes({ lines: FITTING_NATIVE, firstSeed: 21_000, duration: LONG, warmUp: 15 }),
   ],
-  judging: recipes({ lines: JUDGING, firstSeed: 25_000, duration: LONG, warmUp: WARM_UP }),
+  judging: recipes({ lines: JUDGING, firstSeed: 25_000, duration: LONG, warmUp: WARM_UP, heap: 256 }),
 }

@@ -59,6 +59,8 @@ async function record(name: string, recipe: Recipe): Promise<Series> {
     execArgv: [`--max-old-space-size=${String(recipe.heap)}`, '--max-semi-space-size=1', '--heap-growing-percent=15'],
     ...(recipe.node === 24 && process.env['NODE24'] !== undefined ? { execPath: process.env['NODE24'] } : {}),
   })
+  // That it is gone is told by its exit, not by what can no more be sent to it.
+  child.on('error', () => undefined)
   try {
     await message(child)
     const { warmUp = 0, rate, shape, seed, duration } = recipe
