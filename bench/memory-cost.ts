@@ -2,7 +2,8 @@
  * `npm run bench:memory-cost`: CPU time a request of an Express app with `memoryStats()` mounted and nobody looking, against
  * the same app without, and with another middleware on that path. Processes that run side by side and are measured in turn,
  * for a short while each, so that what disturbs the machine disturbs all; several generations of them, because each process
- * compiles its code a little differently. Arguments: generations, rounds in each.
+ * compiles its code a little differently, also where V8's seeds are the same, as they are in a generation. Arguments: generations,
+ * rounds in each, and a protocol where it is to be one alone.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +17,7 @@ import type { Protocol } from './wire.js'
 const GENERATIONS = Number(process.argv[2] ?? 8)
 const ROUNDS = Number(process.argv[3] ?? 10)
 const SECONDS = 0.2
-const WARM_UP_SECONDS = 1.5
+const WARM_UP_SECONDS = 3
 const CLIENTS = 16
 const SUBJECTS = ['without', 'path', 'mounted'] as const
 const TITLES = { path: 'a path that nobody asks for', mounted: 'memoryStats() mounted' } as const
@@ -29,10 +30,12 @@ class Server {
   readonly #protocol: Protocol
   readonly #address: string
 
-  constructor(protocol: Protocol, subject: Subject, address: string) {
+  constructor(protocol: Protocol, subject: Subject, address: string, seed: number) {
     this.#protocol = protocol
     this.#address = address
-    this.#process = fork(fileURLToPath(new URL('servers/memory-subject.js', import.meta.url)), [protocol, subject, address])
+    this.#process = fork(fileURLToPath(new URL('servers/memory-subject.js', import.meta.url)), [protocol, subject, address], {
+      execArgv: [`--random-seed=${String(seed)}`, `--hash-seed=${String(seed)}`],
+    })
   }
 
   async listening(): Promise<this> {
@@ -68,8 +71,8 @@ function quantile(values: readonly number[], share: number): number {
 }
 
 /** The median of each subject in one generation, µs of CPU a request. */
-async function generation(protocol: Protocol, address: string, generator: Generator): Promise<Record<Subject, number>> {
-  const servers = await Promise.all(SUBJECTS.map((subject) => new Server(protocol, subject, `${address}-${subject}`).listening()))
+async function generation(protocol: Protocol, address: string, generator: Generator, seed: number): Promise<Record<Subject, number>> {
+  const servers = await Promise.all(SUBJECTS.map((subject) => new Server(protocol, subject, `${address}-${subject}`, seed).listening()))
   try {
     for (const server of servers) await server.measure(generator, WARM_UP_SECONDS)
     const costs: number[][] = servers.map(() => [])
@@ -87,7 +90,7 @@ async function generation(protocol: Protocol, address: string, generator: Genera
 
 async function compare(protocol: Protocol, directory: string, generator: Generator): Promise<void> {
   const seen: Record<Subject, number>[] = []
-  for (let count = 0; count < GENERATIONS; count++) seen.push(await generation(protocol, path.join(directory, `${protocol}${String(count)}`), generator))
+  for (let count = 0; count < GENERATIONS; count++) seen.push(await generation(protocol, path.join(directory, `${protocol}${String(count)}`), generator, count + 1))
   process.stdout.write(`${protocol}: ${quantile(seen.map(({ without }) => without), 0.5).toFixed(1)} µs of CPU a request without\n`)
   for (const subject of ['path', 'mounted'] as const) {
     const ratios = seen.map((costs) => costs[subject] / costs.without)
@@ -100,7 +103,9 @@ const directory = mkdtempSync(path.join(tmpdir(), 'bench-'))
 const generator = Generator.start()
 try {
   process.stdout.write(`Node ${process.version}, medians of ${String(GENERATIONS)} generations of ${String(ROUNDS)} rounds; in brackets the middle half\n`)
-  for (const protocol of ['http', 'fastcgi'] as const) await compare(protocol, directory, generator)
+  for (const protocol of ['http', 'fastcgi'] as const) {
+    if (process.argv[4] === undefined || process.argv[4] === protocol) await compare(protocol, directory, generator)
+  }
 } finally {
   generator.stop()
   rmSync(directory, { recursive: true, force: true })

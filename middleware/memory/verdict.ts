@@ -1,11 +1,11 @@
 /**
  * The leak verdict: is memory growing that should not be? Looks at the live heap after major collections alone, at the
- * lowest value in each stretch of time, and compares moments of like load. Knows no timers and no clock: every input
+ * lowest value in each stretch of time, and takes out what load brings. Knows no timers and no clock: every input
  * brings its time. Holds a fixed amount of memory, below 100 KB.
  */
 import { EventEmitter } from 'node:events'
 import { Buckets, type Quantity } from './verdict/buckets.js'
-import { pointsOf } from './verdict/points.js'
+import { levelOf, pointsOf } from './verdict/points.js'
 import { sentenceFor } from './verdict/sentence.js'
 import { LEAST_POINTS, TendencyWatch, type Tendency } from './verdict/tendency.js'
 import { COLLECTED, REMAINDER } from './verdict/thresholds.js'
@@ -72,16 +72,16 @@ export interface Evidence {
   /** What the slope makes over `span` seconds. */
   growth: number
   span: number
-  /** By how much values differ by chance. */
+  /** By how much values differ by chance, load taken out. */
   noise: number
   /** Its median. */
   level: number
   /** Periods with a value, and how many are needed for a verdict. */
   points: number
   pointsNeeded: number
-  /** Major collections since the start. */
+  /** Major collections that were judged: those of the first minutes, and of a period that is not over, are none of them. */
   collections: number
-  /** Whether moments of like load could be compared. */
+  /** Whether load went up and down enough to be told from growth. */
   likeLoad: boolean
   /** Seconds until the nearer limit at this slope; null where nothing grows or no limit is known. */
   timeToLimit: number | null
@@ -220,7 +220,7 @@ export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
       growth: trend?.growth ?? 0,
       span: (trend?.span ?? 0) / 1000,
       noise: trend?.noise ?? 0,
-      level: trend?.level ?? this.#latestLive,
+      level: trend === undefined ? this.#latestLive : levelOf(scale.buckets.closed, quantity),
       points: pointsOf(scale.buckets.closed, quantity).length,
       pointsNeeded: LEAST_POINTS,
       collections: this.#collections,

@@ -1,5 +1,6 @@
 /** From buckets to the points of a trend: of each quantity, and what it may follow. */
 import type { Bucket, Quantity } from './buckets.js'
+import { median } from './median.js'
 import type { Point } from './trend.js'
 
 /** What memory may follow. RSS also follows V8's heap, at once or for as long as pages that V8 has given up stay. */
@@ -13,4 +14,11 @@ const CAUSES: Readonly<Record<Quantity, readonly (keyof Bucket)[]>> = {
 export function pointsOf(buckets: readonly Bucket[], quantity: Quantity): Point[] {
   return buckets.filter((bucket) => !Number.isNaN(bucket[quantity])).map((bucket) => (
     { time: bucket.time, value: bucket[quantity], requests: bucket.requests, causes: CAUSES[quantity].map((cause) => bucket[cause]) }))
+}
+
+/** The median of the quantity, octets; NaN where it was never measured. */
+export function levelOf(buckets: readonly Bucket[], quantity: Quantity): number {
+  const heapOf = ({ largestHeap }: Bucket): number => quantity === 'remainder' ? largestHeap : 0
+  const values = buckets.map((bucket) => bucket[quantity] - heapOf(bucket)).filter((value) => !Number.isNaN(value))
+  return values.length > 0 ? median(values) : NaN
 }

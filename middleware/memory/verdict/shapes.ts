@@ -1,7 +1,7 @@
 /**
- * The shapes that memory may have over time, beside what load and other causes add: none, a line, a line with a bend, a rise that begins later, a
- * step, and two kinds of filling. A leak goes on along a line, by time or by requests; a cache that fills slows down or stops;
- * what is loaded once is a step.
+ * The shapes that memory may have over time, beside what load and other causes add: none, a line, a line with a bend, a rise that
+ * begins later, a step, and two kinds of filling. A leak goes on along a line, by time or by requests; a cache that fills slows
+ * down or stops; what is loaded once is a step.
  */
 import { costOf, deviation, fit, type Fit } from './regression.js'
 import { median } from './median.js'
@@ -16,25 +16,32 @@ export interface Course {
   readonly ways: readonly Float64Array[]
 }
 
-/** How well each shape explains the course. Costs count in units of the same noise: lower is better, by 2 or so for chance. */
-export interface Shapes {
+/** A line through the course, and how well it explains it. Costs count in units of the same noise: lower is better, beyond 2 or so. */
+export interface Straight {
   /** A robust standard deviation of what is left by a line with a bend, octets; at least half a percent of the level. */
   readonly noise: number
-  /** The causes alone. */
+  /** Cost of the causes alone. */
   readonly level: number
-  /** The better line, and along which of the ways it goes. */
+  /** Cost of the better line. */
   readonly line: number
-  readonly way: number
-  /** What the line rises by from the beginning to the end, octets. */
+  /** What it rises by from the beginning to the end, octets. */
   readonly growth: number
   /** Slope beyond the middle as a share of the line's, along the way where it is greater; below 0 where it falls. */
   readonly recent: number
-  /** The best of all that rises to the end: a line, one with a bend, one that begins later. */
+  /** Least cost of the lines, and of those with a bend. */
   readonly rising: number
-  readonly step: number
-  readonly filling: number
   /** By how much neighbours among what the line leaves correlate, 0 to 0.95. */
   readonly correlation: number
+  /** What remains of the values when causes are taken out, as each of the fits has them. */
+  readonly withoutCauses: readonly Float64Array[]
+}
+
+/** Costs of what else may have risen. */
+export interface Others {
+  /** A rise that begins later. */
+  readonly later: number
+  readonly step: number
+  readonly filling: number
 }
 
 const { exp, max, min } = Math
@@ -53,32 +60,42 @@ const LEAST_LEVEL = 2
 const EXACT = 0.005
 
 /** At least five rows. */
-export function shapesOf({ values, causes, ways }: Course): Shapes {
-  const ones = new Float64Array(values.length).fill(1)
-  const laid = (...columns: Float64Array[]): Fit => fit(values, { free: [ones, ...columns], additive: causes })
-  const level = laid()
-  const lines = ways.map((way) => laid(way))
-  const bends = ways.map((way) => laid(way, way.map((along) => max(0, along - MIDDLE))))
+export function straightOf(course: Course): Straight {
+  const { values, causes, ways } = course
+  const level = laid(course)
+  const lines = ways.map((way) => laid(course, way))
+  const bends = ways.map((way) => laid(course, way, way.map((along) => max(0, along - MIDDLE))))
   const noise = max(EXACT * median(values), min(...bends.map(({ rests }) => deviation(rests, BEND_UNKNOWNS))))
   const cost = ({ rests }: Fit): number => costOf(rests, noise)
   const costs = lines.map(cost)
   const line = min(...costs)
-  const way = costs.indexOf(line)
-  const best = lines[way] ?? level
-  const later = ways.flatMap((along) => BEGINNINGS.map((beginning) => cost(laid(along.map((at) => max(0, at - beginning))))))
+  const best = lines[costs.indexOf(line)] ?? level
   return {
-    noise, line, way,
+    noise, line,
     level: cost(level),
     growth: slopeOf(best),
     recent: max(...lines.map((straight, index) => recentShare(straight, bends[index] ?? straight))),
-    rising: min(line, ...bends.map(cost), ...later),
-    step: min(...[level, ...lines].map((found) => stepCost(withoutCauses(values, causes, found), noise))),
-    filling: min(...ways.flatMap((along) => fillings(along)).map((filled) => {
-      const found = laid(filled)
-      return slopeOf(found) > 0 ? cost(found) : cost(level)
-    })),
+    rising: min(line, ...bends.map(cost)),
     correlation: neighboursCorrelate(best.rests),
+    withoutCauses: [level, ...lines].map((found) => withoutCauses(values, causes, found)),
   }
+}
+
+export function othersOf(course: Course, { noise, level, withoutCauses: alone }: Straight): Others {
+  const { ways } = course
+  const cost = (found: Fit): number => costOf(found.rests, noise)
+  return {
+    later: min(...ways.flatMap((way) => BEGINNINGS.map((beginning) => cost(laid(course, way.map((along) => max(0, along - beginning))))))),
+    step: min(...alone.map((values) => stepCost(values, noise))),
+    filling: min(...ways.flatMap(fillings).map((filled) => {
+      const found = laid(course, filled)
+      return slopeOf(found) > 0 ? cost(found) : level
+    })),
+  }
+}
+
+function laid({ values, causes }: Course, ...columns: Float64Array[]): Fit {
+  return fit(values, { free: [new Float64Array(values.length).fill(1), ...columns], additive: causes })
 }
 
 /** Coefficient of the first column beside the ones. */

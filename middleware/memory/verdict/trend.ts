@@ -1,6 +1,6 @@
 /** The trend of floors, what load brings taken out: how much there is of it, and how much better it explains them than what is harmless. */
 import { median } from './median.js'
-import { shapesOf } from './shapes.js'
+import { othersOf, straightOf, type Course, type Straight } from './shapes.js'
 
 export interface Point {
   /** ms */
@@ -15,7 +15,7 @@ export interface Point {
 
 /**
  * `overLoad`, `overStep` and `overFilling` say how much better growth explains the floors than load alone, a step, or a cache that
- * fills: logarithms of likelihoods, 0 where both do as well.
+ * fills: logarithms of likelihoods, 0 where both do as well. The latter two are 0, too, where load alone does.
  */
 export interface Trend {
   /** Octets a millisecond. */
@@ -40,28 +40,35 @@ export interface Trend {
 const { min, sqrt } = Math
 /** A load that correlates more with time is not told from growth. */
 const COMPARABLE = 0.8
+/** Growth that explains no more than this is chance: nothing else is looked for. */
+const CHANCE = 1
 
 /** Points are in the order of time, at least five. */
 export function trendOf(points: readonly Point[]): Trend {
   const values = column(points, ({ value }) => value)
   const time = wayOf(column(points, (point) => point.time))
   const causes = (points[0]?.causes ?? []).map((_, index) => aroundUsual(column(points, (point) => point.causes[index] ?? NaN)))
-  const shapes = shapesOf({ values, causes, ways: [time, wayOf(column(points, ({ requests }) => requests))] })
+  const course: Course = { values, causes, ways: [time, wayOf(column(points, ({ requests }) => requests))] }
+  const straight = straightOf(course)
   const span = (points.at(-1)?.time ?? 0) - (points[0]?.time ?? 0)
   // Neighbours that correlate say less than as many that do not.
-  const weight = (1 - shapes.correlation) / (1 + shapes.correlation)
+  const overLoad = straight.growth > 0 ? (straight.level - straight.line) * (1 - straight.correlation) / (1 + straight.correlation) : 0
   return {
-    slope: shapes.growth / span,
-    growth: shapes.growth,
-    noise: shapes.noise,
-    overLoad: shapes.growth > 0 ? (shapes.level - shapes.line) * weight : 0,
-    overStep: shapes.step - shapes.rising,
-    overFilling: shapes.filling - shapes.line,
-    recent: shapes.recent,
+    slope: straight.growth / span,
+    growth: straight.growth,
+    noise: straight.noise,
+    overLoad,
+    ...(overLoad < CHANCE ? { overStep: 0, overFilling: 0 } : overOthers(course, straight)),
+    recent: straight.recent,
     comparable: causes.every((cause) => correlation(cause, time) < COMPARABLE),
     level: median(values),
     span,
   }
+}
+
+function overOthers(course: Course, straight: Straight): Pick<Trend, 'overStep' | 'overFilling'> {
+  const { later, step, filling } = othersOf(course, straight)
+  return { overStep: step - min(straight.rising, later), overFilling: filling - straight.line }
 }
 
 function column(points: readonly Point[], of: (point: Point) => number): Float64Array {

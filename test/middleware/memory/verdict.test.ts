@@ -81,6 +81,8 @@ describe('the leak verdict', () => {
     const uncounted = new LeakVerdict()
     live(uncounted, 0, 2 * HOUR, (time) => ({ rss: 90 * MB + 20 * MB * time / HOUR }))
     expect(uncounted.current).toMatchObject({ state: 'native-growth', evidence: { quantity: 'remainder' } })
+    // From 48 MB to 88: RSS without 2 MB of external memory and 40 of the heap.
+    expect(uncounted.current.evidence.level / MB).toBeCloseTo(69, -1)
   })
 
   it('memory that follows the load is no leak, while load rises nor after', () => {

@@ -225,10 +225,10 @@ const lateCache: Start = ({ random, size, rate, duration }) => {
   }
 }
 
-/** Few keys are asked for most of the time, many hardly ever: the cache never quite stops to fill. */
+/** Few keys are asked for most of the time, many hardly ever: the cache never quite stops to fill. Half full after a tenth of the time. */
 const zipfKeys: Start = ({ random, size, rate, duration }) => {
   const cache = new Map<number, unknown>()
-  const keys = rate * duration * 0.3
+  const keys = rate * duration * 0.15
   return (number) => {
     const key = Math.floor(keys ** random())
     if (!cache.has(key)) cache.set(key, record(size * 4, number, random))
