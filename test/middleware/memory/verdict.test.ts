@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals'
 import { LeakVerdict, type GrownCallSite, type SampleInput, type Verdict } from '../../../middleware/memory/verdict.js'
 import { Buckets } from '../../../middleware/memory/verdict/buckets.js'
 import { duration, octets } from '../../../middleware/memory/units.js'
-import { TendencyWatch } from '../../../middleware/memory/verdict/tendency.js'
+import { TendencyWatch, lasts } from '../../../middleware/memory/verdict/tendency.js'
 import { COLLECTED } from '../../../middleware/memory/verdict/thresholds.js'
-import { trendOf, type Point } from '../../../middleware/memory/verdict/trend.js'
+import { trendOf, type Point, type Trend } from '../../../middleware/memory/verdict/trend.js'
 import { seeded } from './series/format.js'
 
 const MINUTE = 60_000
@@ -233,7 +233,9 @@ describe('trend', () => {
     expect(trend.overLoad).toBeLessThan(1)
   })
   it('tells a line from a step wherever that is', () => {
-    for (let at = 4; at < 27; at++) expect(trendOf(pointsOf((index) => index < at ? 10 * MB : 30 * MB)).overStep).toBeLessThan(-1)
+    const step = (at: number): Trend => trendOf(pointsOf((index) => index < at ? 10 * MB : 30 * MB))
+    for (let at = 2; at < 29; at++) expect(lasts(step(at), COLLECTED)).toBe(false)
+    for (let at = 10; at < 21; at++) expect(step(at).overStep).toBeLessThan(-1)
     expect(trendOf(pointsOf((index) => index * MB)).overStep).toBeGreaterThan(10)
   })
   it('tells a line from what fills: slower and slower, or up to an end', () => {
