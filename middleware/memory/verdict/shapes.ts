@@ -32,8 +32,8 @@ export interface Straight {
   readonly rising: number
   /** By how much neighbours among what the line leaves correlate, 0 to 0.95. */
   readonly correlation: number
-  /** What remains of the values when causes are taken out, as each of the fits has them. */
-  readonly withoutCauses: readonly Float64Array[]
+  /** Of the causes alone, and of the lines: each has its own idea of what causes add. */
+  readonly fits: readonly Fit[]
 }
 
 /** Costs of what else may have risen. */
@@ -61,7 +61,7 @@ const EXACT = 0.005
 
 /** At least five rows. */
 export function straightOf(course: Course): Straight {
-  const { values, causes, ways } = course
+  const { values, ways } = course
   const level = laid(course)
   const lines = ways.map((way) => laid(course, way))
   const bends = ways.map((way) => laid(course, way, way.map((along) => max(0, along - MIDDLE))))
@@ -77,16 +77,16 @@ export function straightOf(course: Course): Straight {
     recent: max(...lines.map((straight, index) => recentShare(straight, bends[index] ?? straight))),
     rising: min(line, ...bends.map(cost)),
     correlation: neighboursCorrelate(best.rests),
-    withoutCauses: [level, ...lines].map((found) => withoutCauses(values, causes, found)),
+    fits: [level, ...lines],
   }
 }
 
-export function othersOf(course: Course, { noise, level, withoutCauses: alone }: Straight): Others {
+export function othersOf(course: Course, { noise, level, fits }: Straight): Others {
   const { ways } = course
   const cost = (found: Fit): number => costOf(found.rests, noise)
   return {
     later: min(...ways.flatMap((way) => BEGINNINGS.map((beginning) => cost(laid(course, way.map((along) => max(0, along - beginning))))))),
-    step: min(...alone.map((values) => stepCost(values, noise))),
+    step: min(...fits.map((found) => stepCost(withoutCauses(course, found), noise))),
     filling: min(...ways.flatMap(fillings).map((filled) => {
       const found = laid(course, filled)
       return slopeOf(found) > 0 ? cost(found) : level
@@ -111,7 +111,7 @@ function recentShare(line: Fit, bend: Fit): number {
 }
 
 /** Values less what a fit says that causes add. */
-function withoutCauses(values: Float64Array, causes: readonly Float64Array[], { coefficients }: Fit): Float64Array {
+function withoutCauses({ values, causes }: Course, { coefficients }: Fit): Float64Array {
   const first = coefficients.length - causes.length
   return values.map((value, row) => causes.reduce((rest, cause, index) => rest - (coefficients[first + index] ?? 0) * (cause[row] ?? 0), value))
 }

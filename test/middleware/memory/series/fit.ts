@@ -9,7 +9,7 @@
  * A recording is short, and an app runs for weeks: days of a level heap whose noise is correlated, as an app's is, are made up
  * and must raise no alarm either.
  *
- * Tries a grid. Counts a missed leak once and a false alarm twice, and a recording that is as long as those for judging as two. Takes
+ * Tries a grid. Counts a missed leak once and a false alarm twice, and a recording that fills the fine periods as two. Takes
  * the place where the loss and that of its neighbours is least: the middle of a plateau, not a lucky spot, and not the edge.
  */
 import { writeFileSync } from 'node:fs'
@@ -20,6 +20,7 @@ import { pointsOf } from '../../../../middleware/memory/verdict/points.js'
 import { LEAST_POINTS, TendencyWatch, type Thresholds } from '../../../../middleware/memory/verdict/tendency.js'
 import { trendOf, type Point, type Trend } from '../../../../middleware/memory/verdict/trend.js'
 import { readSet, seeded, type Series } from './format.js'
+import { LONG, UNCOUNTED } from './recipes.js'
 import { replay } from './replay.js'
 
 const { values } = parseArgs({ options: {
@@ -41,10 +42,6 @@ const GRID = {
 const NAMES = ['overLoad', 'overStep', 'overFilling', 'recent', 'share', 'hold'] as const
 const BUCKET = 120_000
 const WARM_UP = 3 * BUCKET
-/** Seconds of the recordings for judging. */
-const LONG = 60
-/** Leaks of memory that V8 does not count: the rest of RSS must show them, nothing else can. */
-const UNCOUNTED = ['secureContexts', 'formatters', 'sharedMemory', 'secretKeys']
 
 interface Case {
   name: string
