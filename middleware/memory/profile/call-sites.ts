@@ -1,8 +1,14 @@
-/** The places in an app's code that hold the heap, and how they have grown since a mark. */
+/**
+ * The places in an app's code that hold the heap, and how they have grown since a mark.
+ *
+ * What the endpoint allocates to read profiles and to answer with them is left out, of the sizes as well: it is alive because
+ * somebody looks. The sizes add up to so much less than those of the heap profile, which has it all. What else of the
+ * endpoint is alive, such as its history, is told. In a bundle nothing is left out: it cannot be told from the app.
+ */
 import type { CallSiteSource, GrownCallSite } from '../verdict.js'
 import type { HeapSource } from './heap-sampler.js'
 import { SourceMaps } from './source-maps.js'
-import { EVALUATED, type Frame, type FrameStack } from './stacks.js'
+import { EVALUATED, type Frame, type FrameStack, type Stack } from './stacks.js'
 
 export interface CallSite {
   /** Of the function. */
@@ -35,6 +41,9 @@ const MOST_GROWN = 10
 
 /** What hands requests on: its callers have no part in what the called one allocates. */
 const DISPATCHERS: ReadonlySet<string> = new Set(['express', 'router', 'connect', 'express-responder'])
+
+/** Where the endpoint's own code is; undefined in a bundle, whose file is the app's as well. */
+const [, ENDPOINT] = /^(.*\/memory\/)profile\/call-sites\.js$/.exec(import.meta.url) ?? []
 
 /** Each of the three forces a full collection. */
 export class CallSiteTable {
@@ -72,7 +81,7 @@ export class CallSiteTable {
 
   async #take(): Promise<{ time: number; interval: number; held: Held[] }> {
     const { time, interval, stacks } = await this.#source.take()
-    return { time, interval, held: sum(await this.#maps.resolve(stacks)) }
+    return { time, interval, held: sum(await this.#maps.resolve(stacks.filter((stack) => !isReading(stack)))) }
   }
 
   #report(held: readonly Held[]): CallSites {
@@ -89,6 +98,17 @@ export class CallSiteTable {
 export function callSiteSource(source: HeapSource, maps?: SourceMaps): CallSiteSource {
   const table = new CallSiteTable(source, maps)
   return { mark: async () => { await table.mark() }, grown: () => table.grown() }
+}
+
+/** Whether a stack is the endpoint's, reading profiles, and nobody of the app's was called by it. */
+function isReading({ places }: Stack): boolean {
+  if (ENDPOINT === undefined) return false
+  const readers = `${ENDPOINT}profile/`
+  for (const { url } of places) {
+    if (url.startsWith(readers)) return true
+    if (packageOf(url) === undefined && !url.startsWith(ENDPOINT)) return false
+  }
+  return false
 }
 
 /** Largest first. */
@@ -112,7 +132,7 @@ function sum(stacks: readonly FrameStack[]): Held[] {
 export function callSiteOf(frames: readonly Frame[]): Frame {
   let called: Frame | undefined
   for (const frame of frames) {
-    const name = packageOf(frame)
+    const name = packageOf(frame.file)
     if (name === undefined) return frame
     if (DISPATCHERS.has(name)) break
     if (name !== '') called = frame
@@ -121,7 +141,7 @@ export function callSiteOf(frames: readonly Frame[]): Frame {
 }
 
 /** '' for Node, V8, and code that a template engine or the like has made; undefined for the app's own code. */
-function packageOf({ file }: Frame): string | undefined {
+function packageOf(file: string): string | undefined {
   if (file === '' || file === EVALUATED || file.startsWith('node:')) return ''
   const [, name] = /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file) ?? []
   return name

@@ -1,9 +1,14 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import { callSiteOf, callSiteSource, CallSiteTable } from '../../../../middleware/memory/profile/call-sites.js'
 import type { HeapSource } from '../../../../middleware/memory/profile/heap-sampler.js'
 import type { Stack } from '../../../../middleware/memory/profile/stacks.js'
 
 const MB = 1_048_576
+
+const run = promisify(execFile)
 
 /** `remember@/srv/app/visits.js:15`, innermost first. */
 function stack(text: string, octets: number): Stack {
@@ -97,6 +102,38 @@ describe('call sites', () => {
     const { sites } = await table.sites()
     expect(sites).toHaveLength(51)
     expect(sites.at(-1)).toMatchObject({ name: 'small', growth: 1000 })
+  })
+})
+
+describe('what the endpoint allocates when it reads', () => {
+  const memory = new URL('../../../../middleware/memory/', import.meta.url).href
+  const taken = `post@node:inspector:112 take@${memory}profile/heap-sampler.js:57 forcing@${memory}gc-log.js:58`
+  const mapped = `isSpace@/srv/app/node_modules/@jridgewell/trace-mapping/a.js:9 fromDisk@${memory}profile/source-map-file.js:49`
+  const sent = `end@node:_http_outgoing:1034 sendJson@${memory}routes/send.js:23 sendSites@${memory}profile/routes.js:9`
+  const remember = 'remember@/srv/app/visits.js:15'
+
+  it('is no call site, nor counted for one', async () => {
+    const source = new Profiles()
+    const table = new CallSiteTable(source)
+    source.now = [stack(remember, MB), stack(taken, MB), stack(mapped, MB), stack(sent, MB), stack(`post@node:inspector:112 ${remember}`, MB)]
+    expect((await table.mark()).sites.map(({ name, octets }) => [name, octets])).toEqual([['remember', 2 * MB]])
+    source.now = [...source.now, stack(taken, 8 * MB)]
+    expect((await table.sites()).sites.map(({ name, growth }) => [name, growth])).toEqual([['remember', 0]])
+    expect((await callSiteSource(source).grown()).map(({ name }) => name)).toEqual(['remember'])
+  })
+
+  it('is not what the endpoint keeps, nor what the app does meanwhile', async () => {
+    const source = new Profiles()
+    source.now = [stack(`add@${memory}history.js:44 emit@node:events:471`, MB), stack(`log@/srv/app/logger.js:3 ${sent}`, 2 * MB)]
+    expect((await new CallSiteTable(source).sites()).sites.map(({ name }) => name)).toEqual(['log', 'add'])
+  })
+
+  it('is told from the app\'s by the names that V8 gives', async () => {
+    const { stdout } = await run(process.execPath, [fileURLToPath(new URL('support/reading.js', import.meta.url))])
+    const { profile, sites } = JSON.parse(stdout) as { profile: string[]; sites: string[] }
+    expect(profile).toContain('take')
+    expect(sites).toContain('keepSome')
+    expect(sites).not.toContain('take')
   })
 })
 
