@@ -3,8 +3,9 @@ import { duration, octets } from '../../units.js'
 import { growth, memory, moment, span } from './format.js'
 import type { CallSite, Evidence, GrownCallSite, Verdict, VerdictState } from './wire.js'
 
+/** The verdict's sentence stands below: a title does not say the same. */
 const TITLES: Readonly<Record<VerdictState, string>> = {
-  warming: 'Too early to tell',
+  warming: 'Warming up',
   ok: 'No leak in sight',
   growing: 'Memory is growing',
   'leak-suspected': 'Leak suspected',

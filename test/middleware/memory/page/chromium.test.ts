@@ -79,6 +79,13 @@ describeIfInstalled(CHROMIUM, 'the memory page in Chromium', () => {
     expect(complaints).toEqual([])
   })
 
+  it('says once, to those who listen too, that it is too early', async () => {
+    const { page } = await open(history({ verdict: verdictOf('warming') }))
+    const announced = page.locator('#verdict [aria-live=polite][aria-atomic=true]')
+    expect((await announced.innerText()).split('\n').filter(Boolean)).toEqual(['Warming up', verdictOf('warming').sentence])
+    expect((await page.locator('#verdict').innerText()).match(/too early/gi)).toHaveLength(1)
+  })
+
   it('names the call sites that grew, the slope and the time to the limit', async () => {
     const { page } = await open(history({ verdict: verdictOf('leak-suspected') }))
     expect(await textOf(page, '#verdict-sites-list li:first-child')).toMatch(/remember\s+\/srv\/shop\/dist\/session-store\.js:88\s+\+17\.9 MB/)

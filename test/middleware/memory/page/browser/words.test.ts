@@ -28,6 +28,13 @@ describe('the verdict', () => {
     expect(factsOf({ ...verdict, evidence: { ...verdict.evidence, bytesPerSecond: 10 } }, NOW)[0]).toMatchObject({ value: '+864 KB', note: 'a day, of the live heap' })
   })
 
+  it('has a title that says nothing twice', () => {
+    for (const state of ['warming', 'ok', 'growing', 'leak-suspected', 'native-growth'] as const) {
+      expect(verdictOf(state).sentence.toLowerCase()).not.toContain(verdictTitle(state).toLowerCase())
+    }
+    expect(verdictTitle('warming')).toBe('Warming up')
+  })
+
   it('shows states that it does not know', () => {
     expect([verdictTitle('ok'), verdictTitle('haunted'), verdictTitle('constructor')]).toEqual(['No leak in sight', 'haunted', 'constructor'])
   })
