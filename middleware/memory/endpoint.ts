@@ -8,7 +8,6 @@ import type { Access } from './access.js'
 import { sendPprofProblem, type SendProblem } from './pprof-problem.js'
 import type { RequestCounter } from './requests.js'
 import { FORCED, type Route } from './route.js'
-import { noteServer } from './stopping.js'
 import type { Turns, Wait } from './turns.js'
 
 export type Next = (error?: unknown) => void
@@ -56,7 +55,6 @@ export class Endpoint {
       next()
       return
     }
-    noteServer(request)
     this.#options.monitor.requests.disregard(response)
     this.#answer(request, response, name ?? 'such path', routes).catch((error: unknown) => { fail(request, response, next, error) })
   }

@@ -1,22 +1,16 @@
 /** Whether the server that carries a request is stopping: nothing that takes long may hold it up. */
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { Server } from 'node:net'
 
-/** Servers that were seen to listen: one that never did, and is given its connections, does not stop for that. */
-const listened = new WeakSet<Server>()
-
-/** To be called when a request comes, before anything is waited for. */
-export function noteServer(request: IncomingMessage): void {
-  const server = serverOf(request)
-  if (server?.listening === true) listened.add(server)
-}
-
-/** The function says whether the request's server listens no more. Node tells of a stop only once it is complete. */
-export function stopOf(request: IncomingMessage): () => boolean {
-  noteServer(request)
-  const server = serverOf(request)
-  return () => server !== undefined && listened.has(server) && !server.listening
-}
-
-function serverOf({ socket }: IncomingMessage): Server | undefined {
-  return (socket as { server?: Server }).server
+/**
+ * The function says whether the request's server listens no more; where it had stopped listening before the request came,
+ * from the next tick on. Node tells of a stop only once it is complete.
+ */
+export function stopOf({ socket }: IncomingMessage): () => boolean {
+  const { server } = socket as { server?: unknown }
+  if (!(server instanceof Server)) return () => false
+  let listened = server.listening
+  // One that is given its connections never listens, and does not stop for that; but then it has accepted none itself.
+  if (!listened) server.getConnections((_error, accepted) => { listened = accepted > 0 })
+  return () => listened && !server.listening
 }

@@ -1,10 +1,12 @@
 /** Profiles that take long, where the server stops that carries them, or the endpoint is closed. */
 import { once } from 'node:events'
 import http, { type IncomingMessage } from 'node:http'
+import net from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { memoryStats, type MemoryStats } from '../../../middleware/memory.js'
 import { TRANSPORTS, type Running } from '../../contract/support/transports.js'
+import { fetchFrom, listen } from '../../support/http.js'
 
 const closers: (() => void | Promise<void>)[] = []
 
@@ -60,6 +62,29 @@ describe.each(Object.values(TRANSPORTS))('over $name', (transport) => {
     expect((await answer).status).toBe(503)
     await stopped
   })
+
+  it.each(['profile?seconds=300', 'heap?seconds=300'])('nor where it is the first that the endpoint is asked, and its server stops already: %s', async (path) => {
+    const stats = memoryStats({ authorize: () => true })
+    closers.push(() => { stats.close() })
+    const running = await transport.start((request, response) => {
+      running.server.close()
+      stats(request, response)
+    })
+    closers.push(() => running.stop())
+    const stopped = once(running.server, 'close')
+    expect((await fetch(`http://127.0.0.1:${String(running.port)}/${path}`)).status).toBe(503)
+    await stopped
+  })
+})
+
+it('a server that is given its connections, and never listens, is not taken for one that stops', async () => {
+  const stats = memoryStats({ authorize: () => true })
+  closers.push(() => { stats.close() })
+  const given = http.createServer((request, response) => { stats(request, response) })
+  const accepting = net.createServer((socket) => { given.emit('connection', socket) })
+  await listen(accepting)
+  closers.push(() => { accepting.close() })
+  expect((await fetchFrom(accepting, { path: '/profile?seconds=1' })).status).toBe(200)
 })
 
 it.each(['profile?seconds=300', 'heap?seconds=300'])('%s ends with the endpoint, and lets the next one in', async (path) => {
