@@ -10,8 +10,10 @@ export interface Bucket {
   readonly remainder: number
   /** V8's heap, used or not, at that moment, */
   readonly heapTotal: number
-  /** and at its largest in this bucket and the nine before: pages that V8 has given up often stay resident. */
+  /** at its largest in this bucket and the nine before: pages that V8 has given up often stay resident for a while, */
   readonly largestHeap: number
+  /** and at its largest since the first bucket: some stay for good. */
+  readonly peakHeap: number
   /** Requests a second. */
   readonly rate: number
   /** The same in the bucket before: memory follows load with a delay. */
@@ -60,6 +62,7 @@ export class Buckets {
   #requests = 0
   /** Of the latest buckets. */
   readonly #largestHeaps: number[] = []
+  #peakHeap = 0
   #open = fresh()
   #last = { rate: NaN, inFlight: NaN }
 
@@ -102,9 +105,10 @@ export class Buckets {
     if (own.rate > 0) this.#requests += own.rate * this.#width / 1000
     this.#largestHeaps.push(largestHeap)
     if (this.#largestHeaps.length > HEAPS) this.#largestHeaps.shift()
+    this.#peakHeap = Math.max(this.#peakHeap, largestHeap)
     this.closed.push({
       time: (this.#index + 0.5) * this.#width,
-      ...floors, ...own, largestHeap: Math.max(...this.#largestHeaps),
+      ...floors, ...own, largestHeap: Math.max(...this.#largestHeaps), peakHeap: this.#peakHeap,
       rateBefore: Number.isNaN(this.#last.rate) ? own.rate : this.#last.rate, requests: this.#requests,
     })
     if (this.closed.length > this.#capacity) this.closed.shift()

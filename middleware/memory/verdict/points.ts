@@ -3,11 +3,11 @@ import type { Bucket, Quantity } from './buckets.js'
 import { median } from './median.js'
 import type { Point } from './trend.js'
 
-/** What memory may follow. RSS also follows V8's heap, at once or for as long as pages that V8 has given up stay. */
+/** What memory may follow. RSS also follows V8's heap, at once, or for as long as pages that V8 has given up stay. */
 const CAUSES: Readonly<Record<Quantity, readonly (keyof Bucket)[]>> = {
   heap: ['rate', 'rateBefore', 'inFlight'],
   external: ['rate', 'rateBefore', 'inFlight'],
-  remainder: ['rate', 'rateBefore', 'inFlight', 'heapTotal', 'largestHeap'],
+  remainder: ['rate', 'rateBefore', 'inFlight', 'heapTotal', 'largestHeap', 'peakHeap'],
 }
 
 /** Of the buckets in which the quantity was measured. */

@@ -276,7 +276,7 @@ describe('buckets', () => {
       buckets.sample({ rss: 157 + (time / 10_000) % 6, heapTotal: 100, external: 7, requestsPerSecond: 10, inFlight: 1 })
     }
     expect(buckets.closed).toHaveLength(5)
-    expect(buckets.closed[4]).toEqual({ time: 58.5 * MINUTE, heap: 95, external: 7, remainder: 150, heapTotal: 100, largestHeap: 100, rate: 10, rateBefore: 10, inFlight: 1, requests: 35_400, collections: 6 })
+    expect(buckets.closed[4]).toEqual({ time: 58.5 * MINUTE, heap: 95, external: 7, remainder: 150, heapTotal: 100, largestHeap: 100, peakHeap: 100, rate: 10, rateBefore: 10, inFlight: 1, requests: 35_400, collections: 6 })
   })
 })
 

@@ -93,8 +93,9 @@ interface Plan {
 const PACE = 40
 /** Recordings fill the verdict's fine periods. */
 export const LONG = 60
-/** A quarter more: a leak that is just not found at the end of these is one that is found a little later. */
+/** A leak that is just not found at the end of shorter ones is one that is found a little later. */
 const LONGER = 75
+const LONGEST = 100
 /** Seconds of load before. */
 const WARM_UP = 20
 
@@ -113,11 +114,11 @@ function recipes({ lines, firstSeed, ...times }: Plan): Recipe[] {
 }
 
 /** Each behaviour once, with a shape of load that chance gives it and that it did not have in `before`. */
-function drawn(behaviours: readonly string[], seed: number, before: readonly Line[]): Line[] {
+function drawn(behaviours: readonly string[], seed: number, before: readonly Line[], of = Object.keys(SHAPES)): Line[] {
   const random = seeded(seed)
   return behaviours.map((behaviour) => {
     const had = before.filter(([name]) => name === behaviour).map(([, shape]) => shape)
-    const shapes = Object.keys(SHAPES).filter((shape) => !had.includes(shape))
+    const shapes = of.filter((shape) => !had.includes(shape))
     return [behaviour, shapes[Math.floor(random() * shapes.length)] ?? 'steady']
   })
 }
@@ -133,10 +134,18 @@ const BEFORE = [...FITTING, ...FITTING_FURTHER, ...FITTING_THIRD, ...FITTING_FOU
 const FITTING_LONG = drawn([...new Set(BEFORE.map(([behaviour]) => behaviour))], 17_000, BEFORE)
 
 const ALL = Object.keys(BEHAVIOURS)
-/** Was for judging: all behaviours twice, with different shapes. */
-const FITTING_DRAWN = [25_000, 25_001].reduce<Line[]>((lines, seed) => [...lines, ...drawn(ALL, seed, lines)], [])
-/** All behaviours once more, with shapes that they did not have there. */
-const JUDGING = drawn(ALL, 29_000, FITTING_DRAWN)
+/** Was for judging: all behaviours twice, and once more for longer, with different shapes. */
+const FITTING_DRAWN = drawnInTurn([25_000, 25_001], [])
+const FITTING_LONGER = drawn(ALL, 29_000, FITTING_DRAWN)
+/** The slower the load, the longer it looks like growth. */
+const SLOW = ['slowDay', 'day', 'noon', 'saw', 'ramp', 'steepRamp', 'noisyRamp', 'decline', 'plateau']
+const FITTING_SLOW = drawn(ALL.filter((_name, index) => index % 3 === 0), 31_000, [...FITTING_DRAWN, ...FITTING_LONGER], SLOW)
+/** All behaviours twice more, with shapes that they did not have there. */
+const JUDGING = drawnInTurn([33_000, 33_001], [...FITTING_DRAWN, ...FITTING_LONGER])
+
+function drawnInTurn(seeds: readonly number[], before: readonly Line[]): Line[] {
+  return seeds.reduce<Line[]>((lines, seed) => [...lines, ...drawn(ALL, seed, [...before, ...lines])], [])
+}
 
 export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
   fitting: [
@@ -144,6 +153,8 @@ export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
     ...recipes({ lines: FITTING_LONG, firstSeed: 17_000, duration: LONG }),
     ...recipes({ lines: FITTING_NATIVE, firstSeed: 21_000, duration: LONG, warmUp: 15 }),
     ...recipes({ lines: FITTING_DRAWN, firstSeed: 25_000, duration: LONG, warmUp: WARM_UP, heap: 256 }),
+    ...recipes({ lines: FITTING_LONGER, firstSeed: 29_000, duration: LONGER, warmUp: WARM_UP, heap: 256 }),
+    ...recipes({ lines: FITTING_SLOW, firstSeed: 31_000, duration: LONGEST, warmUp: WARM_UP, heap: 256 }),
   ],
-  judging: recipes({ lines: JUDGING, firstSeed: 29_000, duration: LONGER, warmUp: WARM_UP, heap: 256 }),
+  judging: recipes({ lines: JUDGING, firstSeed: 33_000, duration: LONGEST, warmUp: WARM_UP, heap: 256 }),
 }
