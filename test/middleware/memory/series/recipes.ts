@@ -156,5 +156,5 @@ export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
     ...recipes({ lines: FITTING_LONGER, firstSeed: 29_000, duration: LONGER, warmUp: WARM_UP, heap: 256 }),
     ...recipes({ lines: FITTING_SLOW, firstSeed: 31_000, duration: LONGEST, warmUp: WARM_UP, heap: 256 }),
   ],
-  judging: recipes({ lines: JUDGING, firstSeed: 33_000, duration: LONGEST, warmUp: WARM_UP, heap: 256 }),
+  judging: recipes({ lines: JUDGING, firstSeed: 33_000, duration: LONGEST, warmUp: WARM_UP, heap: 512 }),
 }
