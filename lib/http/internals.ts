@@ -101,9 +101,8 @@ export function detachAbortSignal(request: IncomingMessage): void {
   if (typeof detach === 'function') detach.call(request)
 }
 
-/** Emits 'close' on a response that has finished, as Node's HTTP server does after 'finish'. */
+/** Emits 'close' on a response that has not closed, as Node's HTTP server does after 'finish'. */
 export function closeResponse(response: InternalResponse): void {
-  if (response._closed) return
   response.destroyed = true
   response._closed = true
   response.emit('close')

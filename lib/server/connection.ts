@@ -35,6 +35,7 @@ import {
   wrongBodyLength,
   type Refusal,
 } from './refusals.js'
+import type { RequestCounts } from './request-counts.js'
 import { RequestSocket, type RequestCarrier } from './request-socket.js'
 import { RequestTable } from './request-table.js'
 
@@ -42,6 +43,7 @@ import { RequestTable } from './request-table.js'
 export interface ConnectionHost {
   readonly server: Server
   readonly configuration: ServerConfiguration
+  readonly counts: RequestCounts
   /** Reads PARAMS; one for all connections. */
   readonly headReader: RequestHeadReader
   /** Grows by one about every second: time to the precision that limits need. */
@@ -74,6 +76,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   readonly socket: Duplex
   readonly server: Server
   readonly configuration: ServerConfiguration
+  readonly counts: RequestCounts
   readonly output: RecordOutput
   readonly #host: ConnectionHost
   readonly #reader: RecordReader
@@ -108,6 +111,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
     this.#host = host
     this.server = host.server
     this.configuration = host.configuration
+    this.counts = host.counts
     this.socket = socket
     this.output = new RecordOutput(socket)
     this.#reader = new RecordReader(this)

@@ -18,6 +18,7 @@ import {
 import { isEncrypted } from '../http/request.js'
 import type { OpenParams } from './open-params.js'
 import type { WriteCallback } from './output.js'
+import type { RequestCounts } from './request-counts.js'
 import { ResponseWriter, type ResponseCarrier } from './response-writer.js'
 
 /** What a request's socket needs of the connection that carries it. */
@@ -25,6 +26,7 @@ export interface RequestCarrier extends ResponseCarrier {
   readonly server: Server
   readonly writableHighWaterMark: number
   readonly readableHighWaterMark: number
+  readonly counts: RequestCounts
   /** Writes what was gathered. */
   flush(): void
   /** The response is complete: ends the request. */
@@ -175,8 +177,9 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     process.nextTick(settle, this, response)
   }
 
-  /** The response has closed. A body that nobody has read is read into nothing; whoever began to listen hears of it. */
-  settle(): void {
+  /** The response closes. A body that nobody has read is read into nothing; whoever began to listen hears of it. */
+  settle(response: InternalResponse): void {
+    this.#closeResponse(response)
     const request = this.request
     if (request !== undefined) this.#settleRequest(request)
     this.emit('close', false)
@@ -435,7 +438,14 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   /** The response was cut off before it had finished. */
   #emitClose(hadError: boolean): void {
     this.emit('close', hadError)
-    if (this._httpMessage !== null) closeResponse(this._httpMessage)
+    if (this._httpMessage !== null) this.#closeResponse(this._httpMessage)
+  }
+
+  /** Answered, or cut off: either way the request is over. */
+  #closeResponse(response: InternalResponse): void {
+    if (response._closed) return
+    this.carrier.counts.over++
+    closeResponse(response)
   }
 
   #settleRequest(request: InternalRequest): void {
@@ -485,8 +495,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
 
 /** After 'finish': the response closes, and with it the socket that it had for itself. */
 function settle(socket: RequestSocket, response: InternalResponse): void {
-  closeResponse(response)
-  socket.settle()
+  socket.settle(response)
 }
 
 /** It has what Node's request and response use of a socket, which is not all that a Socket has. */

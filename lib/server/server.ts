@@ -11,6 +11,7 @@ import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './a
 import { Connection, type ConnectionHost } from './connection.js'
 import { FastCgiError } from './errors.js'
 import { resolveServerOptions, type ServerConfiguration, type ServerOptions } from './options.js'
+import { REQUEST_COUNTS, type RequestCounts } from './request-counts.js'
 import { RequestSocket, asSocket } from './request-socket.js'
 
 /** How often time limits are looked at: at least this often, in milliseconds. */
@@ -40,6 +41,8 @@ interface CarryingSocket {
  *   it becomes a process warning, once a code.
  */
 export class FastCgiServer extends http.Server {
+  /** Requests so far. */
+  readonly [REQUEST_COUNTS]: RequestCounts = { begun: 0, over: 0 }
   readonly #constructors: ResponderConstructors
   readonly #configuration: ServerConfiguration
   readonly #host: ServerHost
@@ -128,6 +131,7 @@ class ServerHost implements ConnectionHost {
   readonly server: FastCgiServer
   readonly configuration: ServerConfiguration
   readonly headReader: RequestHeadReader
+  readonly counts: RequestCounts
   ticks = 0
   draining = false
   readonly #constructors: ResponderConstructors
@@ -139,6 +143,7 @@ class ServerHost implements ConnectionHost {
   constructor(server: FastCgiServer, configuration: ServerConfiguration, constructors: ResponderConstructors) {
     this.server = server
     this.configuration = configuration
+    this.counts = server[REQUEST_COUNTS]
     this.#constructors = constructors
     this.headReader = new RequestHeadReader({
       paramsCount: configuration.limits.paramsCount,
@@ -238,6 +243,7 @@ class ServerHost implements ConnectionHost {
     // Before any listener of the app's, as in Node's HTTP server.
     response.on('finish', completeRequest)
     if (this.server.timeout > 0) socket.setTimeout(this.server.timeout)
+    this.counts.begun++
     if (requestStart.hasSubscribers) {
       requestStart.publish({ request, response, socket: asSocket(socket), server: this.server })
     }

@@ -1,35 +1,56 @@
 /**
  * Counts the requests of the whole process, wherever the endpoint is mounted: by the diagnostics channel that Node's HTTP
- * server and this package's FastCGI server publish on. Costs a request less than a tenth of a microsecond.
+ * server and this package's FastCGI server publish on. The latter keeps numbers of its own, which are read instead of
+ * listening to each response.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 const CHANNEL = 'http.server.request.start'
+/** Where a server keeps its numbers. */
+const COUNTS = Symbol.for('express-responder.requests')
+
+interface Counts {
+  readonly begun: number
+  readonly over: number
+}
+
+interface CountingServer extends Server {
+  readonly [COUNTS]?: Counts
+}
 
 interface Started {
   response: ServerResponse
   socket: Socket & { _httpMessage?: unknown }
+  server: CountingServer
 }
 
 export class RequestCounter {
-  /** Begun and not over. */
-  inFlight = 0
-  /** Answered, or given up by their clients. */
-  over = 0
+  /** Of servers that do not count themselves; less those of the others that are left out. */
+  #inFlight = 0
+  #over = 0
   /** One function for all of them. */
   readonly #ended = (): void => {
-    this.inFlight--
-    this.over++
+    this.#inFlight--
+    this.#over++
   }
 
+  /** Of each server that counts itself, how many were over when it was first seen. */
+  readonly #servers = new Map<Counts, number>()
+  #latest: Counts | undefined
+  readonly #leftOut = new WeakSet<ServerResponse>()
   /** Responses that had to wait behind others on their connections. */
   readonly #behind = new WeakMap<Socket, Set<ServerResponse>>()
 
   readonly #started = (message: unknown): void => {
-    const { response, socket } = message as Started
-    this.inFlight++
+    const { response, socket, server } = message as Started
+    const counts = server[COUNTS]
+    if (counts !== undefined) {
+      if (counts !== this.#latest) this.#read(counts)
+      return
+    }
+    this.#inFlight++
     response.on('close', this.#ended)
     // A response that waits behind another one on a pipelined connection is never told that the connection has closed.
     const { _httpMessage: current } = socket
@@ -40,13 +61,46 @@ export class RequestCounter {
     subscribe(CHANNEL, this.#started)
   }
 
+  /** Begun and not over. */
+  get inFlight(): number {
+    let inFlight = this.#inFlight
+    for (const { begun, over } of this.#servers.keys()) inFlight += begun - over
+    return inFlight
+  }
+
+  /** Answered, or given up by their clients. */
+  get over(): number {
+    let all = this.#over
+    for (const [{ over }, before] of this.#servers) all += over - before
+    return all
+  }
+
   /** Leaves out a request that is no part of the app's load: one of the endpoint itself. */
   disregard(response: ServerResponse): void {
-    if (this.#forget(response)) this.inFlight--
+    const counts = (response.socket as { server?: CountingServer } | null)?.server?.[COUNTS]
+    if (counts !== undefined) this.#leaveOut(response, counts)
+    else if (this.#forget(response)) this.#inFlight--
   }
 
   close(): void {
     unsubscribe(CHANNEL, this.#started)
+  }
+
+  #read(counts: Counts): void {
+    this.#latest = counts
+    if (!this.#servers.has(counts)) this.#servers.set(counts, counts.over)
+  }
+
+  /** Its server counts it all the same: what it counts too much is taken off here. */
+  #leaveOut(response: ServerResponse, counts: Counts): void {
+    if (this.#leftOut.has(response)) return
+    this.#leftOut.add(response)
+    this.#read(counts)
+    this.#inFlight--
+    response.on('close', () => {
+      this.#inFlight++
+      this.#over--
+    })
   }
 
   #watch(response: ServerResponse, socket: Socket): void {

@@ -5,7 +5,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { Buckets, type Quantity } from './verdict/buckets.js'
-import { levelOf, pointsOf } from './verdict/points.js'
+import { levelOf, measured, pointsOf } from './verdict/points.js'
 import { sentenceFor } from './verdict/sentence.js'
 import { LEAST_POINTS, TendencyWatch, type Tendency } from './verdict/tendency.js'
 import { COLLECTED, REMAINDER } from './verdict/thresholds.js'
@@ -221,7 +221,7 @@ export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
       span: (trend?.span ?? 0) / 1000,
       noise: trend?.noise ?? 0,
       level: trend === undefined ? this.#latestLive : levelOf(scale.buckets.closed, quantity),
-      points: pointsOf(scale.buckets.closed, quantity).length,
+      points: measured(scale.buckets.closed, quantity).length,
       pointsNeeded: LEAST_POINTS,
       collections: this.#collections,
       likeLoad: trend?.comparable ?? false,

@@ -10,15 +10,19 @@ const CAUSES: Readonly<Record<Quantity, readonly (keyof Bucket)[]>> = {
   remainder: ['rate', 'rateBefore', 'inFlight', 'heapTotal', 'largestHeap', 'peakHeap'],
 }
 
-/** Of the buckets in which the quantity was measured. */
+/** The buckets in which the quantity was measured. */
+export function measured(buckets: readonly Bucket[], quantity: Quantity): Bucket[] {
+  return buckets.filter((bucket) => !Number.isNaN(bucket[quantity]))
+}
+
 export function pointsOf(buckets: readonly Bucket[], quantity: Quantity): Point[] {
-  return buckets.filter((bucket) => !Number.isNaN(bucket[quantity])).map((bucket) => (
+  return measured(buckets, quantity).map((bucket) => (
     { time: bucket.time, value: bucket[quantity], requests: bucket.requests, causes: CAUSES[quantity].map((cause) => bucket[cause]) }))
 }
 
 /** The median of the quantity, octets; NaN where it was never measured. */
 export function levelOf(buckets: readonly Bucket[], quantity: Quantity): number {
   const heapOf = ({ largestHeap }: Bucket): number => quantity === 'remainder' ? largestHeap : 0
-  const values = buckets.map((bucket) => bucket[quantity] - heapOf(bucket)).filter((value) => !Number.isNaN(value))
+  const values = measured(buckets, quantity).map((bucket) => bucket[quantity] - heapOf(bucket))
   return values.length > 0 ? median(values) : NaN
 }

@@ -21,6 +21,8 @@ export type Tendency = 'warming' | 'flat' | 'growing' | 'suspected'
 export const LEAST_POINTS = 12
 /** Growth below this many octets is nothing, whatever the level. */
 const LEAST_GROWTH = 524_288
+/** Growth of less than this share of what a suspicion takes has stopped. One that slows with the load is still there. */
+const STOPPED = 0.5
 /** Where load has crept up all the while, growth must be so many times clearer. */
 const CREEPING = 1.5
 
@@ -40,11 +42,14 @@ export class TendencyWatch {
   tendency: Tendency = 'warming'
   trend: Trend | undefined
   readonly #thresholds: Thresholds
+  /** Of growth that has not stopped. */
+  readonly #stopped: Thresholds
   /** Buckets in which the opposite of what is said was true, less those since in which it was not: noise sets back, no more. */
   #contrary = 0
 
   constructor(thresholds: Thresholds) {
     this.#thresholds = thresholds
+    this.#stopped = { ...thresholds, overLoad: thresholds.overLoad * STOPPED, share: thresholds.share * STOPPED }
   }
 
   /** To be called when a bucket has closed, with all points so far. */
@@ -56,7 +61,8 @@ export class TendencyWatch {
   decide(trend: Trend): Tendency {
     this.trend = trend
     const suspected = this.tendency === 'suspected'
-    this.#contrary = lasts(trend, this.#thresholds) === suspected ? Math.max(0, this.#contrary - 1) : this.#contrary + 1
+    const contrary = suspected ? !grows(trend, this.#stopped) : lasts(trend, this.#thresholds)
+    this.#contrary = contrary ? this.#contrary + 1 : Math.max(0, this.#contrary - 1)
     if (this.#contrary >= this.#thresholds.hold) {
       this.#contrary = 0
       this.tendency = suspected ? this.#unsuspected(trend) : 'suspected'

@@ -2,7 +2,7 @@
 import type { Thresholds } from './tendency.js'
 
 /** Of the live heap and of external memory. */
-export const COLLECTED: Thresholds = { overLoad: 5, overStep: -2, overFilling: -2, recent: 0.5, share: 0.1, hold: 18 }
+export const COLLECTED: Thresholds = { overLoad: 7, overStep: -2, overFilling: -2, recent: 0.4, share: 0.1, hold: 15 }
 
 /** Of the part of RSS that V8 knows nothing about. */
-export const REMAINDER: Thresholds = { overLoad: 7, overStep: -1, overFilling: -3, recent: 0.6, share: 0.05, hold: 18 }
+export const REMAINDER: Thresholds = { overLoad: 7, overStep: -1, overFilling: -3, recent: 0.6, share: 0.05, hold: 15 }

@@ -1,9 +1,12 @@
 /** How requests are counted that do not end as they should. */
 import { once } from 'node:events'
-import http, { type ServerResponse } from 'node:http'
+import http, { type Server, type ServerResponse } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
+import { createServer } from '../../../lib/index.js'
 import { RequestCounter } from '../../../middleware/memory/requests.js'
+import { FastCgiClient } from '../../support/fastcgi-client.js'
+import { nginxParams } from '../../support/nginx-params.js'
 
 const closers: (() => void)[] = []
 
@@ -12,10 +15,14 @@ afterEach(() => {
   jest.restoreAllMocks()
 })
 
-async function start(): Promise<{ counter: RequestCounter; port: number; arrived: (count: number) => Promise<ServerResponse[]> }> {
+async function start(create: (listener: http.RequestListener) => Server = http.createServer): Promise<{
+  counter: RequestCounter
+  port: number
+  arrived: (count: number) => Promise<ServerResponse[]>
+}> {
   const counter = new RequestCounter()
   const responses: ServerResponse[] = []
-  const server = http.createServer((_request, response) => { responses.push(response) }).listen(0, '127.0.0.1')
+  const server = create((_request, response) => { responses.push(response) }).listen(0, '127.0.0.1')
   closers.push(() => { counter.close(); server.close(); server.closeAllConnections() })
   await once(server, 'listening')
   const arrived = async (count: number): Promise<ServerResponse[]> => {
@@ -86,4 +93,82 @@ it('one that began before counting did is not counted', async () => {
   await (await answer).text()
   await until(() => counter.over === 1)
   expect([later.inFlight, later.over]).toEqual([0, 0])
+})
+
+describe('requests over FastCGI', () => {
+  const params = nginxParams()
+
+  async function begin(client: FastCgiClient, id: number): Promise<void> {
+    await client.begin(id)
+    await client.params(id, params)
+    await client.stdin(id)
+  }
+
+  it('are in flight until they are answered, given up by the web server, or broken off by the app', async () => {
+    const { counter, port, arrived } = await start(createServer)
+    const client = await FastCgiClient.connect(port)
+    closers.push(() => { client.socket.destroy() })
+    for (const id of [1, 2, 3]) await begin(client, id)
+    const [first, , third] = await arrived(3)
+    expect([counter.inFlight, counter.over]).toEqual([3, 0])
+    first?.end('ok')
+    await client.response(1)
+    await until(() => counter.inFlight === 2)
+    await client.abort(2)
+    await until(() => counter.inFlight === 1)
+    third?.destroy()
+    await until(() => counter.inFlight === 0)
+    expect([counter.inFlight, counter.over]).toEqual([0, 3])
+  })
+
+  it('are over when the connection is gone', async () => {
+    const { counter, port, arrived } = await start(createServer)
+    const client = await FastCgiClient.connect(port)
+    for (const id of [1, 2]) await begin(client, id)
+    const responses = await arrived(2)
+    client.socket.destroy()
+    await until(() => counter.inFlight === 0)
+    for (const response of responses) response.end('too late')
+    await new Promise(setImmediate)
+    expect([counter.inFlight, counter.over]).toEqual([0, 2])
+  })
+
+  it('that are disregarded are neither in flight nor over', async () => {
+    const { counter, port, arrived } = await start(createServer)
+    const client = await FastCgiClient.connect(port)
+    closers.push(() => { client.socket.destroy() })
+    for (const id of [1, 2]) await begin(client, id)
+    const [first, second] = await arrived(2)
+    if (first === undefined) throw new Error('no request came')
+    counter.disregard(first)
+    counter.disregard(first)
+    expect([counter.inFlight, counter.over]).toEqual([1, 0])
+    first.end('ok')
+    second?.end('ok')
+    await client.response(1)
+    await client.response(2)
+    await until(() => counter.inFlight === 0)
+    expect([counter.inFlight, counter.over]).toEqual([0, 1])
+  })
+
+  it('that were over before counting began are not counted, those still open are in flight', async () => {
+    const { port, arrived } = await start(createServer)
+    const client = await FastCgiClient.connect(port)
+    closers.push(() => { client.socket.destroy() })
+    await begin(client, 1)
+    const [first] = await arrived(1)
+    first?.end('ok')
+    await client.response(1)
+    await begin(client, 2)
+    await arrived(2)
+    const later = new RequestCounter()
+    closers.push(() => { later.close() })
+    await begin(client, 3)
+    const [, second, third] = await arrived(3)
+    expect([later.inFlight, later.over]).toEqual([2, 0])
+    second?.end('ok')
+    third?.end('ok')
+    await until(() => later.inFlight === 0)
+    expect([later.inFlight, later.over]).toEqual([0, 2])
+  })
 })

@@ -27,9 +27,9 @@ describe('the verdict on recorded processes', () => {
   /** Shorter leaks end before anything is told of them. */
   const fitting = readSet('fitting').filter(({ kind, recipe }) => kind === 'harmless' || recipe.duration >= LONG)
 
-  it('judges those that thresholds are fitted on as the fit does, all but 21 of 529 rightly', () => {
+  it('judges those that thresholds are fitted on as the fit does, all but 26 of 703 rightly', () => {
     expect(score(fitting)).toEqual({
-      leaks: 200,
+      leaks: 288,
       missed: [
         'leak-abortListeners-bursts-25029-node24',
         'leak-closures-decline-25089-node24',
@@ -45,15 +45,20 @@ describe('the verdict on recorded processes', () => {
         'leak-metricLabels-steepRamp-25094-node24',
         'leak-openCompressors-ramp-17014-node24',
         'leak-secretKeys-plateau-25038-node24',
+        'leak-secureContexts-steepRamp-33024-node20',
         'leak-sharedMemory-twoSteps-17043-node24',
         'leak-sharedMemory-twoSteps-21023-node24',
         'leak-snapshots-ramp-25117-node20',
         'leak-stringGrowth-decline-25091-node20',
         'leak-stringGrowth-stepUp-17004-node20',
+        'leak-suspendedGenerators-noisyRamp-29031-node20',
+        'leak-unsettledPromises-noisyRamp-17038-node20',
       ],
-      harmless: 329,
+      harmless: 415,
       falseAlarms: [
+        'harmless-lateCache-waves-17056-node24',
         'harmless-zipfKeys-launch-25159-node24',
+        'harmless-zipfKeys-steady-13050-node20',
         'harmless-zipfKeys-stepUp-25072-node20',
       ],
     })

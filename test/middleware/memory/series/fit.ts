@@ -40,9 +40,9 @@ const GRID = {
 } as const
 const NAMES = ['overLoad', 'overStep', 'overFilling', 'recent', 'share'] as const
 /** Chosen, not fitted: hardly anything harmless looks like a leak in so many more periods than not, and an app that runs for weeks can wait. */
-const HOLD = 18
+const HOLD = 15
 /** Buckets by which it must be told earlier here. Most recordings are short: what would be told soon after their end counts, too. */
-const EARLIER = { leak: 9, harmless: 5 }
+const EARLIER = { leak: 6, harmless: 2 }
 const BUCKET = 120_000
 const WARM_UP = 3 * BUCKET
 

@@ -140,8 +140,10 @@ const FITTING_LONGER = drawn(ALL, 29_000, FITTING_DRAWN)
 /** The slower the load, the longer it looks like growth. */
 const SLOW = ['slowDay', 'day', 'noon', 'saw', 'ramp', 'steepRamp', 'noisyRamp', 'decline', 'plateau']
 const FITTING_SLOW = drawn(ALL.filter((_name, index) => index % 3 === 0), 31_000, [...FITTING_DRAWN, ...FITTING_LONGER], SLOW)
-/** All behaviours twice more, with shapes that they did not have there. */
-const JUDGING = drawnInTurn([33_000, 33_001], [...FITTING_DRAWN, ...FITTING_LONGER])
+/** Was for judging: all behaviours twice more, with shapes that they did not have there. */
+const FITTING_LONGEST = drawnInTurn([33_000, 33_001], [...FITTING_DRAWN, ...FITTING_LONGER])
+/** All behaviours with a shape that they had in none of these. */
+const JUDGING = drawn(ALL, 37_000, [...FITTING_DRAWN, ...FITTING_LONGER, ...FITTING_LONGEST])
 
 function drawnInTurn(seeds: readonly number[], before: readonly Line[]): Line[] {
   return seeds.reduce<Line[]>((lines, seed) => [...lines, ...drawn(ALL, seed, [...before, ...lines])], [])
@@ -155,6 +157,7 @@ export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
     ...recipes({ lines: FITTING_DRAWN, firstSeed: 25_000, duration: LONG, warmUp: WARM_UP, heap: 256 }),
     ...recipes({ lines: FITTING_LONGER, firstSeed: 29_000, duration: LONGER, warmUp: WARM_UP, heap: 256 }),
     ...recipes({ lines: FITTING_SLOW, firstSeed: 31_000, duration: LONGEST, warmUp: WARM_UP, heap: 256 }),
+    ...recipes({ lines: FITTING_LONGEST, firstSeed: 33_000, duration: LONGEST, warmUp: WARM_UP, heap: 512 }),
   ],
-  judging: recipes({ lines: JUDGING, firstSeed: 33_000, duration: LONGEST, warmUp: WARM_UP, heap: 512 }),
+  judging: recipes({ lines: JUDGING, firstSeed: 37_000, duration: LONGEST, warmUp: WARM_UP, heap: 512 }),
 }
