@@ -101,6 +101,16 @@ describe('the leak verdict', () => {
     expect(verdict.current.state).toBe('ok')
   })
 
+  it('what slows with the load is not taken back', () => {
+    const verdict = new LeakVerdict()
+    const states = journal(verdict)
+    const random = noise(8, 2 * MB)
+    const leaked = (time: number): number => time < 3 * HOUR ? 10 * MB * time / HOUR : 30 * MB + 2.5 * MB * (time - 3 * HOUR) / HOUR
+    live(verdict, 0, 6 * HOUR, (time) => ({ live: 30 * MB + leaked(time) + random(), rate: time < 3 * HOUR ? 40 : 10 }))
+    expect(verdict.current.state).toBe('leak-suspected')
+    expect(states.slice(-2)).toEqual(['growing', 'leak-suspected'])
+  })
+
   it('a leak too slow for two hours is found in two days', () => {
     const verdict = new LeakVerdict()
     const random = noise(5, 6 * MB)
