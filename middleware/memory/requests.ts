@@ -36,10 +36,15 @@ export class RequestCounter {
     this.#over++
   }
 
+  /** One for all that are left out although their servers count them: takes off what these count too much. */
+  readonly #leftOutEnded = (): void => {
+    this.#inFlight++
+    this.#over--
+  }
+
   /** Of each server that counts itself, how many were over when it was first seen. */
   readonly #servers = new Map<Counts, number>()
   #latest: Counts | undefined
-  readonly #leftOut = new WeakSet<ServerResponse>()
   /** Responses that had to wait behind others on their connections. */
   readonly #behind = new WeakMap<Socket, Set<ServerResponse>>()
 
@@ -47,7 +52,7 @@ export class RequestCounter {
     const { response, socket, server } = message as Started
     const counts = server[COUNTS]
     if (counts !== undefined) {
-      if (counts !== this.#latest) this.#read(counts)
+      if (counts !== this.#latest) this.#remember(counts)
       return
     }
     this.#inFlight++
@@ -86,21 +91,17 @@ export class RequestCounter {
     unsubscribe(CHANNEL, this.#started)
   }
 
-  #read(counts: Counts): void {
+  #remember(counts: Counts): void {
     this.#latest = counts
     if (!this.#servers.has(counts)) this.#servers.set(counts, counts.over)
   }
 
-  /** Its server counts it all the same: what it counts too much is taken off here. */
+  /** Its server counts it all the same. */
   #leaveOut(response: ServerResponse, counts: Counts): void {
-    if (this.#leftOut.has(response)) return
-    this.#leftOut.add(response)
-    this.#read(counts)
+    if (response.listeners('close').includes(this.#leftOutEnded)) return
+    this.#remember(counts)
     this.#inFlight--
-    response.on('close', () => {
-      this.#inFlight++
-      this.#over--
-    })
+    response.on('close', this.#leftOutEnded)
   }
 
   #watch(response: ServerResponse, socket: Socket): void {

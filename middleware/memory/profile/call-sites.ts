@@ -42,8 +42,8 @@ const MOST_GROWN = 10
 /** What hands requests on: its callers have no part in what the called one allocates. */
 const DISPATCHERS: ReadonlySet<string> = new Set(['express', 'router', 'connect', 'express-responder'])
 
-/** Where the endpoint's own code is; undefined in a bundle, whose file is the app's as well. */
-const [, ENDPOINT] = /^(.*\/memory\/)profile\/call-sites\.js$/.exec(import.meta.url) ?? []
+/** Where the code is that reads profiles, and where all of the endpoint's is; undefined in a bundle, whose file is the app's as well. */
+const [READERS, ENDPOINT] = /^(.*\/memory\/)profile\/(?=call-sites\.js$)/.exec(import.meta.url) ?? []
 
 /** Each of the three forces a full collection. */
 export class CallSiteTable {
@@ -102,10 +102,9 @@ export function callSiteSource(source: HeapSource, maps?: SourceMaps): CallSiteS
 
 /** Whether a stack is the endpoint's, reading profiles, and nobody of the app's was called by it. */
 function isReading({ places }: Stack): boolean {
-  if (ENDPOINT === undefined) return false
-  const readers = `${ENDPOINT}profile/`
+  if (READERS === undefined || ENDPOINT === undefined) return false
   for (const { url } of places) {
-    if (url.startsWith(readers)) return true
+    if (url.startsWith(READERS)) return true
     if (packageOf(url) === undefined && !url.startsWith(ENDPOINT)) return false
   }
   return false

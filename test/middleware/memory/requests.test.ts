@@ -5,7 +5,7 @@ import net, { type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import { createServer } from '../../../lib/index.js'
 import { RequestCounter } from '../../../middleware/memory/requests.js'
-import { FastCgiClient } from '../../support/fastcgi-client.js'
+import { encodeRequest, FastCgiClient } from '../../support/fastcgi-client.js'
 import { nginxParams } from '../../support/nginx-params.js'
 
 const closers: (() => void)[] = []
@@ -99,9 +99,8 @@ describe('requests over FastCGI', () => {
   const params = nginxParams()
 
   async function begin(client: FastCgiClient, id: number): Promise<void> {
-    await client.begin(id)
-    await client.params(id, params)
-    await client.stdin(id)
+    client.expect(id)
+    await client.send(encodeRequest({ requestId: id, params }))
   }
 
   it('are in flight until they are answered, given up by the web server, or broken off by the app', async () => {

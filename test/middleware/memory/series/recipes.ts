@@ -137,13 +137,14 @@ const ALL = Object.keys(BEHAVIOURS)
 /** Was for judging: all behaviours twice, and once more for longer, with different shapes. */
 const FITTING_DRAWN = drawnInTurn([25_000, 25_001], [])
 const FITTING_LONGER = drawn(ALL, 29_000, FITTING_DRAWN)
+const DRAWN = [...FITTING_DRAWN, ...FITTING_LONGER]
 /** The slower the load, the longer it looks like growth. */
 const SLOW = ['slowDay', 'day', 'noon', 'saw', 'ramp', 'steepRamp', 'noisyRamp', 'decline', 'plateau']
-const FITTING_SLOW = drawn(ALL.filter((_name, index) => index % 3 === 0), 31_000, [...FITTING_DRAWN, ...FITTING_LONGER], SLOW)
+const FITTING_SLOW = drawn(ALL.filter((_name, index) => index % 3 === 0), 31_000, DRAWN, SLOW)
 /** Was for judging: all behaviours twice more, with shapes that they did not have there. */
-const FITTING_LONGEST = drawnInTurn([33_000, 33_001], [...FITTING_DRAWN, ...FITTING_LONGER])
+const FITTING_LONGEST = drawnInTurn([33_000, 33_001], DRAWN)
 /** All behaviours with a shape that they had in none of these. */
-const JUDGING = drawn(ALL, 37_000, [...FITTING_DRAWN, ...FITTING_LONGER, ...FITTING_LONGEST])
+const JUDGING = drawn(ALL, 37_000, [...DRAWN, ...FITTING_LONGEST])
 
 function drawnInTurn(seeds: readonly number[], before: readonly Line[]): Line[] {
   return seeds.reduce<Line[]>((lines, seed) => [...lines, ...drawn(ALL, seed, [...before, ...lines])], [])
