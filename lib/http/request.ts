@@ -54,6 +54,7 @@ export class RequestHeadReader implements PairVisitor {
   culprit = ''
 
   readonly #options: HeadOptions
+  readonly #lookup: ParamLookup
   readonly #names = new ParamNames()
   #first: ParamName | undefined
   #previous: ParamName | undefined
@@ -66,8 +67,10 @@ export class RequestHeadReader implements PairVisitor {
   #contentType = ''
   #transferEncoding = ''
 
-  constructor(options: HeadOptions) {
+  /** `paramOf` finds the params that only some servers make necessary. */
+  constructor(options: HeadOptions, paramOf: (text: string, name: string) => string | undefined) {
     this.#options = options
+    this.#lookup = (name) => paramOf(this.text, name)
   }
 
   /** Whether reading was stopped at a pair that is not accepted. */
@@ -99,7 +102,7 @@ export class RequestHeadReader implements PairVisitor {
     if (++this.#count > this.#options.paramsCount) return this.#refuse('too-many', '')
     const name = this.#nameAt(nameStart, nameEnd)
     if (name.kind === ParamKind.OTHER) return true
-    const value = this.text.slice(nameEnd - this.#base, valueEnd - this.#base)
+    const value = this.#valueOf(name, nameEnd - this.#base, valueEnd - this.#base)
     if (name.kind === ParamKind.HEADER) return this.#header(name, value)
     switch (name.kind) {
       case ParamKind.REQUEST_METHOD:
@@ -147,11 +150,17 @@ export class RequestHeadReader implements PairVisitor {
     return found
   }
 
+  /** Nothing is cut from the text where the value is what it was the last time. */
+  #valueOf({ lastValue }: ParamName, start: number, end: number): string {
+    if (end - start === lastValue.length && this.text.startsWith(lastValue, start)) return lastValue
+    return this.text.slice(start, end)
+  }
+
   #header(name: ParamName, value: string): boolean {
     if (!name.remembersValue || value !== name.lastValue) {
       if (CONTROL_CHARACTER.test(value)) return this.#refuse('header-value', name.header)
       if (name.remembersValue) name.lastValue = value
-    } else value = name.lastValue
+    }
     if (name.unique) {
       if (name.seenIn === this.#serial && this.#options.ambiguousHeaders === 'refuse') {
         return this.#refuse('ambiguous-header', name.header)
@@ -168,12 +177,12 @@ export class RequestHeadReader implements PairVisitor {
     return false
   }
 
-  /** Every pair was read. `lookup` finds the params that only some servers make necessary. */
-  complete(lookup: ParamLookup): HeadProblem | undefined {
+  /** Every pair was read. */
+  complete(): HeadProblem | undefined {
     this.#bytes = EMPTY
     if (this.#problem !== undefined) return this.#problem
     if (!METHOD.test(this.method)) return 'method'
-    if (this.#options.url === 'rewritten' || this.url === '') this.url = rewrittenUrl(lookup)
+    if (this.#options.url === 'rewritten' || this.url === '') this.url = rewrittenUrl(this.#lookup)
     if (this.url === '' || BAD_URL.test(this.url)) return 'url'
     return this.#completeBodyHeaders()
   }

@@ -4,7 +4,7 @@
  */
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { decodePairs, encodePairs, paramOf, readPairs } from '../fastcgi/params.js'
+import { decodePairs, encodePairs, readPairs } from '../fastcgi/params.js'
 import {
   HEADER_LENGTH,
   MANAGEMENT_REQUEST_ID,
@@ -325,16 +325,15 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#refuse(socket, params.refusal, UNKNOWN_METHOD)
       return
     }
-    params.read((bytes, start, end) => {
-      this.#onHead(socket, bytes, start, end)
-    })
+    params.join()
+    this.#onHead(socket, params.bytes, params.start, params.end)
   }
 
   #onHead(socket: RequestSocket, bytes: Buffer, start: number, end: number): void {
     const reader = this.#host.headReader
     reader.begin(bytes, start, end)
     const readTo = readPairs(bytes, start, end, reader)
-    const problem = reader.complete((name) => paramOf(reader.text, name))
+    const problem = reader.complete()
     if (readTo !== end && !reader.refused) {
       this.#fail('ERR_FCGI_BAD_PARAMS', 'PARAMS with name-value pairs that cannot be read')
       return
@@ -347,16 +346,19 @@ export class Connection implements RecordConsumer, RequestCarrier {
     socket.paramsText = reader.text
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) socket.announced = reader.contentLength
-    if (this.#hasDispatched) {
-      isolate(() => {
-        this.#host.dispatch(socket, reader)
-      })
-    } else {
+    if (this.#hasDispatched) this.#dispatchApart(socket, reader)
+    else {
       this.#hasDispatched = true
       this.#host.dispatch(socket, reader)
     }
     // HAProxy sends no empty STDIN where it has announced an empty body.
     if (socket.role === Role.AUTHORIZER || socket.announced === 0) this.#completeInput(socket)
+  }
+
+  #dispatchApart(socket: RequestSocket, reader: RequestHeadReader): void {
+    isolate(() => {
+      this.#host.dispatch(socket, reader)
+    })
   }
 
   #refusalOf(head: RequestHeadReader, role: number): Refusal | undefined {

@@ -2,6 +2,7 @@
 import type { Refusal } from './refusals.js'
 
 const NO_PIECES: Buffer[] = []
+const NO_BYTES: Buffer = Buffer.alloc(0)
 /** Many small pieces are joined now and then: each has a cost of its own. */
 const MAX_PIECES = 64
 
@@ -10,36 +11,49 @@ export class OpenParams {
   length = 0
   /** The answer that the request gets when its PARAMS are complete, instead of the app. */
   refusal: Refusal | undefined
-  #pieces = NO_PIECES
-  #borrowed: Buffer | undefined
-  #start = 0
-  #end = 0
-
   /** The tick at which the request began. */
   readonly since: number
+  #pieces = NO_PIECES
+  /** What was borrowed, or joined. */
+  #bytes = NO_BYTES
+  #start = 0
+  #end = 0
 
   constructor(since: number, refusal: Refusal | undefined) {
     this.since = since
     this.refusal = refusal
   }
 
+  /** The whole content, after `join()`: from `start` up to `end`. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
+  get start(): number {
+    return this.#start
+  }
+
+  get end(): number {
+    return this.#end
+  }
+
   /** Whether no content is held. */
   get isEmpty(): boolean {
-    return this.#pieces === NO_PIECES && this.#borrowed === undefined
+    return this.#pieces === NO_PIECES && this.#bytes === NO_BYTES
   }
 
   /** Takes content for as long as the chunk is being read. */
   borrow(chunk: Buffer, start: number, end: number): void {
-    this.#borrowed = chunk
+    this.#bytes = chunk
     this.#start = start
     this.#end = end
   }
 
   /** Copies what was borrowed. */
   keep(): void {
-    if (this.#borrowed === undefined) return
-    this.#pieces = [Buffer.from(this.#borrowed.subarray(this.#start, this.#end))]
-    this.#borrowed = undefined
+    if (this.#bytes === NO_BYTES) return
+    this.#pieces = [Buffer.from(this.#bytes.subarray(this.#start, this.#end))]
+    this.#bytes = NO_BYTES
   }
 
   /** Adds content that is the caller's own no more. */
@@ -53,15 +67,14 @@ export class OpenParams {
   refuse(refusal: Refusal): void {
     this.refusal = refusal
     this.#pieces = NO_PIECES
-    this.#borrowed = undefined
+    this.#bytes = NO_BYTES
   }
 
-  /** Gives the whole content: `bytes` from `start` up to `end`. */
-  read(reader: (bytes: Buffer, start: number, end: number) => void): void {
-    if (this.#borrowed !== undefined) reader(this.#borrowed, this.#start, this.#end)
-    else {
-      const bytes = Buffer.concat(this.#pieces)
-      reader(bytes, 0, bytes.length)
-    }
+  /** Makes one of all pieces. */
+  join(): void {
+    if (this.#pieces === NO_PIECES) return
+    this.#bytes = Buffer.concat(this.#pieces)
+    this.#start = 0
+    this.#end = this.#bytes.length
   }
 }

@@ -55,6 +55,8 @@ export class RecordOutput {
   #recordId = 0
   #segments: Uint8Array[] = []
   #segmentsLength = 0
+  /** The first that is to be called; all of them where there are more. */
+  #callback: WriteCallback | undefined
   #callbacks: WriteCallback[] | undefined
 
   constructor(socket: Duplex) {
@@ -120,54 +122,57 @@ export class RecordOutput {
 
   /** Calls back when all that was given so far has left. */
   onFlushed(callback: WriteCallback): void {
-    if (this.#callbacks === undefined) this.#callbacks = [callback]
+    // Node's response nearly always has two, one for its body and one for its end: room for them is made at once.
+    if (this.#callback === undefined) this.#callback = callback
+    else if (this.#callbacks === undefined) this.#callbacks = [this.#callback, callback]
     else this.#callbacks.push(callback)
   }
 
   /** Writes all that was given, in one write. */
   flush(): void {
     const buffer = this.#buffer
-    const callbacks = this.#callbacks
     if (buffer === undefined) {
       // Nothing but callbacks: they are to come after what is on its way.
-      if (callbacks !== undefined) {
-        this.#callbacks = undefined
-        this.#socket.write('', callAll.bind(undefined, callbacks))
-      }
+      if (this.#callback !== undefined) this.#socket.write('', this.#takeCallback())
       return
     }
     this.#closeRecord()
     this.#buffer = undefined
-    this.#callbacks = undefined
+    const callback = this.#takeCallback()
     const tail = buffer.subarray(this.#start, this.#used)
     this.#start = 0
     this.#used = 0
-    if (this.#segments.length === 0) this.#write(tail, buffer, callbacks)
-    else this.#writeSegments(tail, buffer, callbacks)
+    if (this.#segments.length === 0) this.#write(tail, buffer, callback)
+    else this.#writeSegments(tail, buffer, callback)
   }
 
   /** Forgets what has not left; its callbacks are told why. */
   discard(error: Error): void {
-    const callbacks = this.#callbacks
+    const callback = this.#takeCallback()
     this.#buffer = undefined
     this.#segments = []
     this.#segmentsLength = 0
     this.#start = 0
     this.#used = 0
     this.#recordStart = -1
-    this.#callbacks = undefined
-    if (callbacks !== undefined) process.nextTick(callAll, callbacks, error)
+    if (callback !== undefined) process.nextTick(callback, error)
   }
 
-  #write(bytes: Uint8Array, buffer: Buffer, callbacks: WriteCallback[] | undefined): void {
+  /** One that calls them all. */
+  #takeCallback(): WriteCallback | undefined {
+    const callback = this.#callbacks === undefined ? this.#callback : callAll.bind(undefined, this.#callbacks)
+    this.#callback = undefined
+    this.#callbacks = undefined
+    return callback
+  }
+
+  #write(bytes: Uint8Array, buffer: Buffer, callback: WriteCallback | undefined): void {
     const socket = this.#socket
-    if (callbacks === undefined) socket.write(bytes)
-    else if (callbacks.length === 1) socket.write(bytes, callbacks[0] as WriteCallback)
-    else socket.write(bytes, callAll.bind(undefined, callbacks))
+    socket.write(bytes, callback)
     if (this.#reusesBuffers && socket.writableLength === 0) returnBuffer(buffer)
   }
 
-  #writeSegments(tail: Uint8Array, buffer: Buffer, callbacks: WriteCallback[] | undefined): void {
+  #writeSegments(tail: Uint8Array, buffer: Buffer, callback: WriteCallback | undefined): void {
     const segments = this.#segments
     this.#segments = []
     this.#segmentsLength = 0
@@ -175,7 +180,7 @@ export class RecordOutput {
     for (const segment of segments) this.#socket.write(segment)
     this.#socket.write(tail, (error) => {
       if (this.#reusesBuffers && !error) returnBuffer(buffer)
-      if (callbacks !== undefined) callAll(callbacks, error)
+      callback?.(error)
     })
     this.#socket.uncork()
   }

@@ -3,6 +3,7 @@ import { channel } from 'node:diagnostics_channel'
 import http, { type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
+import { paramOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import { checkInternals, type InternalRequest, type InternalResponse } from '../http/internals.js'
 import { createResponderConstructors, type ResponderConstructors } from '../http/prototypes.js'
@@ -145,11 +146,8 @@ class ServerHost implements ConnectionHost {
     this.configuration = configuration
     this.counts = server[REQUEST_COUNTS]
     this.#constructors = constructors
-    this.headReader = new RequestHeadReader({
-      paramsCount: configuration.limits.paramsCount,
-      url: configuration.url,
-      ambiguousHeaders: configuration.ambiguousHeaders,
-    })
+    const { url, ambiguousHeaders, limits: { paramsCount } } = configuration
+    this.headReader = new RequestHeadReader({ paramsCount, url, ambiguousHeaders }, paramOf)
     const { params, idle, linger } = configuration.timeouts
     const limits = [params, idle, linger].filter((limit) => limit > 0)
     this.#tick = Math.max(MIN_TICK, Math.min(MAX_TICK, ...limits.map((limit) => limit / TICKS_IN_LIMIT)))

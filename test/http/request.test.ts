@@ -20,13 +20,13 @@ function read(reader: RequestHeadReader, pairs: [string, string][]): Head {
   const bytes = encodePairs(pairs)
   reader.begin(bytes, 0, bytes.length)
   readPairs(bytes, 0, bytes.length, reader)
-  const problem = reader.complete((name) => paramOf(reader.text, name))
+  const problem = reader.complete()
   const { method, url, httpVersion: version, rawHeaders: headers, contentLength, culprit } = reader
   return { problem, method, url, version, headers, contentLength, culprit }
 }
 
 const headOf = (pairs: [string, string][], options: Partial<HeadOptions> = {}): Head =>
-  read(new RequestHeadReader({ ...OPTIONS, ...options }), pairs)
+  read(new RequestHeadReader({ ...OPTIONS, ...options }, paramOf), pairs)
 
 const withLeast = (...pairs: [string, string][]): [string, string][] => [...LEAST, ...pairs]
 
@@ -48,7 +48,7 @@ describe('a request', () => {
   )
 
   it('reads the same whatever was read before', () => {
-    const reader = new RequestHeadReader(OPTIONS)
+    const reader = new RequestHeadReader(OPTIONS, paramOf)
     const first = withLeast(['HTTP_HOST', 'a'], ['HTTP_ACCEPT', 'text/html'], ['HTTP_COOKIE', 'c=1'])
     const second = withLeast(['HTTP_HOST', 'a'], ['HTTP_COOKIE', 'c=2'], ['HTTP_ACCEPT_LANGUAGE', 'de'])
     for (const pairs of [first, second, first, second]) expect(read(reader, pairs)).toEqual(headOf(pairs))
@@ -103,7 +103,7 @@ describe('what is refused', () => {
   })
 
   it('does not take an earlier request for the first of two headers', () => {
-    const reader = new RequestHeadReader(OPTIONS)
+    const reader = new RequestHeadReader(OPTIONS, paramOf)
     for (let i = 0; i < 2; i++) expect(read(reader, withLeast(['HTTP_X_REAL_IP', '1.1.1.1'])).problem).toBeUndefined()
   })
 })
