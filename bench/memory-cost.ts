@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Generator } from './generator.js'
+import { ratio, spread } from './measure.js'
 import type { Protocol } from './wire.js'
 
 const GENERATIONS = Number(process.argv[2] ?? 30)
@@ -84,20 +85,14 @@ async function generation(protocol: Protocol, address: string, generator: Genera
   const servers = await Promise.all(subjects.map((subject) => new Server(protocol, subject, `${address}-${subject}`, seed).listening()))
   try {
     for (const server of servers) await server.measure(generator, WARM_UP_SECONDS)
-    const rounds: Record<Subject, number>[] = []
+    const costs: Record<Subject, number[]> = { without: [], before: [], after: [] }
     for (let round = 0; round < ROUNDS; round++) {
-      const costs = { without: NaN, before: NaN, after: NaN }
       // Forth and back, so that a drift of the machine falls on all alike.
       const order = [...subjects.entries()]
-      for (const [index, subject] of round % 2 === 0 ? order : order.reverse()) costs[subject] = await servers[index]?.measure(generator, SECONDS) ?? NaN
-      rounds.push(costs)
+      for (const [index, subject] of round % 2 === 0 ? order : order.reverse()) costs[subject].push(await servers[index]?.measure(generator, SECONDS) ?? NaN)
     }
-    const median = (value: (costs: Record<Subject, number>) => number): number => quantile(rounds.map(value), 0.5)
-    return {
-      without: median(({ without }) => without),
-      before: median((costs) => costs.before / costs.without),
-      after: median((costs) => costs.after / costs.without),
-    }
+    const { without, before, after } = costs
+    return { without: spread(without).median, before: ratio(before, without).median, after: ratio(after, without).median }
   } finally {
     await Promise.all(servers.map((server) => server.stop()))
   }
