@@ -1,16 +1,14 @@
-// Puts what the memory page is made of where middleware/memory/page.ts reads it: the script in one file, and the rest as it is.
-import { copyFileSync, mkdirSync } from 'node:fs'
+// Makes one module of what the memory page is made of, for middleware/memory/page.ts: its script in one piece, and the rest as it is.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const source = new URL('../middleware/memory/page/', import.meta.url)
-const target = new URL('../dist/middleware/memory/page/assets/', import.meta.url)
+const target = new URL('../dist/middleware/memory/page/', import.meta.url)
 
-mkdirSync(target, { recursive: true })
-for (const name of ['page.html', 'page.css', 'icon.svg']) copyFileSync(new URL(name, source), new URL(name, target))
-await build({
+const { outputFiles } = await build({
   entryPoints: [fileURLToPath(new URL('browser/page.ts', source))],
-  outfile: fileURLToPath(new URL('page.js', target)),
+  write: false,
   bundle: true,
   format: 'esm',
   target: 'es2022',
@@ -18,3 +16,8 @@ await build({
   legalComments: 'none',
   logLevel: 'warning',
 })
+const assets = { 'page.js': outputFiles[0].text }
+for (const name of ['page.html', 'page.css', 'icon.svg']) assets[name] = readFileSync(new URL(name, source), 'utf8')
+
+mkdirSync(target, { recursive: true })
+writeFileSync(new URL('assets.js', target), `export const ASSETS = ${JSON.stringify(assets, undefined, 2)}\n`)

@@ -1,11 +1,7 @@
-/** The memory page and what it is made of, as routes: HTML, style sheet, script and icon, read once. */
-import { readFileSync } from 'node:fs'
+/** The memory page and what it is made of, as routes: HTML, style sheet, script and icon. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { sendProblem } from '../shared/problem.js'
+import { ASSETS } from './page/assets.js'
 import type { Route } from './route.js'
-
-/** Beside this file once it is compiled; see scripts/build-page.js. */
-const ASSETS = new URL('./page/assets/', import.meta.url)
 
 const FILES = [
   { path: '', file: 'page.html', type: 'text/html; charset=utf-8' },
@@ -31,7 +27,7 @@ const HEADERS = {
  */
 export function pageRoutes(): Route[] {
   return FILES.map(({ path, file, type }) => {
-    const content = read(file)
+    const content = Buffer.from(ASSETS[file])
     return {
       method: 'GET',
       path,
@@ -39,20 +35,10 @@ export function pageRoutes(): Route[] {
       handle: (request, response) => {
         const location = path === '' ? slashed(request) : undefined
         if (location !== undefined) redirect(response, location)
-        else if (content === undefined) sendMissing(request, response, file)
         else send(request, response, type, content)
       },
     }
   })
-}
-
-/** Undefined where the file is missing: bundlers of whole servers leave it out, and the rest of the endpoint works without. */
-function read(file: string): Buffer | undefined {
-  try {
-    return readFileSync(new URL(file, ASSETS))
-  } catch {
-    return undefined
-  }
 }
 
 function send(request: IncomingMessage, response: ServerResponse, type: string, content: Buffer): void {
@@ -83,9 +69,4 @@ function redirect(response: ServerResponse, location: string): void {
   response.setHeader('X-Content-Type-Options', 'nosniff')
   response.setHeader('Content-Length', 0)
   response.end()
-}
-
-function sendMissing(request: IncomingMessage, response: ServerResponse, file: string): void {
-  const detail = `${file} is missing beside the program. A bundler has left it out: copy dist/middleware/memory/page of express-responder, or do not bundle the package.`
-  sendProblem(request, response, { status: 404, detail })
 }

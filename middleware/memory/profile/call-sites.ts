@@ -5,6 +5,7 @@
  * somebody looks. The sizes add up to so much less than those of the heap profile, which has it all. What else of the
  * endpoint is alive, such as its history, is told. In a bundle nothing is left out: it cannot be told from the app.
  */
+import { scriptUrl } from '../../shared/script-url.js'
 import type { CallSiteSource, GrownCallSite } from '../verdict.js'
 import type { HeapSource } from './heap-sampler.js'
 import { SourceMaps } from './source-maps.js'
@@ -43,7 +44,7 @@ const MOST_GROWN = 10
 const DISPATCHERS: ReadonlySet<string> = new Set(['express', 'router', 'connect', 'express-responder'])
 
 /** Where the code is that reads profiles, and where all of the endpoint's is; undefined in a bundle, whose file is the app's as well. */
-const [READERS, ENDPOINT] = /^(.*\/memory\/)profile\/(?=call-sites\.js$)/.exec(import.meta.url) ?? []
+const [READERS, ENDPOINT] = /^(.*\/memory\/)profile\/(?=call-sites\.js$)/.exec(scriptUrl() ?? '') ?? []
 
 /** Each of the three forces a full collection. */
 export class CallSiteTable {

@@ -1,0 +1,52 @@
+/** Programs that a bundler has made one file of, as for a container or a serverless platform: nothing is beside them. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { build } from 'esbuild'
+import { createWorkspace, run, type Workspace } from './packed.js'
+
+/** Uses of the package, each with what the program prints. */
+const PROGRAMS = {
+  'express-responder': [`import { createServer } from 'express-responder'; console.log(typeof createServer(() => {}).listen)`, 'function'],
+  'express-responder/middleware': [`import { rateLimit } from 'express-responder/middleware'; console.log(typeof rateLimit)`, 'function'],
+  'express-responder/concurrency': [`import { concurrencyLimit } from 'express-responder/concurrency'; console.log(concurrencyLimit({ limit: 7 }).limit)`, '7'],
+  'express-responder/rate-limit': [`import { rateLimit } from 'express-responder/rate-limit'; console.log(typeof rateLimit())`, 'function'],
+  'express-responder/recovery': [`import { recovery } from 'express-responder/recovery'; console.log(typeof recovery())`, 'function'],
+  'express-responder/memory': [
+    `import http from 'node:http'
+     import { memoryStats } from 'express-responder/memory'
+     const stats = memoryStats({ authorize: () => true })
+     const server = http.createServer((req, res) => { stats(req, res, () => res.end()) }).listen(0, '127.0.0.1', () => {
+       const asked = ['', 'page.js', 'page.css', 'icon.svg'].map((file) => fetch('http://127.0.0.1:' + server.address().port + '/' + file))
+       Promise.all(asked).then((answers) => { console.log(answers.map(({ status }) => status).join(' ')); process.exit() })
+     })`,
+    '200 200 200 200',
+  ],
+} as const
+
+let workspace: Workspace
+beforeAll(async () => {
+  workspace = await createWorkspace('express')
+})
+afterAll(() => workspace.remove())
+
+describe.each(['cjs', 'esm'] as const)('in a bundle of format %s', (format) => {
+  it.each(Object.entries(PROGRAMS))('%s works', async (name, [program, printed]) => {
+    const entry = join(workspace.directory, `${name.replace('/', '-')}.mjs`)
+    const outfile = entry.replace('.mjs', format === 'cjs' ? '.bundle.cjs' : '.bundle.mjs')
+    await writeFile(entry, program)
+    await build({
+      entryPoints: [entry],
+      outfile,
+      format,
+      bundle: true,
+      platform: 'node',
+      // What esbuild needs to let CommonJS packages ask for Node's modules in a bundle of format esm.
+      banner: format === 'esm' ? { js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)` } : {},
+      external: ['prom-client'],
+      logLevel: 'silent',
+    })
+    const { stdout } = await run(process.execPath, [outfile])
+    expect(stdout.trim()).toBe(printed)
+  })
+})
