@@ -64,7 +64,7 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
   arrive(request: Request): void {
     const now = this.#clock.now()
     this.#pressure.arrived(now)
-    if (this.#gate.refuses(now, this.#pressure.loopPatience * PATIENCE[request.priority], request.stamped)) {
+    if (this.#gate.refuses(now, this.#pressure.loopPatience * PATIENCE[request.priority], this.#pressure.peace, request.stamped)) {
       this.#reject(request, request.stamped === undefined ? 'loop' : 'proxy-queue')
       if (this.#observing) this.#start(request, now)
       return

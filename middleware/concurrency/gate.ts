@@ -1,13 +1,19 @@
 /**
- * The gate: estimates how long the request that is being read has waited for this event loop, and refuses it where that
- * is too long. A limit on what is in flight cannot do this: with synchronous handlers nothing is ever in flight but one.
+ * The gate: tells whether requests wait for this event loop because more of them come than it can do, and refuses what is
+ * too much. A limit on what is in flight cannot do this: with synchronous handlers nothing is ever in flight but one.
  *
- * There are two places to wait in. Requests on kept connections are all found by one poll, and wait in that turn of the
- * loop. New connections are accepted one a turn (libuv#3696), and wait in the kernel's backlog, which nothing shows. But
- * when the loop last waited for something to do, or had a turn in which nothing was accepted, that backlog was empty:
- * what is there came since. At the usual rate of arrivals so many came, so many were read, and the difference waits. Where
- * that is too much, everything is refused, which is quick, until the backlog is empty again and the rate of arrivals is
- * known. Nothing is averaged that a backlog would have to be noticed by.
+ * That the loop was held up is no reason to refuse: who came meanwhile can be answered now. What counts is only time in
+ * which requests were there and others were worked on, and of each stretch of it (a long handler, a collection, a profile)
+ * only so much. There are two places to wait in.
+ *
+ * Requests on kept connections are all found by one poll, and wait in that turn of the loop. In a turn after an empty
+ * poll they are a burst, which ends. In a turn that follows another at once they are what came during that one: where
+ * they take longer than it did, more comes than can be done.
+ *
+ * New connections are accepted one a turn (libuv#3696), and wait in the kernel's backlog, which nothing shows. But when the
+ * loop last waited for something to do, or had a turn in which nothing was accepted, that backlog was empty: what is there
+ * came since. At the usual rate of arrivals so many came, so many were read, and the difference waits. Where that is too
+ * much, everything is refused, which is quick, until the backlog is empty again and the rate of arrivals is known.
  */
 
 /** The time, and the event loop. */
@@ -18,18 +24,28 @@ export interface LoopClock {
   idleTime(): number
   /** Connections that have been accepted so far; NaN where nobody counts them. */
   accepted(): number
+  /** Turns of the loop so far; NaN where nobody counts them. */
+  turns(): number
   /** Runs in this turn's check phase. */
   setImmediate(callback: () => void): void
 }
 
-/** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it. */
+/** Of one stretch of work, no more counts as a wait of those behind it. */
+const STRETCH_AT_MOST = 250
+/** A burst on a loop that had nothing to do may take so long, while nobody is refused otherwise. */
+const BURST_AT_MOST = 5000
+/** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it … */
 const BUSY_AT_MOST = 750
+/** … and for so many, while nobody is refused otherwise. */
+const BUSY_AT_MOST_IN_PEACE = 1500
 /** Where refusing has not emptied it for so long, it never will: who is refused comes again at once. Then some are let in. */
 const EMPTIED_WITHIN = 500
 /** The rate of arrivals is taken over at least so many milliseconds … */
 const LEAST_SPAN = 200
 /** … and smoothed over about so many. */
 const SMOOTHED_OVER = 500
+/** By their stamps all have been late for so long before one is refused that is not very late, while nobody is refused otherwise. */
+const LATE_FOR = 500
 
 export class Gate {
   readonly #clock: LoopClock
@@ -39,12 +55,22 @@ export class Gate {
   #turnEnd: number
   #turnEndIdle: number
   #turnEndAccepted: number
+  /** How many turns there had been then; NaN where that was not asked. */
+  #turnEndTurns = NaN
   /** When the present turn's work began. */
   #turnStart: number
   /** Half of what the turn before took: on average a request came in its middle. */
   #before = 0
-  /** When the backlog was last empty, and the requests read since. */
+  /** When the first and the latest request of this turn were read, and the time between them that counts. */
+  #firstRead = NaN
+  #lastRead = NaN
+  #counted = 0
+  /** The time that counts of the turn before, and all of the time in which this turn's requests came; NaN where the loop had waited. */
+  #countedBefore = 0
+  #cameDuring = NaN
+  /** When the backlog was last empty, the time since then that counts, and the requests read since. */
   #emptyAt: number
+  #busy = 0
   #read = 0
   /** Requests a millisecond. 0 until it is known. */
   #rate = 0
@@ -54,6 +80,8 @@ export class Gate {
   #emptying = 0
   #emptyingSince = 0
   #readInTurn = 0
+  /** Since when all stamped requests have been late; NaN while they are not. */
+  #lateSince = NaN
 
   constructor(clock: LoopClock) {
     this.#clock = clock
@@ -63,21 +91,27 @@ export class Gate {
   }
 
   /**
-   * Whether a request that is read at `now` has waited too long.
+   * Whether a request that is read at `now` is too much.
    * @param patience what it may wait, in milliseconds
+   * @param peace whether nobody has been refused of late: then bursts are let in, for most of them end
    * @param stamped when the proxy got it, in milliseconds of the same clock, if that is known and to be trusted
    */
-  refuses(now: number, patience: number, stamped?: number): boolean {
-    if (!this.#inTurn) this.#enterTurn(now)
+  refuses(now: number, patience: number, peace: boolean, stamped?: number): boolean {
+    const first = !this.#inTurn
+    if (first) this.#enterTurn(now)
+    else this.#count(now)
     this.#read += 1
     this.#readInTurn += 1
     if (patience <= this.#emptying) {
       if (now - this.#emptyingSince < EMPTIED_WITHIN) return true
       this.#stopEmptying(now)
     }
-    if (stamped === undefined && this.loopWait(now) > patience) return true
-    const wait = stamped === undefined ? this.#backlogWait(now) : now - stamped
-    if (wait <= patience) return false
+    if (stamped === undefined) {
+      if (!first && this.#overfull(patience, peace)) return true
+      if (!this.#backlogged(patience, peace)) return false
+    } else if (!this.#late(now, now - stamped, patience, peace)) {
+      return false
+    }
     if (this.#emptying === 0) this.#emptyingSince = now
     this.#emptying = patience
     return true
@@ -88,27 +122,52 @@ export class Gate {
     return this.#inTurn ? now - this.#turnStart + this.#before : 0
   }
 
-  /** What the oldest new connection has waited in the backlog. */
-  #backlogWait(now: number): number {
-    const busy = now - this.#emptyAt
-    if (busy > BUSY_AT_MOST) return Infinity
-    return this.#rate === 0 ? 0 : busy - this.#read / this.#rate
+  /** Whether this turn has more requests than there is patience for. */
+  #overfull(patience: number, peace: boolean): boolean {
+    if (!peace) return this.#counted + this.#countedBefore / 2 > patience
+    return this.#counted > (Number.isNaN(this.#cameDuring) ? BURST_AT_MOST : Math.max(patience, this.#cameDuring))
+  }
+
+  /** Whether new connections wait in the backlog for too long, as far as that can be known. */
+  #backlogged(patience: number, peace: boolean): boolean {
+    if (peace) return this.#busy > BUSY_AT_MOST_IN_PEACE
+    if (this.#busy > BUSY_AT_MOST) return true
+    return this.#rate > 0 && this.#busy - this.#read / this.#rate > patience
+  }
+
+  #late(now: number, wait: number, patience: number, peace: boolean): boolean {
+    if (wait <= patience) {
+      this.#lateSince = NaN
+      return false
+    }
+    if (Number.isNaN(this.#lateSince)) this.#lateSince = now
+    return !peace || wait > BURST_AT_MOST || now - this.#lateSince > LATE_FOR
   }
 
   #enterTurn(now: number): void {
     this.#inTurn = true
-    const idleTime = this.#clock.idleTime()
-    const idle = idleTime - this.#turnEndIdle
+    const idle = this.#clock.idleTime() - this.#turnEndIdle
     this.#turnStart = Math.min(now, this.#turnEnd + idle)
     if (idle > 0) this.#emptied(this.#turnStart)
+    this.#cameDuring = idle > 0 ? NaN : now - this.#firstRead
+    this.#countedBefore = idle > 0 ? 0 : this.#counted
+    this.#counted = 0
+    this.#firstRead = this.#lastRead = now
     this.#clock.setImmediate(this.#leaveTurn)
+  }
+
+  /** Takes the time since the request before for a wait of all that came before it. */
+  #count(now: number): void {
+    const stretch = Math.min(now - this.#lastRead, STRETCH_AT_MOST)
+    this.#lastRead = now
+    this.#counted += stretch
   }
 
   readonly #leaveTurn = (): void => {
     const now = this.#clock.now()
-    const accepted = this.#clock.accepted()
-    if (accepted === this.#turnEndAccepted) this.#emptied(this.#turnStart)
-    this.#turnEndAccepted = accepted
+    if (this.#readInTurn > 0) this.#count(now)
+    this.#busy += Math.min(this.#counted, STRETCH_AT_MOST)
+    if (this.#acceptedNothing()) this.#emptied(this.#turnStart)
     this.#before = (now - this.#turnStart) / 2
     this.#turnEnd = this.#turnStart = now
     this.#turnEndIdle = this.#clock.idleTime()
@@ -124,9 +183,24 @@ export class Gate {
     this.#clock.setImmediate(this.#leaveTurn)
   }
 
+  /** Whether there was a turn since the last noticed one in which no connection was accepted. */
+  #acceptedNothing(): boolean {
+    const before = this.#turnEndAccepted
+    const accepted = this.#clock.accepted()
+    this.#turnEndAccepted = accepted
+    if (accepted === before) {
+      this.#turnEndTurns = NaN
+      return true
+    }
+    const turnsBefore = this.#turnEndTurns
+    this.#turnEndTurns = this.#clock.turns()
+    return accepted - before < this.#turnEndTurns - turnsBefore
+  }
+
   /** Nobody knows what is in the backlog, and how fast it fills. */
   #stopEmptying(now: number): void {
     this.#emptyAt = now
+    this.#busy = 0
     this.#read = 0
     this.#rateSpan = 0
     this.#rateRead = 0
@@ -144,6 +218,7 @@ export class Gate {
       this.#rateRead = 0
     }
     this.#emptyAt = now
+    this.#busy = 0
     this.#read = 0
     this.#readInTurn = 0
     this.#emptying = 0

@@ -8,6 +8,10 @@
 const PERIOD = 1000
 /** Weight of the last period. */
 const BLEND = 0.3
+/** Up to this share nobody is being refused, to speak of. */
+const PEACE_UNTIL = 0.01
+/** Of the share, so much is left after a period in which nobody was turned away. */
+const FORGIVEN = 0.5
 /** Up to this share patience is long … */
 const LONG_UNTIL = 0.03
 /** … and from this share on it is short. */
@@ -23,7 +27,7 @@ export interface Patience {
   room: number
 }
 
-export const LONG: Readonly<Patience> = { loop: 250, room: 500 }
+export const LONG: Readonly<Patience> = { loop: 500, room: 500 }
 export const SHORT: Readonly<Patience> = { loop: 30, room: 40 }
 
 export class Pressure {
@@ -50,6 +54,11 @@ export class Pressure {
     return this.#share
   }
 
+  /** Nobody has been turned away of late, or next to nobody. */
+  get peace(): boolean {
+    return this.#share <= PEACE_UNTIL
+  }
+
   /** What a request may wait in the event loop's backlog, in milliseconds. */
   get loopPatience(): number {
     return this.#loop
@@ -67,7 +76,9 @@ export class Pressure {
 
   #endPeriod(now: number): void {
     const share = this.#arrived === 0 ? 0 : Math.min(1, this.#shed / this.#arrived)
-    this.#share += BLEND * (share - this.#share)
+    this.#share = share === 0 ? this.#share * FORGIVEN : this.#share + BLEND * (share - this.#share)
+    // Periods in which nobody came at all have gone by unnoticed.
+    this.#share *= FORGIVEN ** (Math.floor((now - this.#periodStart) / PERIOD) - 1)
     this.#arrived = 0
     this.#shed = 0
     this.#periodStart = now

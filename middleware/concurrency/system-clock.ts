@@ -19,6 +19,7 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   idleTime: () => nodeTiming.idleTime,
   accepted: acceptedConnections,
+  turns: 'uvMetricsInfo' in nodeTiming ? () => nodeTiming.uvMetricsInfo.loopCount : () => NaN,
   setImmediate: (callback) => {
     setImmediate(callback)
   },

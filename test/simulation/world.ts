@@ -10,6 +10,8 @@ export interface Work {
   cpu: number
   /** Time of service in the downstream pool, in milliseconds; 0 where it needs none. */
   downstream: number
+  /** Time that it waits for something that is not scarce, in milliseconds. Default: none. */
+  wait?: number
 }
 
 export interface WorldOptions {
@@ -21,6 +23,8 @@ export interface WorldOptions {
   stamped: boolean
   slots: number
   work: (random: Random, now: number) => Work
+  /** Milliseconds after which a client leaves. Default: a second. */
+  timeout?: number
 }
 
 export type Outcome = 'open' | 'answered' | 'rejected' | 'timeout' | 'refused'
@@ -43,12 +47,14 @@ class Exchange implements Visit {
   settledAt = 0
   readonly #world: World
   readonly #work: Work
+  readonly #over: ((outcome: Outcome) => void) | undefined
   #dispatched = false
   #state: 'before' | 'running' | 'over' = 'before'
 
-  constructor(world: World, work: Work, stamped: boolean) {
+  constructor(world: World, work: Work, stamped: boolean, over?: (outcome: Outcome) => void) {
     this.#world = world
     this.#work = work
+    this.#over = over
     this.intended = world.loop.now
     this.stamped = stamped ? world.loop.now : undefined
   }
@@ -64,8 +70,10 @@ class Exchange implements Visit {
     if (this.#state !== 'before') throw new Error('a request was decided about twice')
     this.#state = 'running'
     this.#world.loop.spend(this.#work.cpu)
-    if (this.#work.downstream === 0) this.#answer()
-    else this.#world.pool.serve(this.#work.downstream, () => { this.#answer() })
+    const { wait, downstream } = this.#work
+    if (wait !== undefined) this.#world.loop.at(this.#world.loop.now + wait, () => { this.#world.loop.ready(() => { this.#answer() }) })
+    else if (downstream === 0) this.#answer()
+    else this.#world.pool.serve(downstream, () => { this.#answer() })
   }
 
   reject(): void {
@@ -92,17 +100,17 @@ class Exchange implements Visit {
       this.#state = 'over'
       this.#world.contender.leave(this)
     } else if (this.#state === 'running') {
-      this.#over()
+      this.#release()
     }
   }
 
   #answer(): void {
     if (this.#state !== 'running') return
     this.#settle('answered')
-    this.#over()
+    this.#release()
   }
 
-  #over(): void {
+  #release(): void {
     this.#state = 'over'
     this.#world.contender.release(this)
   }
@@ -112,6 +120,7 @@ class Exchange implements Visit {
     this.outcome = outcome
     this.settledAt = this.#world.loop.now
     this.#world.settled(this)
+    this.#over?.(outcome)
   }
 }
 
@@ -180,10 +189,16 @@ export class World {
   }
 
   #come(): void {
-    const { work, stamped, newConnections } = this.#options
-    const exchange = new Exchange(this, work(this.#works, this.loop.now), stamped)
-    this.loop.at(this.loop.now + CLIENT_TIMEOUT, () => { exchange.timeout() })
-    if (this.#arrivals.next() >= newConnections) {
+    const { work, newConnections } = this.#options
+    this.ask(work(this.#works, this.loop.now), this.#arrivals.next() < newConnections)
+  }
+
+  /** One client comes now, with a connection of its own or with a kept one. `over` is called when it has its answer, or leaves. */
+  ask(work: Work, newConnection: boolean, over?: (outcome: Outcome) => void): void {
+    const { stamped, timeout = CLIENT_TIMEOUT } = this.#options
+    const exchange = new Exchange(this, work, stamped, over)
+    this.loop.at(this.loop.now + timeout, () => { exchange.timeout() })
+    if (!newConnection) {
       this.loop.ready(() => { exchange.dispatch() })
       return
     }

@@ -6,6 +6,7 @@ class Loop {
   time = 0
   idle = 0
   connections = 0
+  turns = 0
   readonly gate: Gate
   #immediates: (() => void)[] = []
 
@@ -14,17 +15,39 @@ class Loop {
       now: () => this.time,
       idleTime: () => this.idle,
       accepted: () => this.connections,
+      turns: () => this.turns,
       setImmediate: (callback) => { this.#immediates.push(callback) },
     })
   }
 
   /** One turn that never waits: a request is read, and takes so many milliseconds if it is let in. Whether it was. */
-  turn({ work, accepts }: { work: number; accepts: boolean }): boolean {
+  turn({ work, accepts, peace = false }: { work: number; accepts: boolean; peace?: boolean }): boolean {
+    return this.batch({ requests: 1, work, accepts, peace }) === 1
+  }
+
+  /** The same with so many requests. How many were let in. */
+  batch({ requests, work, accepts = false, peace = true }: { requests: number; work: number; accepts?: boolean; peace?: boolean }): number {
+    this.turns += 1
     if (accepts) this.connections += 1
-    const letIn = !this.gate.refuses(this.time, 250)
-    this.time += letIn ? work : 0.2
+    let letIn = 0
+    for (let index = 0; index < requests; index++) {
+      const refused = this.gate.refuses(this.time, 250, peace)
+      if (!refused) letIn += 1
+      this.time += refused ? 0.2 : work
+    }
     for (const callback of this.#immediates.splice(0)) callback()
     return letIn
+  }
+
+  /** The process works on something else. */
+  work(milliseconds: number): void {
+    this.turns += 1
+    this.time += milliseconds
+  }
+
+  rest(milliseconds: number): void {
+    this.time += milliseconds
+    this.idle += milliseconds
   }
 }
 
@@ -50,5 +73,55 @@ describe('a loop that never waits', () => {
     }
     servedIn(10_000)
     for (let stretch = 0; stretch < 10; stretch++) expect(servedIn(5000)).toBeGreaterThan(0.3)
+  })
+})
+
+describe('what is no overload', () => {
+  it.each([true, false])('a request that comes after any other work of the process, on a connection of its own: %s', (accepts) => {
+    const loop = new Loop()
+    for (let second = 0; second < 100; second++) {
+      for (let timer = 0; timer < 10; timer++) loop.work(90)
+      if (accepts) loop.connections += 1
+      expect(loop.turn({ work: 1, accepts: false })).toBe(true)
+    }
+  })
+
+  it('a request after one that took seconds, nobody having waited for anything else', () => {
+    const loop = new Loop()
+    for (let pair = 0; pair < 20; pair++) {
+      for (const work of [3000, 1]) {
+        // Its connection was accepted in a turn that read nothing.
+        loop.turns += 1
+        loop.connections += 1
+        expect(loop.turn({ work, accepts: false, peace: true })).toBe(true)
+      }
+    }
+  })
+
+  it('a burst after a rest, as long as it takes less than five seconds', () => {
+    const loop = new Loop()
+    for (let burst = 0; burst < 10; burst++) {
+      loop.rest(1000)
+      expect(loop.batch({ requests: 400, work: 10 })).toBe(400)
+    }
+    loop.rest(1000)
+    expect(loop.batch({ requests: 4000, work: 10 })).toBeLessThan(600)
+  })
+
+  it('what came while the loop was held up, as long as it becomes less', () => {
+    const loop = new Loop()
+    loop.rest(1000)
+    loop.batch({ requests: 1, work: 4000 })
+    for (let requests = 350; requests > 1; requests = Math.floor(0.7 * requests)) expect(loop.batch({ requests, work: 8 })).toBe(requests)
+  })
+})
+
+describe('what is one', () => {
+  it('turns that become longer and longer', () => {
+    const loop = new Loop()
+    const letIn: number[] = []
+    for (let requests = 1; requests < 1000; requests *= 2) letIn.push(loop.batch({ requests, work: 10 }))
+    expect(letIn.slice(0, 4)).toEqual([1, 2, 4, 8])
+    expect(Math.max(...letIn)).toBeLessThan(60)
   })
 })

@@ -24,6 +24,10 @@ export class ManualClock implements Clock {
     return NaN
   }
 
+  turns(): number {
+    return NaN
+  }
+
   setImmediate(callback: () => void): void {
     setImmediate(callback)
   }

@@ -10,6 +10,7 @@ export const adaptive: ContenderKind = {
         now: () => loop.now,
         idleTime: () => loop.idleTime,
         accepted: () => loop.accepted,
+        turns: () => loop.iterations,
         setImmediate: (callback) => {
           loop.setImmediate(callback)
         },
