@@ -164,10 +164,25 @@ function isRecovered(name: 'uncaughtException' | 'unhandledRejection', error: un
   const kind = isRejection ? 'rejection' : kindOf(error, executionAsyncResource())
   if (name === 'uncaughtException') distrust(context)
   contexts.run(context, fail, context, error, kind)
-  // Node 24 and 26 leave the store to what happens next, whatever request that belongs to.
-  contexts.enterWith(undefined)
+  if (outlivesException) contexts.enterWith(undefined)
   return true
 }
+
+/**
+ * Whether the store is left to what happens next, whatever request that belongs to: where Node keeps it in a frame that
+ * is current, as by default from Node 24 on. Where it stands on the resource that has failed, the resource must keep
+ * it: a timer, a socket or a child process may fail again.
+ */
+const outlivesException = ((): boolean => {
+  const probe = new AsyncLocalStorage<object>()
+  const marker = {}
+  const isOnResource = probe.run(marker, () => {
+    const resource = executionAsyncResource() as Record<symbol, unknown>
+    return Object.getOwnPropertySymbols(resource).some((symbol) => resource[symbol] === marker)
+  })
+  probe.disable()
+  return !isOnResource
+})()
 
 /** Events that Node emits, most often from where an exception breaks something: an HTTP parser stops for good. */
 const NODE_EVENTS: ReadonlySet<string | symbol> = new Set([

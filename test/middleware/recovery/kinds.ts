@@ -26,6 +26,8 @@ export interface Kind {
   trigger(scene: Scene): unknown
   /** The kind that is reported. */
   reported: FailureKind
+  /** How often it fails in one request; once by default. */
+  times?: number
   /** On Express 4, where that brings it another way. */
   reportedByExpress4?: FailureKind
   /** Needs a request with a body, which comes after the headers. */
@@ -49,6 +51,15 @@ const fail = (): never => {
 const failWith = (value: unknown): never => {
   throw value
 }
+/** Fails three times, each time from the same timer. */
+const failingInterval = (): void => {
+  let left = 3
+  const timer = setInterval(() => {
+    left--
+    if (left === 0) clearInterval(timer)
+    fail()
+  }, 1)
+}
 const EARLY: readonly Phase[] = ['before-headers']
 const LATE: readonly Phase[] = ['after-response']
 
@@ -58,6 +69,7 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   'rejected handler': { trigger: () => Promise.reject(new Error('by intention')), reported: 'throw', reportedByExpress4: 'rejection' },
   'timer': { trigger: () => { setTimeout(fail, 1) }, reported: 'timer' },
   'interval': { trigger: () => { const timer = setInterval(() => { clearInterval(timer); fail() }, 1) }, reported: 'timer' },
+  'interval that goes on': { trigger: failingInterval, reported: 'timer', times: 3 },
   'immediate': { trigger: () => { setImmediate(fail) }, reported: 'immediate' },
   'nextTick': { trigger: () => { process.nextTick(fail) }, reported: 'tick' },
   'queueMicrotask': { trigger: () => { queueMicrotask(fail) }, reported: 'microtask' },
