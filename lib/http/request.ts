@@ -19,6 +19,8 @@ export interface HeadOptions {
   url: 'request-uri' | 'rewritten'
   /** Whether two headers of a name that carries trust are refused or joined. */
   ambiguousHeaders: 'refuse' | 'join'
+  /** Whether headers that proxies tell their clients by are left out. */
+  removeForwarded: boolean
 }
 
 /** A control character that no header value may have (RFC 9110, section 5.5); HTAB may. */
@@ -48,6 +50,8 @@ export class RequestHeadReader implements PairVisitor {
   expectation = ''
   /** The Upgrade header; empty where there is none. */
   upgrade = ''
+  /** Whether there is a header in which a proxy tells whom it was asked by. */
+  hasForwarded = false
   /** The PARAMS stream as latin1 text, for who asks for other params later. */
   text = ''
   /** What is wrong with the header that was refused. */
@@ -88,6 +92,7 @@ export class RequestHeadReader implements PairVisitor {
     this.rawHeaders = []
     this.expectation = ''
     this.upgrade = ''
+    this.hasForwarded = false
     this.#base = start
     this.#serial++
     this.#count = 0
@@ -160,6 +165,10 @@ export class RequestHeadReader implements PairVisitor {
     if (!name.remembersValue || value !== name.lastValue) {
       if (CONTROL_CHARACTER.test(value)) return this.#refuse('header-value', name.header)
       if (name.remembersValue) name.lastValue = value
+    }
+    if (name.forwarded) {
+      if (this.#options.removeForwarded) return true
+      this.hasForwarded = true
     }
     if (name.unique) {
       if (name.seenIn === this.#serial && this.#options.ambiguousHeaders === 'refuse') {

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import { encodePairs, paramOf, readPairs } from '../../lib/fastcgi/params.js'
 import { RequestHeadReader, isEncrypted, withoutMount, type HeadOptions, type HeadProblem } from '../../lib/http/request.js'
 
-const OPTIONS: HeadOptions = { paramsCount: 100, url: 'request-uri', ambiguousHeaders: 'refuse' }
+const OPTIONS: HeadOptions = { paramsCount: 100, url: 'request-uri', ambiguousHeaders: 'refuse', removeForwarded: false }
 const LEAST: [string, string][] = [['REQUEST_METHOD', 'GET'], ['REQUEST_URI', '/a?b']]
 
 interface Head {
