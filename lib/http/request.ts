@@ -156,9 +156,17 @@ export class RequestHeadReader implements PairVisitor {
   }
 
   /** Nothing is cut from the text where the value is what it was the last time. */
-  #valueOf({ lastValue }: ParamName, start: number, end: number): string {
-    if (end - start === lastValue.length && this.text.startsWith(lastValue, start)) return lastValue
-    return this.text.slice(start, end)
+  #valueOf({ kind, lastValue }: ParamName, start: number, end: number): string {
+    const { text } = this
+    if (end - start === lastValue.length && text.startsWith(lastValue, start)) return lastValue
+    // Web servers write it themselves: with anything else in it it is no length.
+    if (kind === ParamKind.CONTENT_LENGTH) return text.slice(start, end)
+    // What is around a value is no part of it (RFC 9110, section 5.5). Node's parser leaves it out, nginx leaves tabs in.
+    let from = start
+    let to = end
+    while (from < to && isBlank(text.charCodeAt(from))) from++
+    while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+    return text.slice(from, to)
   }
 
   #header(name: ParamName, value: string): boolean {
@@ -226,6 +234,10 @@ export class RequestHeadReader implements PairVisitor {
     if (this.#transferEncoding !== '' || this.#contentLengthText.startsWith('-')) return true
     return !this.httpVersion.startsWith('1.') && METHODS_WITH_BODY.has(this.method)
   }
+}
+
+function isBlank(octet: number): boolean {
+  return octet === 0x20 || octet === 0x09
 }
 
 const EMPTY = new Uint8Array(0)

@@ -5,7 +5,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { paramOf, paramsOf } from '../fastcgi/params.js'
+import { decodeUtf8, paramOf, paramsOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import {
   closeResponse,
@@ -308,7 +308,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   // ---- What apps ask ----
 
   get params(): Readonly<Record<string, string>> {
-    this.#params ??= paramsOf(this.paramsText)
+    this.#params ??= paramsOf(this.paramsText, decodeUtf8)
     return this.#params
   }
 

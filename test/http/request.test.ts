@@ -47,6 +47,11 @@ describe('a request', () => {
     },
   )
 
+  it('has values without the blanks around them, as by Node’s parser', () => {
+    const head = headOf(withLeast(['HTTP_X_A', '\t a\tb \t'], ['HTTP_ACCEPT', '\t*/*'], ['HTTP_EXPECT', '100-continue\t'], ['HTTP_X_B', ' \t '], ['CONTENT_TYPE', '\ttext/plain\t'], ['CONTENT_LENGTH', '7']))
+    expect(head.headers).toEqual(['X-A', 'a\tb', 'Accept', '*/*', 'Expect', '100-continue', 'X-B', '', 'Content-Type', 'text/plain', 'Content-Length', '7'])
+  })
+
   it('reads the same whatever was read before', () => {
     const reader = new RequestHeadReader(OPTIONS, paramOf)
     const first = withLeast(['HTTP_HOST', 'a'], ['HTTP_ACCEPT', 'text/html'], ['HTTP_COOKIE', 'c=1'])
