@@ -3,6 +3,8 @@
  * bodies of GET_VALUES and GET_VALUES_RESULT. Pure: bytes in, values out.
  */
 
+import { isUtf8 } from 'node:buffer'
+
 /** The first octet of a length that takes four octets has this bit set (section 3.4). */
 const LONG_LENGTH = 0x80
 const LONG_LENGTH_OCTETS = 4
@@ -85,13 +87,31 @@ function encodeLength(length: number): Buffer {
   return Buffer.of((length >>> 24) | LONG_LENGTH, length >>> 16, length >>> 8, length)
 }
 
-/** All params of a PARAMS stream that was kept as latin1 text, without a prototype and frozen; the last of a name counts. */
-export function paramsOf(text: string): Readonly<Record<string, string>> {
+/**
+ * All params of a PARAMS stream that was kept as latin1 text, without a prototype and frozen; the last of a name counts.
+ * `decode` makes a value of its octets, one a character; by default they stay as they are.
+ */
+export function paramsOf(text: string, decode = (octets: string): string => octets): Readonly<Record<string, string>> {
   const params = Object.create(null) as Record<string, string>
   forEachParam(text, (name, value) => {
-    params[name] = value
+    params[name] = decode(value)
   })
   return Object.freeze(params)
+}
+
+// eslint-disable-next-line no-control-regex -- what is no ASCII is looked for
+const NO_ASCII = /[^\0-\x7f]/
+
+/** Octets, one a character, as the UTF-8 text that they are; unchanged where they are none. */
+export function decodeUtf8(octets: string): string {
+  if (!NO_ASCII.test(octets)) return octets
+  const bytes = Buffer.from(octets, 'latin1')
+  return isUtf8(bytes) ? bytes.toString() : octets
+}
+
+/** Text as its UTF-8 octets, one a character. */
+export function encodeUtf8(text: string): string {
+  return NO_ASCII.test(text) ? Buffer.from(text).toString('latin1') : text
 }
 
 /**

@@ -23,6 +23,8 @@ export interface ParamName {
   readonly header: string
   /** Whether two headers of this name are refused, because somebody trusts them. */
   readonly unique: boolean
+  /** Whether it tells of a connection that somebody else has had: a proxy in front, or a client that makes it up. */
+  readonly forwarded: boolean
   /** The name that followed this one the last time: web servers send params in the same order. */
   next: ParamName | undefined
   /** Whether the name is in the table; only such a name may be `next`, or a chain would keep all that clients make up. */
@@ -115,6 +117,9 @@ const UNIQUE_HEADERS = new Set([
   'HTTP_X_REMOTE_USER',
 ])
 
+/** Headers in which proxies tell whom they were asked by. */
+const FORWARDED = /^HTTP_(?:FORWARDED|X_FORWARDED_[A-Z0-9_]+|X_REAL_IP)$/
+
 /** Words of header names whose natural case is not Capitalized. */
 const SPECIAL_WORDS = new Map([
   ['CH', 'CH'],
@@ -173,6 +178,7 @@ function createParamName(name: string, kept: boolean, remembersValue: boolean): 
     kind: KINDS.get(ownName) ?? (header === '' ? ParamKind.OTHER : ParamKind.HEADER),
     header,
     unique: UNIQUE_HEADERS.has(ownName),
+    forwarded: FORWARDED.test(ownName),
     next: undefined,
     kept,
     remembersValue,

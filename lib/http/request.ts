@@ -19,6 +19,8 @@ export interface HeadOptions {
   url: 'request-uri' | 'rewritten'
   /** Whether two headers of a name that carries trust are refused or joined. */
   ambiguousHeaders: 'refuse' | 'join'
+  /** Whether headers that proxies tell their clients by are left out. */
+  removeForwarded: boolean
 }
 
 /** A control character that no header value may have (RFC 9110, section 5.5); HTAB may. */
@@ -48,6 +50,8 @@ export class RequestHeadReader implements PairVisitor {
   expectation = ''
   /** The Upgrade header; empty where there is none. */
   upgrade = ''
+  /** Whether there is a header in which a proxy tells whom it was asked by. */
+  hasForwarded = false
   /** The PARAMS stream as latin1 text, for who asks for other params later. */
   text = ''
   /** What is wrong with the header that was refused. */
@@ -88,6 +92,7 @@ export class RequestHeadReader implements PairVisitor {
     this.rawHeaders = []
     this.expectation = ''
     this.upgrade = ''
+    this.hasForwarded = false
     this.#base = start
     this.#serial++
     this.#count = 0
@@ -151,15 +156,27 @@ export class RequestHeadReader implements PairVisitor {
   }
 
   /** Nothing is cut from the text where the value is what it was the last time. */
-  #valueOf({ lastValue }: ParamName, start: number, end: number): string {
-    if (end - start === lastValue.length && this.text.startsWith(lastValue, start)) return lastValue
-    return this.text.slice(start, end)
+  #valueOf({ kind, lastValue }: ParamName, start: number, end: number): string {
+    const { text } = this
+    if (end - start === lastValue.length && text.startsWith(lastValue, start)) return lastValue
+    // Web servers write it themselves: with anything else in it it is no length.
+    if (kind === ParamKind.CONTENT_LENGTH) return text.slice(start, end)
+    // What is around a value is no part of it (RFC 9110, section 5.5). Node's parser leaves it out, nginx leaves tabs in.
+    let from = start
+    let to = end
+    while (from < to && isBlank(text.charCodeAt(from))) from++
+    while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+    return text.slice(from, to)
   }
 
   #header(name: ParamName, value: string): boolean {
     if (!name.remembersValue || value !== name.lastValue) {
       if (CONTROL_CHARACTER.test(value)) return this.#refuse('header-value', name.header)
       if (name.remembersValue) name.lastValue = value
+    }
+    if (name.forwarded) {
+      if (this.#options.removeForwarded) return true
+      this.hasForwarded = true
     }
     if (name.unique) {
       if (name.seenIn === this.#serial && this.#options.ambiguousHeaders === 'refuse') {
@@ -217,6 +234,10 @@ export class RequestHeadReader implements PairVisitor {
     if (this.#transferEncoding !== '' || this.#contentLengthText.startsWith('-')) return true
     return !this.httpVersion.startsWith('1.') && METHODS_WITH_BODY.has(this.method)
   }
+}
+
+function isBlank(octet: number): boolean {
+  return octet === 0x20 || octet === 0x09
 }
 
 const EMPTY = new Uint8Array(0)

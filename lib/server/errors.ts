@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   ERR_FCGI_CONTENT_LENGTH: 'a response body of another length than its Content-Length',
   ERR_FCGI_HEADER_SIZE: 'a response head larger than web servers accept by default',
   ERR_FCGI_STATUS: 'a response that ends with an informational status',
+  ERR_FCGI_TRUST_PROXY: 'headers of the client that Express\'s trust proxy would have believed',
   ERR_FCGI_BAD_VARIABLE: 'an authorizer variable that cannot be sent',
   ERR_FCGI_UPSTREAM_CONNECT: 'an application that cannot be reached',
   ERR_FCGI_UPSTREAM_TIMEOUT: 'an application that does not answer in time',

@@ -32,6 +32,9 @@ export interface Timeouts {
   linger: number
 }
 
+/** What counts of forwarded headers. */
+export type ForwardedHeaders = 'ignore' | 'trust' | 'remove'
+
 /** The options of `createServer()`. */
 export interface ServerOptions {
   limits?: { [Name in keyof Limits]?: Limits[Name] | undefined } | undefined
@@ -42,6 +45,13 @@ export interface ServerOptions {
   mount?: string | undefined
   /** What is done with two headers of a name that carries trust, such as X-Forwarded-For. Default `refuse` (400). */
   ambiguousHeaders?: 'refuse' | 'join' | undefined
+  /**
+   * What counts of X-Forwarded-For, -Proto and -Host, which clients can send, too. `ignore` (default): Express's `req.ip`,
+   * `ips`, `protocol`, `secure`, `host` and `hostname` are the web server's word, whatever the setting 'trust proxy' says.
+   * `trust`: 'trust proxy' decides, as over HTTP; for sites where another proxy stands in front of the web server.
+   * `remove`: as `ignore`, and no app sees these headers, nor Forwarded and X-Real-IP.
+   */
+  forwardedHeaders?: ForwardedHeaders | undefined
   /** FastCGI has no 1xx: early hints are dropped (default), or their Link joins the final head. */
   earlyHints?: 'drop' | 'fold' | undefined
   /** Addresses that may connect over TCP. Default: FCGI_WEB_SERVER_ADDRS of the environment; unset, all may. */
@@ -55,6 +65,7 @@ export interface ServerConfiguration {
   readonly url: 'request-uri' | 'rewritten'
   readonly mount: string
   readonly ambiguousHeaders: 'refuse' | 'join'
+  readonly forwardedHeaders: ForwardedHeaders
   readonly earlyHints: 'drop' | 'fold'
   readonly webServerAddresses: ReadonlySet<string> | undefined
 }
@@ -79,6 +90,7 @@ export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([
   'url',
   'mount',
   'ambiguousHeaders',
+  'forwardedHeaders',
   'earlyHints',
   'webServerAddresses',
 ])
@@ -94,6 +106,7 @@ export function resolveServerOptions(options: ServerOptions, environment: NodeJS
     url: oneOf('url', options.url, ['request-uri', 'rewritten']),
     mount: mountPrefix(options.mount),
     ambiguousHeaders: oneOf('ambiguousHeaders', options.ambiguousHeaders, ['refuse', 'join']),
+    forwardedHeaders: oneOf('forwardedHeaders', options.forwardedHeaders, ['ignore', 'trust', 'remove']),
     earlyHints: oneOf('earlyHints', options.earlyHints, ['drop', 'fold']),
     webServerAddresses: addresses(options.webServerAddresses, environment['FCGI_WEB_SERVER_ADDRS']),
   }

@@ -1,6 +1,7 @@
 /** What an app can ask of a request, or do with a response, that came over FastCGI. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
+import { encodeUtf8 } from '../fastcgi/params.js'
 import { variableLines } from '../http/response.js'
 import { FastCgiError } from './errors.js'
 import { RequestSocket } from './request-socket.js'
@@ -12,7 +13,8 @@ function socketOf(request: IncomingMessage): RequestSocket | undefined {
 
 /**
  * The raw FastCGI params of a request: REMOTE_USER, SSL_*, SCRIPT_FILENAME and all else the web server sent,
- * by their own names, frozen, without a prototype. Where a name came twice, the last value counts.
+ * by their own names, frozen, without a prototype. Where a name came twice, the last value counts. Values are read as UTF-8,
+ * in which web servers write what is theirs, such as REMOTE_USER; as latin1 where they are no UTF-8.
  *
  * @returns undefined for a request that did not come over FastCGI.
  */
@@ -33,17 +35,18 @@ export function filterData(request: IncomingMessage): Readable | undefined {
 
 /**
  * As an Authorizer, lets a request on: 200 without a body, and each variable as `Variable-NAME`
- * (FastCGI specification, section 6.3). Any other response refuses the request and goes to the client.
+ * (FastCGI specification, section 6.3). Values are sent as UTF-8. Any other response refuses the request and goes to the client.
  *
  * @throws FastCgiError ERR_FCGI_BAD_VARIABLE for a name or a value that no header can carry.
  */
 export function authorize(response: ServerResponse, variables: Readonly<Record<string, string>> = {}): void {
+  const octets = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, encodeUtf8(value)]))
   try {
-    variableLines(variables)
+    variableLines(octets)
   } catch (cause) {
     throw new FastCgiError('ERR_FCGI_BAD_VARIABLE', `authorize(): ${String(cause)} cannot be sent`, { cause })
   }
   response.statusCode = 200
-  for (const [name, value] of Object.entries(variables)) response.setHeader(`Variable-${name}`, value)
+  for (const [name, value] of Object.entries(octets)) response.setHeader(`Variable-${name}`, value)
   response.end()
 }

@@ -5,7 +5,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { paramOf, paramsOf } from '../fastcgi/params.js'
+import { decodeUtf8, paramOf, paramsOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import {
   closeResponse,
@@ -16,7 +16,9 @@ import {
   type InternalResponse,
 } from '../http/internals.js'
 import { isEncrypted } from '../http/request.js'
+import type { FastCgiError } from './errors.js'
 import type { OpenParams } from './open-params.js'
+import type { ForwardedHeaders } from './options.js'
 import type { WriteCallback } from './output.js'
 import type { RequestCounts } from './request-counts.js'
 import { ResponseWriter, type ResponseCarrier } from './response-writer.js'
@@ -39,6 +41,9 @@ export interface RequestCarrier extends ResponseCarrier {
   /** Some response waits for 'drain'. */
   wantDrain(): void
 }
+
+/** What counts of X-Forwarded-*, where a request came over FastCGI: whoever is not of this package's server finds it here. */
+export const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers')
 
 /** How much a request has been read. */
 const InputState = { OPEN: 0, ENDED: 1, DELIVERED: 2 } as const
@@ -303,7 +308,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   // ---- What apps ask ----
 
   get params(): Readonly<Record<string, string>> {
-    this.#params ??= paramsOf(this.paramsText)
+    this.#params ??= paramsOf(this.paramsText, decodeUtf8)
     return this.#params
   }
 
@@ -347,6 +352,16 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   get readyState(): string {
     if (this.destroyed) return 'closed'
     return 'open'
+  }
+
+  /** Tells whoever operates the server about a mistake of the app's. */
+  warn(error: FastCgiError): void {
+    this.carrier.warn(error)
+  }
+
+  /** For middleware that looks at such headers itself. */
+  get [FORWARDED_HEADERS](): ForwardedHeaders {
+    return this.carrier.configuration.forwardedHeaders
   }
 
   address(): { address?: string | undefined; port?: number | undefined; family?: string | undefined } {

@@ -3,6 +3,7 @@
  * `Status:` head, without 1xx, without framing, and with as much body as its Content-Length says.
  */
 import { AsyncResource } from 'node:async_hooks'
+import { encodeUtf8 } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import { LazyEventEmitter, type InternalRequest, type InternalResponse } from '../http/internals.js'
 import {
@@ -89,7 +90,8 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
     if (original.length > configuration.limits.headBytes) this.#warnOfSize(original)
     const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER
     if (isPlain && !needsRewriting(original)) output.head(this.requestId, original, encoding)
-    else output.stdoutText(this.requestId, this.#rewrittenHead(original, response), encoding)
+    // With a body of UTF-8 Node would write the head as UTF-8, too, of which a variable's octets are one a character.
+    else output.stdoutText(this.requestId, this.#rewrittenHead(original, response), this.role === Role.AUTHORIZER ? 'latin1' : encoding)
   }
 
   #rewrittenHead(original: string, response: InternalResponse): string {
@@ -111,7 +113,7 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
     const variables: unknown = typeof locals === 'object' && locals !== null ? Reflect.get(locals, 'variables') : undefined
     if (typeof variables !== 'object' || variables === null) return ''
     try {
-      const entries = Object.entries(variables).map(([name, value]) => [name, String(value)])
+      const entries = Object.entries(variables).map(([name, value]) => [name, encodeUtf8(String(value))])
       return variableLines(Object.fromEntries(entries) as Record<string, string>)
     } catch (cause) {
       this.carrier.warn(new FastCgiError('ERR_FCGI_BAD_VARIABLE', `res.locals.variables: ${String(cause)}`, { cause }))

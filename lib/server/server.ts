@@ -11,6 +11,7 @@ import { RequestHeadReader, withoutMount } from '../http/request.js'
 import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './accept.js'
 import { Connection, type ConnectionHost } from './connection.js'
 import { FastCgiError } from './errors.js'
+import { ignoreForwardedHeaders } from './forwarded-headers.js'
 import { resolveServerOptions, type ServerConfiguration, type ServerOptions } from './options.js'
 import { REQUEST_COUNTS, type RequestCounts } from './request-counts.js'
 import { RequestSocket, asSocket } from './request-socket.js'
@@ -146,8 +147,8 @@ class ServerHost implements ConnectionHost {
     this.configuration = configuration
     this.counts = server[REQUEST_COUNTS]
     this.#constructors = constructors
-    const { url, ambiguousHeaders, limits: { paramsCount } } = configuration
-    this.headReader = new RequestHeadReader({ paramsCount, url, ambiguousHeaders }, paramOf)
+    const { url, ambiguousHeaders, forwardedHeaders, limits: { paramsCount } } = configuration
+    this.headReader = new RequestHeadReader({ paramsCount, url, ambiguousHeaders, removeForwarded: forwardedHeaders === 'remove' }, paramOf)
     const { params, idle, linger } = configuration.timeouts
     const limits = [params, idle, linger].filter((limit) => limit > 0)
     this.#tick = Math.max(MIN_TICK, Math.min(MAX_TICK, ...limits.map((limit) => limit / TICKS_IN_LIMIT)))
@@ -262,6 +263,7 @@ class ServerHost implements ConnectionHost {
     request.httpVersionMajor = 1
     request.httpVersionMinor = 1
     request._addHeaderLines(head.rawHeaders, head.rawHeaders.length)
+    if (head.hasForwarded && this.configuration.forwardedHeaders === 'ignore') ignoreForwardedHeaders(request)
     if (this.configuration.mount !== '') applyMount(request, this.configuration.mount)
     if (socket.role === Role.FILTER) {
       socket.data = new Readable({

@@ -16,11 +16,19 @@ const LOOPBACK = new BlockList()
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
 LOOPBACK.addAddress('::1', 'ipv6')
 
+/** Where a request over FastCGI says what its server makes of such headers: clients can send them, too. */
+const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers')
+
+/** Whether the connection's address is the client's by the web server's word, and forwarded headers are only the client's. */
+export function ignoresForwarded({ socket }: IncomingMessage): boolean {
+  const counts: unknown = Reflect.get(socket, FORWARDED_HEADERS)
+  return counts !== undefined && counts !== 'trust'
+}
+
 export function addressOf(request: IncomingMessage & MaybeExpress, trustedProxies: number | undefined): string | undefined {
   if (trustedProxies !== undefined) return withoutPort(forwardedAddress(request, trustedProxies))
-  // Express defines it on all its requests.
-  if ('ip' in request) return typeof request.ip === 'string' ? withoutPort(request.ip) : undefined
-  return request.socket.remoteAddress
+  // Without Express there is none; nor is there on a Unix socket, which has no address either.
+  return typeof request.ip === 'string' ? withoutPort(request.ip) : request.socket.remoteAddress
 }
 
 /** Whether there is no address because nobody is there any more: TCP connections lose it when they are reset. */
@@ -34,7 +42,14 @@ export function hasLeft({ socket }: IncomingMessage): boolean {
  */
 export function unbelievedHeader(request: IncomingMessage & MaybeExpress, trustedProxies: number | undefined): Telling | undefined {
   const telling = TELLING.find((name) => request.headers[name] !== undefined)
+  if (telling === undefined) return undefined
+  if (ignoresForwarded(request)) return saysTheSame(request, telling) ? undefined : telling
   return telling === 'x-forwarded-for' && (trustedProxies !== undefined || isTrusted(request)) ? undefined : telling
+}
+
+/** Over FastCGI some web servers tell in the header what they tell in REMOTE_ADDR, too. */
+function saysTheSame({ headers, socket }: IncomingMessage, header: Telling): boolean {
+  return String(headers[header]).split(',').at(-1)?.trim() === socket.remoteAddress
 }
 
 function isTrusted({ app, socket }: IncomingMessage & MaybeExpress): boolean {
@@ -52,8 +67,10 @@ export function isLoopback(address: string): boolean {
 }
 
 /** Each proxy adds at the end whom it was asked by: from there, one step for each that is trusted. */
-function forwardedAddress({ headers, socket }: IncomingMessage, trustedProxies: number): string | undefined {
+function forwardedAddress(request: IncomingMessage, trustedProxies: number): string | undefined {
+  const { headers, socket } = request
   const header = [headers['x-forwarded-for'] ?? []].flat().join(',')
+  if (header !== '' && ignoresForwarded(request)) return socket.remoteAddress
   const told = header === '' ? [] : header.split(',').map((address) => address.trim()).reverse()
   const steps = Math.min(trustedProxies, told.length)
   return steps === 0 ? socket.remoteAddress : told[steps - 1]

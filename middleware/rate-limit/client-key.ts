@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { inspect } from 'node:util'
 import { ipKeyGenerator, type Logger, type ValueDeterminingMiddleware } from 'express-rate-limit'
-import { addressOf, hasLeft, isLoopback, trustsAnybody, unbelievedHeader } from './client-address.js'
+import { addressOf, hasLeft, ignoresForwarded, isLoopback, trustsAnybody, unbelievedHeader } from './client-address.js'
 import { RateLimitKeyError } from './errors.js'
 import type { ResolvedRateLimit } from './options.js'
 
@@ -17,6 +17,8 @@ WITHOUT_PREFIX.addSubnet('64:ff9b::', 96, 'ipv6')
 
 const TRUST = 'trust that proxy: app.set(\'trust proxy\', 1) in Express, or the option trustedProxies: 1'
 const SEND = 'let the proxy send X-Forwarded-For (nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for)'
+const OVER_FASTCGI = 'let the web server find the client (nginx: set_real_ip_from and real_ip_header), or give createServer() or serve() the option '
+  + `forwardedHeaders: 'trust' and ${TRUST}`
 const OWN_KEY = 'or give a keyGenerator, or leave such requests out with skip'
 
 const NO_ADDRESS = 'rateLimit: the client has no address, and everybody would share one count. A Unix socket has none: '
@@ -60,7 +62,7 @@ function checkConnection(request: IncomingMessage, address: string, { trustedPro
   const validation = header === 'forwarded' ? 'forwardedHeader' : 'xForwardedForHeader'
   if (!validates(validation)) return
   const error = operator.told(header, `rateLimit: the header ${header} says for whom the request was sent, and is not believed: all clients of the proxy ${address} share one count. `
-    + `If it is your proxy, ${SEND} and ${TRUST}, ${OWN_KEY}. If clients send that header themselves, give validate: { ${validation}: false }.`)
+    + `If it is your proxy, ${ignoresForwarded(request) ? OVER_FASTCGI : `${SEND} and ${TRUST}`}, ${OWN_KEY}. If clients send that header themselves, give validate: { ${validation}: false }.`)
   // What comes from this machine with such a header comes from a proxy on it. From elsewhere, a client may have made it up.
   if (isLoopback(address)) throw error
 }

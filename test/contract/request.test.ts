@@ -307,12 +307,13 @@ describe.each(EXPRESSES)('%s', (_name, factory) => {
     )
   })
 
-  it('with trust proxy, forwarded headers are believed as over HTTP', async () => {
+  it('with trust proxy, and the server told of a proxy in front, forwarded headers are believed as over HTTP', async () => {
     const forwarded = { ...headers, 'X-Forwarded-For': '203.0.113.9, 127.0.0.1', 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'front.example' }
     await compare(
       {
         app: (journal) => face(journal, (app) => app.set('trust proxy', 'loopback')),
         act: ({ client }) => client.ask({ headers: forwarded }),
+        options: { server: { forwardedHeaders: 'trust' } },
       },
       (over) => {
         expect(noted(over, 'face')).toMatchObject({ ip: '203.0.113.9', secure: true, protocol: 'https', hostname: 'front.example' })

@@ -46,7 +46,8 @@ function roadOf(server: Server, mark: keyof Traffic | undefined): keyof Traffic 
 export function divert(mark: (server: Server, as: keyof Traffic) => void): void {
   function createGateway(...given: unknown[]): Server {
     const app = given.find((value): value is RequestListener => typeof value === 'function')
-    const application = createServer(app)
+    // The suites stand for sites with a proxy in front: they test 'trust proxy' by what it believes.
+    const application = createServer(app, { forwardedHeaders: 'trust' })
     const front = gateway(application)
     mark(application, 'fastcgi')
     mark(front, 'gateway')

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import { encodePairs, paramOf, readPairs } from '../../lib/fastcgi/params.js'
 import { RequestHeadReader, isEncrypted, withoutMount, type HeadOptions, type HeadProblem } from '../../lib/http/request.js'
 
-const OPTIONS: HeadOptions = { paramsCount: 100, url: 'request-uri', ambiguousHeaders: 'refuse' }
+const OPTIONS: HeadOptions = { paramsCount: 100, url: 'request-uri', ambiguousHeaders: 'refuse', removeForwarded: false }
 const LEAST: [string, string][] = [['REQUEST_METHOD', 'GET'], ['REQUEST_URI', '/a?b']]
 
 interface Head {
@@ -46,6 +46,11 @@ describe('a request', () => {
       expect(headOf(withLeast([name, 'x'])).headers).toEqual([])
     },
   )
+
+  it('has values without the blanks around them, as by Node’s parser', () => {
+    const head = headOf(withLeast(['HTTP_X_A', '\t a\tb \t'], ['HTTP_ACCEPT', '\t*/*'], ['HTTP_EXPECT', '100-continue\t'], ['HTTP_X_B', ' \t '], ['CONTENT_TYPE', '\ttext/plain\t'], ['CONTENT_LENGTH', '7']))
+    expect(head.headers).toEqual(['X-A', 'a\tb', 'Accept', '*/*', 'Expect', '100-continue', 'X-B', '', 'Content-Type', 'text/plain', 'Content-Length', '7'])
+  })
 
   it('reads the same whatever was read before', () => {
     const reader = new RequestHeadReader(OPTIONS, paramOf)

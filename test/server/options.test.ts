@@ -150,6 +150,14 @@ describe('params()', () => {
     expect(all).toMatchObject({ REMOTE_USER: 'second', SSL_CLIENT_S_DN: 'CN=caf\u00e9', REQUEST_METHOD: 'GET' })
     expect([frozen, prototype, same]).toEqual([true, 'null', true])
   })
+  it.each([
+    ['UTF-8, as nginx and Apache send names of users', Buffer.from('j\u00f6rg \u4e16'), 'j\u00f6rg \u4e16'],
+    ['latin1, which is no UTF-8', Buffer.from('j\u00f6rg', 'latin1'), 'j\u00f6rg'],
+  ])('reads %s', async (_what, octets, name) => {
+    const { connect } = await start(() => (req, res) => res.end(params(req)?.['REMOTE_USER']))
+    const client = await connect()
+    expect((await client.request({ params: nginxParams({ extra: { REMOTE_USER: octets.toString('latin1') } }) })).body.toString()).toBe(name)
+  })
   it('is still there when the response has finished', async () => {
     const { connect, journal } = await start((noted) => (req, res) => {
       res.on('close', () => {

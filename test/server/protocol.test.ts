@@ -796,8 +796,26 @@ describe('22: Authorizer', () => {
     const client = await connect()
     const response = await client.request({ role: Role.AUTHORIZER, params: GET })
     expect(response.status).toBe(200)
-    expect(response.headers).toMatchObject({ 'variable-remote_user': 'alice', 'variable-auth_method': 'caf\u00e9' })
+    expect(response.headers).toMatchObject({ 'variable-remote_user': 'alice', 'variable-auth_method': Buffer.from('caf\u00e9').toString('latin1') })
     expect(response.body).toHaveLength(0)
+  })
+  it.each([['authorize()'], ['res.locals.variables']])('passes on a user name in UTF-8 as it came, by %s', async (way) => {
+    const app = express()
+    app.use((req, res) => {
+      const REMOTE_USER = params(req)?.['REMOTE_USER'] ?? ''
+      if (way === 'authorize()') authorize(res, { REMOTE_USER })
+      else {
+        res.locals['variables'] = { REMOTE_USER }
+        res.send('a body, which is dropped')
+      }
+    })
+    const { connect } = await start(() => app)
+    const client = await connect()
+    for (const name of ['j\u00f6rg', '\u0141ukasz', '\u4e16\u754c']) {
+      const octets = Buffer.from(name).toString('latin1')
+      const response = await client.request({ role: Role.AUTHORIZER, params: nginxParams({ extra: { REMOTE_USER: octets } }) })
+      expect([response.status, response.headers['variable-remote_user']]).toEqual([200, octets])
+    }
   })
   it('from res.locals.variables of an Express app', async () => {
     const app = express()
@@ -841,7 +859,7 @@ describe('22: Authorizer', () => {
     [{ 'A B': 'x' }],
     [{ 'A:': 'x' }],
     [{ A: 'x\r\nB: y' }],
-    [{ A: '\u4e16' }],
+    [{ A: '\0' }],
     [{ '': 'x' }],
   ])('%j cannot be sent', async (variables) => {
     const { connect, journal } = await start((noted) => (_req, res) => {

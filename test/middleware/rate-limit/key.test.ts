@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Logger } from 'express-rate-limit'
-import { createServer } from '../../../lib/index.js'
+import { createServer, type ServerOptions } from '../../../lib/index.js'
 import { rateLimit, type RateLimitOptions } from '../../../middleware/rate-limit.js'
 import { FastCgiClient } from '../../support/fastcgi-client.js'
 import { listen, portOf } from '../../support/http.js'
-import { mountLimits, Subject, type Answer, type ErrorAnswer, type Setup } from './subject.js'
+import { mountLimits, Subject, type Answer, type Carrier, type ErrorAnswer, type Setup } from './subject.js'
 
 const closers: (() => unknown)[] = []
 
@@ -139,6 +139,47 @@ it('from elsewhere, clients may have written the header themselves: they are cou
   const ask = async (address: string): Promise<number> => (await client.request({ params: { ...params, REMOTE_ADDR: address } })).status
   expect([await ask('198.51.100.1'), await ask('198.51.100.1'), await ask('198.51.100.2')]).toEqual([200, 429, 200])
   expect(log.lines).toEqual([expect.stringContaining('the header x-forwarded-for')])
+})
+
+describe('over FastCGI, where web servers pass on the X-Forwarded-For of clients', () => {
+  const params = { REQUEST_METHOD: 'GET', REQUEST_URI: '/', SERVER_PROTOCOL: 'HTTP/1.1' }
+  type Ask = (address: string, header: string) => Promise<number>
+  const behind = async (carrier: Carrier, options: RateLimitOptions, setup: { settings?: Record<string, unknown>; server?: ServerOptions }): Promise<{ ask: Ask; log: Log }> => {
+    const log = new Log()
+    const limit = rateLimit({ limit: 1, logger: log, ...options })
+    const server = createServer(mountLimits(carrier, [limit], (_request, response) => { response.end('ok') }, setup.settings), setup.server)
+    server.on('warning', () => undefined)
+    closers.push(() => { server.close() })
+    const client = await FastCgiClient.connect(portOf(await listen(server)))
+    closers.push(() => { client.socket.destroy() })
+    const ask: Ask = async (address, header) => (await client.request({ params: { ...params, REMOTE_ADDR: address, HTTP_X_FORWARDED_FOR: header } })).status
+    return { ask, log }
+  }
+  const believers: [string, Carrier, RateLimitOptions, Record<string, unknown>][] = [
+    ['trust proxy 1, Express 5', 'Express 5 over HTTP', {}, { 'trust proxy': 1 }],
+    ['trust proxy 1, Express 4', 'Express 4 over HTTP', {}, { 'trust proxy': 1 }],
+    ['trust proxy true', 'Express 5 over HTTP', {}, { 'trust proxy': true }],
+    ['trustedProxies 1, Express 5', 'Express 5 over HTTP', { trustedProxies: 1 }, {}],
+    ['trustedProxies 1, without Express', 'plain http', { trustedProxies: 1 }, {}],
+    ['nothing, without Express', 'plain http', {}, {}],
+  ]
+
+  it.each(believers)('%s: no client chooses its key', async (_what, carrier, options, settings) => {
+    const { ask, log } = await behind(carrier, options, { settings })
+    expect([await ask('198.51.100.1', '1.1.1.1'), await ask('198.51.100.1', '2.2.2.2'), await ask('198.51.100.2', '1.1.1.1')]).toEqual([200, 429, 200])
+    expect(log.lines).toEqual([expect.stringContaining("the option forwardedHeaders: 'trust'")])
+  })
+
+  it.each(believers.slice(0, -1))('%s: goes by the proxy that the server’s option tells of', async (_what, carrier, options, settings) => {
+    const { ask } = await behind(carrier, { validate: { trustProxy: false }, ...options }, { settings, server: { forwardedHeaders: 'trust' } })
+    expect([await ask('198.51.100.1', '203.0.113.1'), await ask('198.51.100.1', '203.0.113.2'), await ask('198.51.100.2', '203.0.113.1')]).toEqual([200, 200, 429])
+  })
+
+  it('a web server that says REMOTE_ADDR in the header, too, is no proxy in front of it', async () => {
+    const { ask, log } = await behind('Express 5 over HTTP', { limit: 2 }, {})
+    expect([await ask('127.0.0.1', '127.0.0.1'), await ask('127.0.0.1', '6.6.6.6, 127.0.0.1')]).toEqual([200, 200])
+    expect(log.lines).toEqual([])
+  })
 })
 
 it.each([
