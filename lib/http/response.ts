@@ -57,6 +57,27 @@ export function largestHeader(head: string): { name: string; length: number } {
   return largest
 }
 
+/** The fewest octets that a header takes: `a:b` and its end. */
+const LEAST_HEADER = 5
+
+/** Whether a head of Node's has more headers than `most`, those left out that are not sent on. */
+export function hasMoreHeaders(head: string, most: number): boolean {
+  // Most heads are too short for it, and are not looked at.
+  if (head.length < most * LEAST_HEADER || countHeaders(head) <= most) return false
+  return countHeaders(head.replace(HOP_HEADERS, '')) > most
+}
+
+function countHeaders(head: string): number {
+  let count = -2 // the status line, and the empty line at the end
+  for (let end = head.indexOf('\r\n'); end >= 0; end = head.indexOf('\r\n', end + 2)) count++
+  return count
+}
+
+/** Whether a head is that of server-sent events whose app says nothing of buffering. */
+export function isEventStream(head: string): boolean {
+  return /\r\ncontent-type: *text\/event-stream/i.test(head) && !/\r\nx-accel-buffering:/i.test(head)
+}
+
 /** The Link lines of a `103 Early Hints` text (RFC 8297); empty where the text is another 1xx. */
 export function earlyHintLinks(text: string): string {
   if (!text.startsWith('HTTP/1.1 103')) return ''

@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   ERR_FCGI_UPGRADE: 'an upgrade, which FastCGI cannot carry',
   ERR_FCGI_CONTENT_LENGTH: 'a response body of another length than its Content-Length',
   ERR_FCGI_HEADER_SIZE: 'a response head larger than web servers accept by default',
+  ERR_FCGI_HEADER_COUNT: 'a response with more headers than web servers accept',
   ERR_FCGI_STATUS: 'a response that ends with an informational status',
   ERR_FCGI_TRUST_PROXY: 'headers of the client that Express\'s trust proxy would have believed',
   ERR_FCGI_BAD_VARIABLE: 'an authorizer variable that cannot be sent',

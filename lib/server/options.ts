@@ -20,6 +20,8 @@ export interface Limits {
   drainBytes: number
   /** Octets of a response's head that bring a warning, because web servers refuse larger ones. Default 4000. */
   headBytes: number
+  /** Headers of a response that bring a warning above it: HAProxy and h2o refuse more than 100, Status among them. Default 99. */
+  headerCount: number
 }
 
 /** Bounds on time, in milliseconds; 0 is none. */
@@ -79,6 +81,7 @@ const DEFAULT_LIMITS: Readonly<Limits> = {
   bufferedBytes: 256 * 1024,
   drainBytes: 64 * 1024 ** 2,
   headBytes: 4000,
+  headerCount: 99,
 }
 
 const DEFAULT_TIMEOUTS: Readonly<Timeouts> = { params: 10_000, idle: 120_000, linger: 5000 }

@@ -3,12 +3,14 @@
  * `Status:` head, without 1xx, without framing, and with as much body as its Content-Length says.
  */
 import { AsyncResource } from 'node:async_hooks'
-import { encodeUtf8 } from '../fastcgi/params.js'
+import { encodeUtf8, paramOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import { LazyEventEmitter, type InternalRequest, type InternalResponse } from '../http/internals.js'
 import {
   ChunkedDecoder,
   earlyHintLinks,
+  hasMoreHeaders,
+  isEventStream,
   largestHeader,
   needsRewriting,
   rewriteHead,
@@ -41,6 +43,9 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
   headSent = false
   /** Of the response's body, in units of what was written: octets, or characters of a text. */
   bytesWritten = 0
+
+  /** The PARAMS stream of the request, as latin1 text. */
+  abstract paramsText: string
 
   protected readonly carrier: Carrier
   #bodyLeft = UNBOUNDED
@@ -88,6 +93,7 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
   #writeHead(original: string, response: InternalResponse, encoding: BufferEncoding): void {
     const { output, configuration } = this.carrier
     if (original.length > configuration.limits.headBytes) this.#warnOfSize(original)
+    if (hasMoreHeaders(original, configuration.limits.headerCount)) this.#warnOfCount(configuration.limits.headerCount)
     const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER
     if (isPlain && !needsRewriting(original)) output.head(this.requestId, original, encoding)
     // With a body of UTF-8 Node would write the head as UTF-8, too, of which a variable's octets are one a character.
@@ -100,11 +106,20 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
       this.carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
       return rewriteHead(original, '', 'last', '500 Internal Server Error')
     }
-    if (this.role !== Role.AUTHORIZER) return rewriteHead(original, this.#hints, 'last')
+    if (this.role !== Role.AUTHORIZER) return rewriteHead(original, this.#hints + this.#unbuffered(original), 'last')
     const variables = response.statusCode === 200 ? this.#variables(response) : ''
     // Nobody is let on without what the app says of him.
     if (variables === undefined) return rewriteHead(original, '', 'first', '500 Internal Server Error')
     return rewriteHead(original, variables, 'first')
+  }
+
+  /**
+   * nginx gathers a response before it passes any of it on, and an event stream never begins, unless the response says
+   * otherwise. nginx keeps the header to itself; other web servers would show it to the client, and are not told.
+   */
+  #unbuffered(original: string): string {
+    if (this.#chunked === undefined || !isEventStream(original)) return ''
+    return paramOf(this.paramsText, 'SERVER_SOFTWARE')?.startsWith('nginx') === true ? 'X-Accel-Buffering: no\r\n' : ''
   }
 
   /** The variables of an authorizer that its app left in `res.locals.variables`; undefined where they cannot be sent. */
@@ -128,6 +143,16 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
         'ERR_FCGI_HEADER_SIZE',
         `the head of a response to ${this.request?.url ?? '?'} takes ${String(head.length)} octets, ${String(length)} of them ` +
           `the header ${name}; nginx refuses more than fastcgi_buffer_size (4 or 8 kB by default), HAProxy more than 16 kB`,
+      ),
+    )
+  }
+
+  #warnOfCount(allowed: number): void {
+    this.carrier.warn(
+      new FastCgiError(
+        'ERR_FCGI_HEADER_COUNT',
+        `a response to ${this.request?.url ?? '?'} has more than ${String(allowed)} headers; HAProxy (tune.http.maxhdr) and h2o ` +
+          'answer with an error of their own to more than 100, Status among them',
       ),
     )
   }

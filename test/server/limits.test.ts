@@ -236,6 +236,31 @@ describe('limits.headBytes', () => {
   })
 })
 
+describe('limits.headerCount', () => {
+  const withHeaders = (count: number): RequestListener => (_req, res) => {
+    // Date and Content-Length are Node's; Connection is not sent on.
+    for (let index = 2; index < count; index++) res.appendHeader('Set-Cookie', `c${String(index)}=1`)
+    res.setHeader('Connection', 'close')
+    res.end('hello')
+  }
+  it.each([[99, 0], [100, 1]])('%i headers: so many warnings: %i', async (count, warnings) => {
+    const started = await start(() => withHeaders(count))
+    const messages: string[] = []
+    started.server.on('warning', (error: Error) => messages.push(error.message))
+    const client = await started.connect()
+    const response = await client.request({ params: nginxParams({ url: '/which' }) })
+    expect(response.body.toString()).toBe('hello')
+    expect(messages.filter((message) => /\/which has more than 99 headers/.test(message))).toHaveLength(warnings)
+  })
+
+  it('is as large as it is said to be', async () => {
+    const started = await start(() => withHeaders(12), { limits: { headerCount: 11 } })
+    const client = await started.connect()
+    await client.request({ params: nginxParams() })
+    expect(started.journal.entries).toEqual(['warning "ERR_FCGI_HEADER_COUNT"'])
+  })
+})
+
 describe('what makes no request', () => {
   const cases: [string, [string, string][]][] = [
     ['no REQUEST_METHOD', nginxParams({ extra: { REQUEST_METHOD: undefined } })],
