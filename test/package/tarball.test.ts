@@ -12,6 +12,7 @@ const ALLOWED = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md|SECURITY\.md)$/,
   /^dist\/(?:lib|middleware)\/(?!memory\/page\/browser\/).+\.(?:js|d\.ts)$/,
   /^examples\//,
+  /^docs\/[^/]+\.md$/,
 ]
 
 interface Lock {

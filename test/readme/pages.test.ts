@@ -12,6 +12,7 @@ const PAGES = [
   'CHANGELOG.md',
   'bench/README.md',
   'test/express-suites/README.md',
+  ...readdirSync(join(root, 'docs'), { encoding: 'utf8' }).map((file) => `docs/${file}`),
 ]
 /** npm's own commands, which are no scripts. */
 const COMMANDS = new Set(['install'])
