@@ -130,6 +130,18 @@ interface RecordingSocket {
 }
 
 /**
+ * Bun's http module has Node's names but makes its responses itself: what is written to them never reaches the socket
+ * that they sit on, so every request would wait for ever. The check below does not see that.
+ *
+ * @throws FastCgiError ERR_FCGI_UNSUPPORTED_NODE on Bun
+ */
+export function checkRuntime(versions: Readonly<Record<string, string | undefined>> = process.versions): void {
+  if (versions['bun'] === undefined) return
+  throw new FastCgiError('ERR_FCGI_UNSUPPORTED_NODE',
+    `Bun ${versions['bun']} cannot serve FastCGI: its http module does not write to the sockets it is given. Run the app with node.`)
+}
+
+/**
  * Checks every internal above once, on a response and a request made for the purpose.
  *
  * @throws FastCgiError ERR_FCGI_UNSUPPORTED_NODE naming what this Node lacks.

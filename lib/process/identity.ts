@@ -1,25 +1,26 @@
 /** Which file stands at a path, and removing that very file and no other. */
-import { randomBytes } from 'node:crypto'
 import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { codeOf } from './errors.js'
+import { unusedName } from './private-files.js'
 
 /** A file, told apart from all others that bear or bore its name. */
 export interface Identity {
   readonly device: bigint
   readonly inode: bigint
+  /** File systems give the numbers of removed files to new ones. */
+  readonly born: bigint
   readonly isSocket: boolean
 }
 
 /** The file at `path` itself, links not followed; undefined if there is none. */
 export function identify(path: string): Identity | undefined {
   const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
-  return stats && { device: stats.dev, inode: stats.ino, isSocket: stats.isSocket() }
+  return stats && { device: stats.dev, inode: stats.ino, born: stats.birthtimeNs, isSocket: stats.isSocket() }
 }
 
 /** Whether both are one and the same file. */
 export function isSame(one: Identity | undefined, other: Identity): boolean {
-  return one?.device === other.device && one.inode === other.inode
+  return one?.device === other.device && one.inode === other.inode && one.born === other.born
 }
 
 /**
@@ -30,7 +31,7 @@ export function isSame(one: Identity | undefined, other: Identity): boolean {
  */
 export function removeIfSame(path: string, file: Identity): boolean {
   if (!isSame(identify(path), file)) return false
-  const aside = join(dirname(path), `.${randomBytes(8).toString('hex')}`)
+  const aside = unusedName(path)
   try {
     renameSync(path, aside)
   } catch (error) {

@@ -2,17 +2,22 @@
 import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { FastCgiError } from '../server/errors.js'
+import { isClusterWorker, listenOnSharedSocketFile } from './cluster-socket.js'
 import { codeOf } from './errors.js'
 import { findInherited } from './inherited.js'
 import type { Place } from './options.js'
-import { listenOnSocketFile } from './socket-file.js'
+import { listenOnSocketFile, type SocketFileOptions } from './socket-file.js'
 
 /** Where a server listens. */
 export interface Listening {
   /** A path, or `host:port`; for an inherited descriptor what the system tells of it. */
   readonly address: string
-  /** Takes away what was put in place for listening; undefined where nothing was. */
-  readonly unlist: (() => void) | undefined
+  /** Takes away what was put in place for listening; undefined where nothing was, or where others listen there, too. */
+  readonly unlist?: () => void
+  /** Takes away what is left once the server has closed, and no other listens there. */
+  readonly retire?: () => Promise<void>
+  /** Whether others serve there when this server has stopped. */
+  readonly isSucceeded: () => boolean
 }
 
 /** Inherited descriptors on which this process listens already: two servers on one would take it from each other. */
@@ -21,19 +26,26 @@ const taken = new Set<number>()
 /** @throws FastCgiError or a system error such as EADDRINUSE; then the server does not listen */
 export async function listenAt(server: Server, place: Place): Promise<Listening> {
   switch (place.kind) {
-    case 'socket': {
-      const file = await listenOnSocketFile(server, place)
-      return { address: file.path, unlist: file.remove }
-    }
+    case 'socket':
+      return listenOnFile(server, place)
     case 'tcp': {
       const { host, port, backlog } = place
       server.listen({ host, port, backlog })
       await once(server, 'listening')
-      return { address: tcpAddress(server), unlist: undefined }
+      return { address: tcpAddress(server), isSucceeded: isClusterWorker }
     }
     case 'inherited':
-      return { address: await listenOnInherited(server, place.fd, place.backlog), unlist: undefined }
+      return { address: await listenOnInherited(server, place.fd, place.backlog), isSucceeded: isClusterWorker }
   }
+}
+
+async function listenOnFile(server: Server, options: SocketFileOptions): Promise<Listening> {
+  if (isClusterWorker()) {
+    const { path, retire } = await listenOnSharedSocketFile(server, options)
+    return { address: path, retire, isSucceeded: isClusterWorker }
+  }
+  const { path, remove, isReplaced } = await listenOnSocketFile(server, options)
+  return { address: path, unlist: remove, isSucceeded: isReplaced }
 }
 
 function tcpAddress(server: Server): string {
@@ -48,7 +60,8 @@ async function listenOnInherited(server: Server, wanted: number | string | undef
     throw new FastCgiError('ERR_FCGI_INHERITED',
       `descriptor ${String(fd)} has a server already in this process. Stop that one first, or name another descriptor.`)
   }
-  server.listen({ fd, backlog })
+  // As a number of its own: Node takes none from the options here.
+  server.listen({ fd }, backlog)
   try {
     await once(server, 'listening')
   } catch (error) {

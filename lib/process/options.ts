@@ -2,12 +2,11 @@
 import { resolve } from 'node:path'
 import { FastCgiError } from '../server/errors.js'
 import { checkNames, wholeNumber, wrongOption } from '../server/option-checks.js'
+import { DEFAULT_BACKLOG } from '../server/listen-arguments.js'
 import { SERVER_OPTION_NAMES, type ServerOptions } from '../server/options.js'
 
-/** As many as Node.js itself asks for. */
-const DEFAULT_BACKLOG = 511
-/** Listening on an inherited socket sets its backlog anew: not to be lower than systemd's own default. */
-const DEFAULT_INHERITED_BACKLOG = 4096
+const MAX_PORT = 65535
+
 
 /**
  * Where to listen and how to stop. Give `socket`, or `port`, or `fd`; with none of them the process must have
@@ -23,13 +22,18 @@ export interface ServeOptions extends ServerOptions {
   owner?: string | number | undefined
   /** The socket file's group, by name or number. Default: the process's group. */
   group?: string | number | undefined
-  /** A TCP port, 0–65535; 0 takes any that is free. */
-  port?: number | undefined
+  /**
+   * Whether the socket's name is taken from the process that serves there, in one step and without a gap. Stop that
+   * process then: it answers what it has, and leaves the name alone. Default false: EADDRINUSE.
+   */
+  replace?: boolean | undefined
+  /** A TCP port, 0–65535; 0 takes any that is free. As digits, too: process.env.PORT. */
+  port?: number | string | undefined
   /** The address for `port`. Default 127.0.0.1: FastCGI knows no passwords, so nothing else is open by default. */
   host?: string | undefined
   /** An inherited descriptor: its number, or its name in systemd's LISTEN_FDNAMES. */
   fd?: number | string | undefined
-  /** Connections that the kernel holds until they are accepted. Default 511, 4096 for inherited sockets. */
+  /** Connections that the kernel holds until they are accepted. Default 4096, or net.core.somaxconn if that is less. */
   backlog?: number | undefined
   /** How long a stop waits for requests in flight, in milliseconds, before it ends them. Default 10000. */
   stopTimeout?: number | undefined
@@ -49,6 +53,7 @@ export type Place =
     readonly owner: string | number | undefined
     readonly group: string | number | undefined
     readonly backlog: number
+    readonly replace: boolean
   }
   | { readonly kind: 'tcp', readonly host: string, readonly port: number, readonly backlog: number }
   | { readonly kind: 'inherited', readonly fd: number | string | undefined, readonly backlog: number }
@@ -73,16 +78,16 @@ export function resolveOptions(options: ServeOptions = {}): ServeConfiguration {
     throw wrongOption('options', given, 'give an object, for example { socket: \'/run/app/app.sock\' }')
   }
   checkNames('options', options, [...OWN_NAMES, ...SERVER_OPTION_NAMES])
-  const { socket, mode, owner, group, port, host, fd, backlog, stopTimeout, signals, ...server } = options
+  const { socket, mode, owner, group, replace, port, host, fd, backlog, stopTimeout, signals, ...server } = options
   return {
-    place: resolvePlace({ socket, mode, owner, group, port, host, fd, backlog }),
+    place: resolvePlace({ socket, mode, owner, group, replace, port, host, fd, backlog }),
     stopTimeout: wholeNumber('stopTimeout', stopTimeout ?? 10_000, 0, 2 ** 31 - 1),
     signals: boolean('signals', signals ?? true),
     server,
   }
 }
 
-const OWN_NAMES = ['socket', 'mode', 'owner', 'group', 'port', 'host', 'fd', 'backlog', 'stopTimeout', 'signals']
+const OWN_NAMES = ['socket', 'mode', 'owner', 'group', 'replace', 'port', 'host', 'fd', 'backlog', 'stopTimeout', 'signals']
 
 function resolvePlace(options: ServeOptions): Place {
   const places = (['socket', 'port', 'fd'] as const).filter((name) => options[name] !== undefined)
@@ -91,9 +96,7 @@ function resolvePlace(options: ServeOptions): Place {
       `options ${places.join(' and ')}: a server listens in one place. Give one of socket, port and fd.`)
   }
   refuseStrays(options)
-  const inherited = options.socket === undefined && options.port === undefined
-  const usual = inherited ? DEFAULT_INHERITED_BACKLOG : DEFAULT_BACKLOG
-  const backlog = wholeNumber('backlog', options.backlog ?? usual, 1, 2 ** 31 - 1)
+  const backlog = wholeNumber('backlog', options.backlog ?? DEFAULT_BACKLOG, 1, 2 ** 31 - 1)
   if (options.socket !== undefined) {
     return {
       kind: 'socket',
@@ -102,33 +105,59 @@ function resolvePlace(options: ServeOptions): Place {
       owner: account('owner', options.owner),
       group: account('group', options.group),
       backlog,
+      replace: boolean('replace', options.replace ?? false),
     }
   }
   if (options.port !== undefined) {
     return {
       kind: 'tcp',
       host: text('host', options.host ?? '127.0.0.1', 'give an address such as \'127.0.0.1\' or \'::1\''),
-      port: wholeNumber('port', options.port, 0, 65535),
+      port: portNumber(options.port),
       backlog,
     }
   }
   return { kind: 'inherited', fd: descriptor(options.fd), backlog }
 }
 
+const STRAYS = [['mode', 'socket'], ['owner', 'socket'], ['group', 'socket'], ['replace', 'socket'], ['host', 'port']] as const
+
 /** An option that would be ignored is a mistake that somebody should hear of. */
 function refuseStrays(options: ServeOptions): void {
-  for (const [name, needed] of [['mode', 'socket'], ['owner', 'socket'], ['group', 'socket'], ['host', 'port']] as const) {
+  for (const [name, needed] of STRAYS) {
     if (options[name] !== undefined && options[needed] === undefined) {
       throw wrongOption(name, options[name], `it has a meaning only together with option ${needed}`)
     }
   }
 }
 
+/** How web servers write that an address is a socket's path: nginx and Apache, Caddy, HAProxy; and as a URL. */
+const PATH_PREFIX = /^(?:unix:(?:\/\/(?=\/))?|unix\/(?=\/)|unix@|file:\/\/(?=\/))/
+const NAMED_PIPE = /^[\\/]{2}[.?][\\/]pipe[\\/]/
+
 function socketPath(value: unknown): string {
   const path = text('socket', value, 'give the path of a socket file, such as \'/run/app/app.sock\'')
+  const prefix = PATH_PREFIX.exec(path)?.[0]
+  if (prefix !== undefined) throw wrongOption('socket', value, `give the path alone, '${path.slice(prefix.length)}'`)
+  if (NAMED_PIPE.test(path)) throw wrongOption('socket', value, 'give the path of a Unix socket; named pipes carry no FastCGI here')
+  if (/^\d+$/.test(path)) throw wrongOption('socket', value, `give { port: ${path} }, or './${path}' for a file of that name`)
+  const [, host, port] = /^(?:tcp:\/\/)?([\w.-]+|\[[\da-f:]+\]):(\d+)$/i.exec(path) ?? []
+  if (host !== undefined && port !== undefined) {
+    throw wrongOption('socket', value, `give { host: '${host.replace(/[[\]]/g, '')}', port: ${port} } to listen on TCP`)
+  }
   if (path.includes('\0')) throw wrongOption('socket', value, 'a path cannot contain NUL')
   if (path.endsWith('/')) throw wrongOption('socket', value, 'name the socket file in that directory, too')
   return resolve(path)
+}
+
+/** The environment gives numbers as text, and hosts that put a path there mean a socket. */
+function portNumber(value: unknown): number {
+  if (typeof value !== 'string') return wholeNumber('port', value, 0, MAX_PORT)
+  if (NAMED_PIPE.test(value)) throw wrongOption('port', value, 'give a number from 0 to 65535; named pipes carry no FastCGI here')
+  if (value.includes('/')) throw wrongOption('port', value, `give { socket: '${value.replace(PATH_PREFIX, '')}' } for the path of a socket`)
+  if (!/^\s*\d+\s*$/.test(value)) throw wrongOption('port', value, 'give a number from 0 to 65535')
+  const port = Number(value)
+  if (port > MAX_PORT) throw wrongOption('port', value, 'give a number from 0 to 65535')
+  return port
 }
 
 function fileMode(value: unknown): number {

@@ -1,4 +1,7 @@
 /** serve(): an app on its socket, with everything that a process under a process manager has to do. */
+import { once } from 'node:events'
+import type { RequestListener } from 'node:http'
+import { appAndOptions, missingApp } from '../server/app.js'
 import { createServer, type FastCgiServer } from '../server/server.js'
 import { listenAt } from './listen.js'
 import { resolveOptions, type ServeConfiguration, type ServeOptions } from './options.js'
@@ -27,7 +30,11 @@ export interface Serving<S extends DrainableServer = FastCgiServer> {
  *
  * @example await serve(app, { socket: '/run/app/app.sock' })
  */
-export async function serve(app: Parameters<typeof createServer>[0], options: ServeOptions = {}): Promise<Serving> {
+export function serve(app?: RequestListener, options?: ServeOptions): Promise<Serving>
+export function serve(options: ServeOptions, app?: RequestListener): Promise<Serving>
+export async function serve(one?: RequestListener | ServeOptions, other?: RequestListener | ServeOptions): Promise<Serving> {
+  const { app, options } = appAndOptions(one, other)
+  if (app === undefined) throw missingApp()
   const configuration = resolveOptions(options)
   return operate(createServer(app, configuration.server), configuration)
 }
@@ -38,17 +45,15 @@ export async function operate<S extends DrainableServer>(
   { place, stopTimeout, signals }: Omit<ServeConfiguration, 'server'>,
 ): Promise<Serving<S>> {
   const stopGracefully = prepareStop(server, stopTimeout)
-  const { address, unlist } = await listenAt(server, place)
-  let stopped: Promise<void> | undefined
-  const stop = (): Promise<void> => stopped ??= stopGracefully(unlist)
-  const forgetSignals = signals ? stopOnSignal(stop) : undefined
-  const closed = new Promise<void>((resolve) => {
-    server.once('close', () => {
-      // The server may also have been closed by its owner.
-      unlist?.()
-      forgetSignals?.()
-      resolve()
-    })
+  const listening = await listenAt(server, place)
+  const closed = once(server, 'close').then(async () => {
+    // The server may also have been closed by its owner.
+    listening.unlist?.()
+    await listening.retire?.()
+    forgetSignals?.()
   })
-  return { server, address, stop, closed }
+  let stopped: Promise<void> | undefined
+  const stop = (): Promise<void> => stopped ??= stopGracefully(listening).then(() => closed)
+  const forgetSignals = signals ? stopOnSignal(stop) : undefined
+  return { server, address: listening.address, stop, closed }
 }

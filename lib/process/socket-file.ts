@@ -1,24 +1,24 @@
 /**
- * Listening on a Unix socket file: its path, its mode, its owner, and its removal.
+ * Listening on a Unix socket file: its mode, its owner, its name, and its removal.
  *
  * The socket is bound inside a private directory (mode 0700) next to where it is to stand, gets its mode and owner
- * there, and is then linked to its name. So there is no moment at which it is reachable with the umask's mode, and
- * the name appears only when the socket already listens. `link` refuses a name that is taken: of two processes that
- * start at once one wins and the other sees a live socket. (`ss -xl` therefore shows the directory's name, too.)
+ * there, and only then its name. So there is no moment at which it is reachable with the umask's mode, and the name
+ * appears only when the socket already listens. `link` refuses a name that is taken: of two processes that start at
+ * once one wins and the other sees a live socket. `rename` replaces a live socket in one step, in which no client finds
+ * none. (`ss -xl` shows the name in the private directory.)
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, chownSync, closeSync, linkSync, mkdtempSync, openSync, rmSync, statSync, unlinkSync } from 'node:fs'
+import { chmodSync, chownSync, closeSync, linkSync, openSync, renameSync, unlinkSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { FastCgiError } from '../server/errors.js'
 import { accountId } from './accounts.js'
 import { codeOf, unusableDirectory } from './errors.js'
-import { identify, removeIfSame, type Identity } from './identity.js'
-import { clearName } from './takeover.js'
-
-/** The longest path a Unix socket can have, in bytes: sun_path less its final NUL (unix(7)). */
-export const MAX_PATH_BYTES = 107
+import { identify, isSame, removeIfSame, type Identity } from './identity.js'
+import { makePrivateDirectory, removeLeftovers, removePrivateDirectory } from './private-files.js'
+import { MAX_PATH_BYTES, checkPath } from './socket-path.js'
+import { clearName, look, refuseUnlessSocket } from './takeover.js'
 
 /** Where the socket stands and who may connect. */
 export interface SocketFileOptions {
@@ -30,6 +30,8 @@ export interface SocketFileOptions {
   readonly group: string | number | undefined
   /** Connections that the kernel holds until they are accepted. */
   readonly backlog: number
+  /** Whether the name is taken from a socket on which somebody listens. */
+  readonly replace: boolean
 }
 
 /** A socket file that this process has put in place. */
@@ -37,76 +39,61 @@ export interface SocketFile {
   readonly path: string
   /** Takes the file away if it is still this one; another that has taken its place stays. Never throws. */
   readonly remove: () => void
+  /** Whether another socket has taken its place. */
+  readonly isReplaced: () => boolean
 }
 
 /**
  * Lets `server` listen on a socket file.
  *
- * @throws AddressInUseError EADDRINUSE when somebody answers at the path
+ * @throws AddressInUseError EADDRINUSE when somebody answers at the path, unless he is to be replaced
  * @throws FastCgiError ERR_FCGI_SOCKET_PATH, _DIRECTORY, _FILE or _OWNER, each naming the remedy
  */
 export async function listenOnSocketFile(server: Server, options: SocketFileOptions): Promise<SocketFile> {
   const { path } = options
   checkPath(path)
-  const uid = options.owner === undefined ? -1 : accountId('owner', options.owner)
-  const gid = options.group === undefined ? -1 : accountId('group', options.group)
-  await clearName(path)
+  const ids = resolveIds(options)
+  if (options.replace) refuseUnlessSocket(path, look(path))
+  else await clearName(path)
+  await removeLeftovers(path)
   const directory = makePrivateDirectory(path)
+  let file: Identity | undefined
   try {
     const bound = join(directory, basename(path))
     await bind(server, directory, basename(path), options.backlog)
-    chmodSync(bound, options.mode)
-    giveAway(bound, uid, gid, options)
-    const file = identify(bound)
+    setAccess(bound, options, ids)
+    file = identify(bound)
     if (file === undefined) throw new Error(`${bound} was removed while it was being set up`)
-    while (!linkTo(bound, path)) await clearName(path)
-    server.address = () => path
-    return ownFile(path, file)
+    if (options.replace) replaceName(bound, path)
+    else while (!linkTo(bound, path)) await clearName(path)
   } catch (error) {
     if (server.listening) server.close()
     throw error
   } finally {
-    rmSync(directory, { recursive: true, force: true })
+    removePrivateDirectory(directory)
+  }
+  server.address = () => path
+  return ownFile(path, file)
+}
+
+/** The numbers of owner and group; -1 leaves what is. */
+export interface Ids {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** @throws FastCgiError ERR_FCGI_SOCKET_OWNER when there is no such account */
+export function resolveIds({ owner, group }: SocketFileOptions): Ids {
+  return {
+    uid: owner === undefined ? -1 : accountId('owner', owner),
+    gid: group === undefined ? -1 : accountId('group', group),
   }
 }
 
-function checkPath(path: string): void {
-  const bytes = Buffer.byteLength(path)
-  if (bytes > MAX_PATH_BYTES) {
-    throw new FastCgiError('ERR_FCGI_SOCKET_PATH',
-      `option socket: '${path}' is ${String(bytes)} bytes long, and a Unix socket's path has at most ` +
-      `${String(MAX_PATH_BYTES)}. Choose a shorter one, for example /run/app/app.sock.`)
-  }
-  const directory = dirname(path)
-  const stats = statDirectory(directory)
-  if (stats === undefined) {
-    throw new FastCgiError('ERR_FCGI_SOCKET_DIRECTORY',
-      `option socket: the directory ${directory} does not exist. Create it, owned by the user that this process runs ` +
-      `as (install -d -o USER ${directory}; with systemd: RuntimeDirectory=).`)
-  }
-  if (!stats.isDirectory()) {
-    throw new FastCgiError('ERR_FCGI_SOCKET_DIRECTORY',
-      `option socket: ${directory} is no directory. Choose a path whose parent is one.`)
-  }
-}
-
-function statDirectory(directory: string): ReturnType<typeof statSync> {
-  try {
-    return statSync(directory, { throwIfNoEntry: false })
-  } catch (error) {
-    // A file where the path wants a directory. statSync reports that in spite of throwIfNoEntry.
-    if (codeOf(error) === 'ENOTDIR') return undefined
-    throw unusableDirectory(directory, error)
-  }
-}
-
-function makePrivateDirectory(path: string): string {
-  const directory = dirname(path)
-  try {
-    return mkdtempSync(join(directory, '.tmp-'))
-  } catch (error) {
-    throw unusableDirectory(directory, error)
-  }
+/** Mode and owner of a socket that has not got its name yet. */
+export function setAccess(bound: string, options: SocketFileOptions, ids: Ids): void {
+  chmodSync(bound, options.mode)
+  giveAway(bound, ids, options)
 }
 
 /** Binds in `directory` and listens. Where the path gets too long for that, the directory's descriptor shortens it. */
@@ -136,7 +123,7 @@ async function listenAt(server: Server, path: string, backlog: number): Promise<
   if (!server.listening) await once(server, 'listening')
 }
 
-function giveAway(path: string, uid: number, gid: number, options: SocketFileOptions): void {
+function giveAway(path: string, { uid, gid }: Ids, options: SocketFileOptions): void {
   if (uid === -1 && gid === -1) return
   try {
     chownSync(path, uid, gid)
@@ -151,7 +138,7 @@ function giveAway(path: string, uid: number, gid: number, options: SocketFileOpt
 }
 
 /** Gives the bound socket its name; false if the name is taken. */
-function linkTo(bound: string, path: string): boolean {
+export function linkTo(bound: string, path: string): boolean {
   try {
     linkSync(bound, path)
     return true
@@ -161,20 +148,52 @@ function linkTo(bound: string, path: string): boolean {
   }
 }
 
+/** Gives the bound socket its name, in place of whatever socket has it. `bound` is gone then. */
+export function replaceName(bound: string, path: string): void {
+  refuseUnlessSocket(path, look(path))
+  try {
+    renameSync(bound, path)
+  } catch (error) {
+    throw unusableDirectory(dirname(path), error)
+  }
+}
+
 /** The file goes away on remove(), and also when the process ends without a stop. */
-function ownFile(path: string, file: Identity): SocketFile {
+function ownFile(path: string, bound: Identity): SocketFile {
+  const file = settled(path, bound)
   let removed = false
   const remove = (): void => {
     // Only once: when the socket is closed, its inode's number may be given to somebody else's.
     if (removed) return
     removed = true
     process.removeListener('exit', remove)
-    try {
-      removeIfSame(path, file)
-    } catch (error) {
-      process.emitWarning(`the socket file ${path} could not be removed (${codeOf(error) ?? String(error)})`)
-    }
+    removeQuietly(path, file)
   }
   process.on('exit', remove)
-  return { path, remove }
+  return { path, remove, isReplaced: () => isReplaced(path, file) }
+}
+
+/** Where the system does not tell when a file was made, giving it its name has changed what is told in its stead. */
+function settled(path: string, bound: Identity): Identity {
+  const found = look(path)
+  return found?.device === bound.device && found.inode === bound.inode ? found : bound
+}
+
+/** Removes the file if it is this one. Never throws. */
+export function removeQuietly(path: string, file: Identity): void {
+  try {
+    removeIfSame(path, file)
+  } catch (error) {
+    process.emitWarning(`the socket file ${path} could not be removed (${codeOf(error) ?? String(error)})`)
+  }
+}
+
+/** Whether another socket stands at the path. */
+function isReplaced(path: string, file: Identity): boolean {
+  try {
+    const found = identify(path)
+    return found?.isSocket === true && !isSame(found, file)
+  } catch {
+    return false
+  }
 }

@@ -8,22 +8,33 @@ import { codeOf } from './errors.js'
 
 /** A server that can be told to keep no connection beyond its open requests. */
 export interface DrainableServer extends Server {
-  drain(): void
+  /** @param linger how long an idle connection may stay for the web server to close it, in milliseconds */
+  drain(linger?: number): void
+}
+
+/** The place that the server listens at, as the stop sees it. */
+export interface StoppedPlace {
+  /** Makes it unreachable for new clients; undefined where that cannot be done without closing. */
+  readonly unlist?: () => void
+  /** Whether another server has taken the place over, so that nobody waits for this one to be gone. */
+  readonly isSucceeded: () => boolean
 }
 
 /** So many turns of the event loop without a new connection show that the kernel holds none back. */
 const QUIET_TURNS = 3
 /** The most turns to wait for that. */
 const MOST_TURNS = 2000
+/** How long web servers have to close idle kept connections, in ms, while clients may be waiting for the next process. */
+const BRIEF_LINGER = 100
+/** The same where the next process serves already. HAProxy looks after its idle connections each 5 seconds. */
+const LONG_LINGER = 6000
 /** How long a connection may take from being accepted to its first byte before a stop takes it for idle, in ms. */
 const FIRST_BYTE_TIMEOUT = 500
 /** How often to look whether the first byte is there, in ms: sockets tell of it to their reader only. */
 const FIRST_BYTE_INTERVAL = 5
 
-/**
- * Stops the server. `unlist` makes the place unreachable for new clients, if that can be done without closing.
- */
-export type Stop = (unlist?: () => void) => Promise<void>
+/** Stops the server. */
+export type Stop = (place: StoppedPlace) => Promise<void>
 
 /**
  * Prepares a graceful stop. Call it before the server listens, as it has to know every connection.
@@ -31,10 +42,11 @@ export type Stop = (unlist?: () => void) => Promise<void>
  * @param timeout for the stop as a whole, in milliseconds; then what is still open is cut off
  */
 export function prepareStop(server: DrainableServer, timeout: number): Stop {
-  const connections = trackConnections(server)
+  const connections = new OpenConnections(server)
   const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: timeout })
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
-  const stop: Stop = async (unlist) => {
+  const stop: Stop = async ({ unlist, isSucceeded }) => {
+    const succeeded = isSucceeded()
     if (server.listening) {
       if (unlist !== undefined) {
         // First nobody new can come, then those who came are let in: closing would throw them out of the backlog.
@@ -45,38 +57,60 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
       // own close() would also close connections, for which it is too early.
       NetServer.prototype.close.call(server)
     }
-    await allSpoke(connections, Math.min(FIRST_BYTE_TIMEOUT, timeout))
+    await allSpoke(connections.open, Math.min(FIRST_BYTE_TIMEOUT, timeout))
     // What kept connections have sent by now gets read: a turn ends right after the event loop's poll.
     await turn()
-    server.drain()
+    server.drain(succeeded ? LONG_LINGER : BRIEF_LINGER)
     await turn()
-    await allFlushed(connections)
+    // http-terminator destroys whatever is idle, also what the web server is just about to use or to close.
+    await connections.allClosed(succeeded ? timeout : BRIEF_LINGER)
+    await allFlushed(connections.open)
     await terminate(terminator)
     await closed
   }
-  return async (unlist) => {
+  return async (place) => {
     const limit = setTimeout(() => {
-      for (const socket of connections) socket.destroy()
+      for (const socket of connections.open) socket.destroy()
     }, timeout)
     try {
-      await stop(unlist)
+      await stop(place)
     } finally {
       clearTimeout(limit)
     }
   }
 }
 
-function trackConnections(server: Server): Set<Socket> {
-  const connections = new Set<Socket>()
-  // One function for all connections: there may be thousands.
-  function forget(this: Socket): void {
-    connections.delete(this)
+/** The connections of a server. */
+class OpenConnections {
+  readonly open = new Set<Socket>()
+  #onAllClosed: (() => void) | undefined
+
+  constructor(server: Server) {
+    // One function for all connections: there may be thousands.
+    const forget = (socket: Socket): void => {
+      this.open.delete(socket)
+      if (this.open.size === 0) this.#onAllClosed?.()
+    }
+    function onClose(this: Socket): void {
+      forget(this)
+    }
+    server.on('connection', (socket: Socket) => {
+      this.open.add(socket)
+      socket.on('close', onClose)
+    })
   }
-  server.on('connection', (socket: Socket) => {
-    connections.add(socket)
-    socket.on('close', forget)
-  })
-  return connections
+
+  /** Resolves once there is none any more, at the latest after so many milliseconds. */
+  async allClosed(timeout: number): Promise<void> {
+    if (this.open.size === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeout)
+      this.#onAllClosed = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
 }
 
 async function backlogAccepted(server: Server): Promise<void> {

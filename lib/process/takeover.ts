@@ -1,12 +1,11 @@
 /** Taking over the name of a stale socket file, and never that of a live one. */
-import { once } from 'node:events'
 import { mkdirSync, rmdirSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FastCgiError } from '../server/errors.js'
 import { AddressInUseError, codeOf, unusableDirectory } from './errors.js'
 import { identify, removeIfSame, type Identity } from './identity.js'
+import { probe } from './probe.js'
 
 /** A lock older than this, in ms, was left by a process that was killed while it held it. */
 const LOCK_EXPIRY = 5000
@@ -22,15 +21,20 @@ const LOCK_RETRY = 5
  */
 export async function clearName(path: string): Promise<void> {
   for (let found = look(path); found !== undefined; found = look(path)) {
-    if (!found.isSocket) {
-      throw new FastCgiError('ERR_FCGI_SOCKET_FILE',
-        `option socket: ${path} exists and is no socket. Move it away, or choose another path.`)
-    }
+    refuseUnlessSocket(path, found)
     if (await isStale(path) && !await removeStale(path)) await delay(LOCK_RETRY)
   }
 }
 
-function look(path: string): Identity | undefined {
+/** Only a socket ever gives way. */
+export function refuseUnlessSocket(path: string, found: Identity | undefined): void {
+  if (found === undefined || found.isSocket) return
+  throw new FastCgiError('ERR_FCGI_SOCKET_FILE',
+    `option socket: ${path} exists and is no socket. Move it away, or choose another path.`)
+}
+
+/** What stands at the path. */
+export function look(path: string): Identity | undefined {
   try {
     return identify(path)
   } catch (error) {
@@ -43,9 +47,8 @@ function look(path: string): Identity | undefined {
  * @throws AddressInUseError when somebody listens, or when that cannot be found out
  */
 async function isStale(path: string): Promise<boolean> {
-  const probe = connect(path)
   try {
-    await once(probe, 'connect')
+    await probe(path)
   } catch (error) {
     switch (codeOf(error)) {
       case 'ECONNREFUSED':
@@ -59,8 +62,6 @@ async function isStale(path: string): Promise<boolean> {
         // EAGAIN is a full backlog, EPROTOTYPE a datagram socket: both are somebody's.
         throw new AddressInUseError(path, `a process is using (${codeOf(error) ?? String(error)})`)
     }
-  } finally {
-    probe.destroy()
   }
   throw new AddressInUseError(path, 'a process is already listening on')
 }

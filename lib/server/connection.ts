@@ -4,7 +4,7 @@
  */
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { decodePairs, encodePairs, readPairs } from '../fastcgi/params.js'
+import { decodePairs, encodePairs, paramOf, readPairs } from '../fastcgi/params.js'
 import {
   HEADER_LENGTH,
   MANAGEMENT_REQUEST_ID,
@@ -21,6 +21,7 @@ import {
 import type { RequestHeadReader } from '../http/request.js'
 import { plainResponse } from '../http/response.js'
 import { FastCgiError, type ErrorCode } from './errors.js'
+import { Goodbye, letsGo, type LeavableConnection } from './goodbye.js'
 import type { ServerConfiguration } from './options.js'
 import { isolate } from './isolation.js'
 import { OpenParams } from './open-params.js'
@@ -50,6 +51,8 @@ export interface ConnectionHost {
   readonly ticks: number
   /** The server stops: no connection is kept. */
   readonly draining: boolean
+  /** How long a kept connection may then stay until the web server has let go of it, in milliseconds. */
+  readonly drainLinger: number
   /** The request is there as far as its PARAMS: makes request and response, and gives them to the app. */
   dispatch(socket: RequestSocket, head: RequestHeadReader): void
   onConnectionError(error: FastCgiError, socket: Duplex): void
@@ -72,7 +75,7 @@ interface CarriedSocket {
   _httpMessage: typeof IN_FLIGHT | null
 }
 
-export class Connection implements RecordConsumer, RequestCarrier {
+export class Connection implements RecordConsumer, RequestCarrier, LeavableConnection {
   readonly socket: Duplex
   readonly server: Server
   readonly configuration: ServerConfiguration
@@ -92,6 +95,11 @@ export class Connection implements RecordConsumer, RequestCarrier {
   /** Open requests whose PARAMS are not complete. */
   #incomplete = 0
   #closeWhenDone = false
+  /** The latest request that asked for the connection to be kept; 0 where none did. */
+  #keptId = 0
+  /** Whether the web server lets go of a kept connection when it is asked to; undefined until it has said what it is. */
+  #letsGo: boolean | undefined
+  #goodbye: Goodbye | undefined
   #closing = false
   #closed = false
   /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
@@ -136,9 +144,13 @@ export class Connection implements RecordConsumer, RequestCarrier {
     return this.socket.readableHighWaterMark
   }
 
-  /** Without an open request. */
+  /** Without an open request, nor the begin of one. */
   get idle(): boolean {
     return this.#open === 0 && this.#reader.atBoundary
+  }
+
+  get done(): boolean {
+    return this.#open === 0
   }
 
   get isShared(): boolean {
@@ -174,6 +186,35 @@ export class Connection implements RecordConsumer, RequestCarrier {
   closeWhenDone(): void {
     this.#closeWhenDone = true
     if (this.idle) this.#close()
+  }
+
+  /**
+   * Has the web server close the connection once no request is open, so that it sends none into the close; after
+   * `linger` milliseconds without one it is closed here. A connection that is not kept closes at once.
+   */
+  leave(linger: number): void {
+    if (linger === 0 || this.#keptId === 0 || this.#closeWhenDone) {
+      this.closeWhenDone()
+      return
+    }
+    this.#goodbye ??= new Goodbye(this, this.#letsGo === true, linger)
+    if (this.idle) this.#goodbye.onIdle()
+  }
+
+  askToLetGo(): void {
+    if (!this.idle || this.#closing || this.#closed) return
+    this.#appendGoodbye()
+    this.output.flush()
+  }
+
+  /** The record by which a web server lets go of a connection: goodbye.ts. */
+  #appendGoodbye(): void {
+    if (this.#keptId !== 0 && this.#letsGo === true) this.output.record(encodeRecord(RecordType.STDERR, this.#keptId))
+  }
+
+  /** Closes the connection now. */
+  close(): void {
+    this.#close()
   }
 
   /** Checks the time limits; called at every tick. */
@@ -259,6 +300,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       this.#forget(known)
     }
     this.#stallWhileUnread()
+    this.#keptId = begin.keepConnection ? requestId : 0
     if (!begin.keepConnection) this.#closeWhenDone = true
     if (begin.role < Role.RESPONDER || begin.role > Role.FILTER) {
       this.output.record(encodeEndRequest(requestId, { appStatus: 0, protocolStatus: ProtocolStatus.UNKNOWN_ROLE }))
@@ -344,6 +386,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
       return
     }
     socket.paramsText = reader.text
+    if (this.#keptId !== 0) this.#letsGo ??= letsGo(paramOf(reader.text, 'SERVER_SOFTWARE'))
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) socket.announced = reader.contentLength
     if (this.#hasDispatched) this.#dispatchApart(socket, reader)
@@ -497,7 +540,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
     if (socket.ended) return
     socket.ended = true
     this.output.end(socket.requestId, appStatus, ProtocolStatus.REQUEST_COMPLETE)
-    if (--this.#open === 0) this.#since = this.#host.ticks
+    if (--this.#open === 0) {
+      this.#since = this.#host.ticks
+      if (this.#goodbye !== undefined || this.#host.draining) this.#appendGoodbye()
+    }
     if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
     if (socket.inputEnded) this.#requests.remove(socket)
   }
@@ -608,7 +654,10 @@ export class Connection implements RecordConsumer, RequestCarrier {
   }
 
   #closeIfDone(): void {
-    if ((this.#closeWhenDone || this.#host.draining) && this.#open === 0 && !this.#closing) this.#close()
+    if (this.#open > 0 || this.#closing) return
+    if (this.#closeWhenDone) this.#close()
+    else if (this.#goodbye !== undefined) this.#goodbye.onAnswered()
+    else if (this.#host.draining) this.leave(this.#host.drainLinger)
   }
 
   /** Closes when what was read and written in this tick is done with. */
@@ -641,6 +690,7 @@ export class Connection implements RecordConsumer, RequestCarrier {
   #onClose(): void {
     if (!this.#requests.isEmpty) this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
     this.#closed = true
+    this.#goodbye?.end()
     this.#host.onConnectionClosed(this)
   }
 

@@ -5,13 +5,15 @@ import type { Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import { paramOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
-import { checkInternals, type InternalRequest, type InternalResponse } from '../http/internals.js'
+import { checkInternals, checkRuntime, type InternalRequest, type InternalResponse } from '../http/internals.js'
 import { createResponderConstructors, type ResponderConstructors } from '../http/prototypes.js'
 import { RequestHeadReader, withoutMount } from '../http/request.js'
+import { appAndOptions } from './app.js'
 import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './accept.js'
 import { Connection, type ConnectionHost } from './connection.js'
 import { FastCgiError } from './errors.js'
 import { ignoreForwardedHeaders } from './forwarded-headers.js'
+import { withBacklog } from './listen-arguments.js'
 import { resolveServerOptions, type ServerConfiguration, type ServerOptions } from './options.js'
 import { REQUEST_COUNTS, type RequestCounts } from './request-counts.js'
 import { RequestSocket, asSocket } from './request-socket.js'
@@ -51,6 +53,7 @@ export class FastCgiServer extends http.Server {
   #closing = false
 
   constructor(app?: RequestListener, options: ServerOptions = {}) {
+    checkRuntime()
     const configuration = resolveServerOptions(options, process.env)
     super(app)
     this.#configuration = configuration
@@ -79,9 +82,22 @@ export class FastCgiServer extends http.Server {
   /**
    * Stops keeping connections: each closes once its open requests are answered, idle ones close at once.
    * Listening goes on until `close()`.
+   *
+   * @param linger for how long, in milliseconds, a connection that the web server keeps may be idle until it is closed:
+   *   web servers are asked to close it themselves, since they may be sending a request on it. Default 0.
    */
-  drain(): void {
-    this.#host.drain()
+  drain(linger = 0): void {
+    this.#host.drain(linger)
+  }
+
+  /** As Node's, with a default backlog of 4096. `where`: a port, a path, Node's options, or a handle. */
+  override listen(port?: number, hostname?: string, backlog?: number, listener?: () => void): this
+  override listen(port?: number, hostname?: string, listener?: () => void): this
+  override listen(where?: number | string | object, backlog?: number, listener?: () => void): this
+  override listen(where?: number | string | object, listener?: () => void): this
+  override listen(...given: unknown[]): this {
+    Reflect.apply(super.listen.bind(this), undefined, withBacklog(given))
+    return this
   }
 
   /** Stops listening, and keeps no connection any more; 'close' comes when the last is gone. */
@@ -111,14 +127,14 @@ export class FastCgiServer extends http.Server {
 /**
  * Mounts an app on FastCGI: returns an `http.Server` whose connections speak it, not yet listening.
  *
- * @param app an Express app (4.18 or later, or 5), or any `(req, res)` listener
+ * @param app an Express app (4.18 or later, or 5), or any `(req, res)` listener; app and options may change places, as
+ *   Node's own `createServer(options, app)` has them
  * @throws FastCgiError ERR_FCGI_OPTION for a wrong option, ERR_FCGI_UNSUPPORTED_NODE on a Node.js that cannot serve
  */
-export function createServer(app?: RequestListener, options: ServerOptions = {}): FastCgiServer {
-  const given: unknown = app
-  if (given !== undefined && typeof given !== 'function') {
-    throw new FastCgiError('ERR_FCGI_OPTION', `the app is ${given === null ? 'null' : typeof given}: give an Express app or a (req, res) function`)
-  }
+export function createServer(app?: RequestListener, options?: ServerOptions): FastCgiServer
+export function createServer(options: ServerOptions, app?: RequestListener): FastCgiServer
+export function createServer(one?: RequestListener | ServerOptions, other?: RequestListener | ServerOptions): FastCgiServer {
+  const { app, options } = appAndOptions(one, other)
   return new FastCgiServer(app, options)
 }
 
@@ -136,6 +152,7 @@ class ServerHost implements ConnectionHost {
   readonly counts: RequestCounts
   ticks = 0
   draining = false
+  drainLinger = 0
   readonly #constructors: ResponderConstructors
   readonly #connections = new Set<Connection>()
   readonly #warned = new Set<string>()
@@ -191,14 +208,15 @@ class ServerHost implements ConnectionHost {
     return new FastCgiError('ERR_FCGI_PEER_REFUSED', `${address} is none of FCGI_WEB_SERVER_ADDRS`)
   }
 
-  drain(): void {
+  drain(linger: number): void {
     this.draining = true
+    this.drainLinger = linger
     // What a web server has sent already is read first: it would be lost. The second turn has read it for sure.
     setImmediate(() => {
       setImmediate(() => {
         if (!this.draining) return
         this.forEach((connection) => {
-          connection.closeWhenDone()
+          connection.leave(this.drainLinger)
         })
       })
     })

@@ -7,12 +7,12 @@ import { resolveOptions } from '../../lib/process/options.js'
 describe('the options of serve()', () => {
   it('have defaults that open nothing to others', () => {
     expect(resolveOptions({ socket: '/run/app/app.sock' })).toEqual({
-      place: { kind: 'socket', path: '/run/app/app.sock', mode: 0o660, owner: undefined, group: undefined, backlog: 511 },
+      place: { kind: 'socket', path: '/run/app/app.sock', mode: 0o660, owner: undefined, group: undefined, backlog: 4096, replace: false },
       stopTimeout: 10_000,
       signals: true,
       server: {},
     })
-    expect(resolveOptions({ port: 9000 }).place).toEqual({ kind: 'tcp', host: '127.0.0.1', port: 9000, backlog: 511 })
+    expect(resolveOptions({ port: 9000 }).place).toEqual({ kind: 'tcp', host: '127.0.0.1', port: 9000, backlog: 4096 })
     expect(resolveOptions().place).toMatchObject({ kind: 'inherited', fd: undefined })
   })
 
@@ -44,7 +44,17 @@ describe('the options of serve()', () => {
     ['group', { socket: '/run/app.sock', group: '' }],
     ['group', { socket: '/run/app.sock', group: true }],
     ['port', { port: 65536 }],
-    ['port', { port: '9000' }],
+    ['port', { port: '' }],
+    ['port', { port: '90a' }],
+    ['port', { port: '70000' }],
+    ['port', { port: '/run/app.sock' }],
+    ['port', { port: '\\\\.\\pipe\\app' }],
+    ['replace', { socket: '/run/app.sock', replace: 'yes' }],
+    ['replace', { port: 9000, replace: true }],
+    ['socket', { socket: '9000' }],
+    ['socket', { socket: 'localhost:9000' }],
+    ['socket', { socket: 'tcp://[::1]:9000' }],
+    ['socket', { socket: '\\\\.\\pipe\\app' }],
     ['host', { port: 9000, host: '' }],
     ['host', { socket: '/run/app.sock', host: '127.0.0.1' }],
     ['mode', { port: 9000, mode: 0o660 }],
@@ -61,6 +71,26 @@ describe('the options of serve()', () => {
       message: expect.stringMatching(/^option \w+ is .*: (give|name|a path|it has) \S.*[^.]$/),
     }))
     expect(() => resolveOptions(options)).toThrow(`option ${name} is ${inspect(options[name])}: `)
+  })
+
+  it.each([['9000', 9000], ['0', 0], [' 8080\n', 8080]])('read the port %p, as an environment gives it', (port, expected) => {
+    expect(resolveOptions({ port }).place).toMatchObject({ kind: 'tcp', port: expected })
+  })
+
+  it.each([
+    ['unix:/run/app/app.sock'], ['unix:///run/app/app.sock'], ['unix//run/app/app.sock'], ['unix@/run/app/app.sock'], ['file:///run/app/app.sock'],
+  ])('tell the path in %p, as web servers write it', (socket) => {
+    expect(() => resolveOptions({ socket })).toThrow(`option socket is '${socket}': give the path alone, '/run/app/app.sock'`)
+    expect(() => resolveOptions({ port: socket })).toThrow(`option port is '${socket}': give { socket: '/run/app/app.sock' }`)
+  })
+
+  it.each([
+    [{ socket: '9000' }, /give \{ port: 9000 \}/],
+    [{ socket: 'localhost:9000' }, /give \{ host: 'localhost', port: 9000 \}/],
+    [{ socket: '[::1]:9000' }, /give \{ host: '::1', port: 9000 \}/],
+    [{ port: '/run/app.sock' }, /give \{ socket: '\/run\/app.sock' \}/],
+  ])('tell which option was meant: %p', (options, remedy) => {
+    expect(() => resolveOptions(options)).toThrow(remedy)
   })
 
   it('refuse a path with NUL, which would end it', () => {

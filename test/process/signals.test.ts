@@ -2,8 +2,12 @@
 import { describe, expect, it } from '@jest/globals'
 import { existsSync, readdirSync, watch } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { FastCgiClient } from '../support/fastcgi-client.js'
 import { ask, inDirectory, startProgram, type Child } from './support.js'
+
+/** More than the time in which signals are one wish, in ms. */
+const LATER = 150
 
 async function startApp(options: object): Promise<Child> {
   const child = startProgram('programs/app.js', [JSON.stringify(options)])
@@ -49,10 +53,42 @@ describe('a process under serve()', () => {
     await child.line('ran /hang')
     child.process.kill('SIGTERM')
     await gone(path)
+    await delay(LATER)
     child.process.kill(signal)
     await expect(answer).rejects.toThrow('closed')
     expect(await child.ended).toMatchObject({ code, signal: null })
     expect(readdirSync(directory)).toEqual([])
+  }))
+
+  it.each([
+    ['SIGINT', 'SIGTERM'], ['SIGINT', 'SIGINT'], ['SIGTERM', 'SIGTERM', 'SIGINT'],
+  ] as const)('takes signals that come together for one: %s', (...signals) => inDirectory(async (directory) => {
+    const path = join(directory, 'app.sock')
+    const child = await startApp({ socket: path })
+    const answer = ask(await FastCgiClient.connect(path), '/hold')
+    await child.line('ran /hold')
+    for (const signal of signals) child.process.kill(signal)
+    await gone(path)
+    child.process.kill('SIGUSR2')
+    expect(await answer).toMatch(/^200 x+y+$/)
+    expect(await child.ended).toMatchObject({ code: 0, signal: null })
+  }))
+
+  it('takes a signal that comes together with the first for the same, though it is heard late', () => inDirectory(async (directory) => {
+    const path = join(directory, 'app.sock')
+    const child = await startApp({ socket: path })
+    const answer = ask(await FastCgiClient.connect(path), '/hold')
+    await child.line('ran /hold')
+    // The app's own listener holds the event loop up, as a log that is written at the end may do.
+    const blocked = ask(await FastCgiClient.connect(path), '/block')
+    await child.line('ran /block')
+    child.process.kill('SIGINT')
+    await child.line('blocked')
+    child.process.kill('SIGINT')
+    await blocked
+    child.process.kill('SIGUSR2')
+    expect(await answer).toMatch(/^200 x+y+$/)
+    expect(await child.ended).toMatchObject({ code: 0, signal: null })
   }))
 
   it('ends with status 0 even if a request had to be cut off', () => inDirectory(async (directory) => {

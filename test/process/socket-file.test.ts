@@ -16,7 +16,7 @@ interface Held {
 
 async function hold(path: string, options: Partial<SocketFileOptions> = {}): Promise<Held> {
   const server = createServer((socket) => socket.destroy())
-  const file = await listenOnSocketFile(server, { path, mode: 0o660, owner: undefined, group: undefined, backlog: 511, ...options })
+  const file = await listenOnSocketFile(server, { path, mode: 0o660, owner: undefined, group: undefined, backlog: 511, replace: false, ...options })
   return { server, file }
 }
 

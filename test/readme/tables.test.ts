@@ -58,9 +58,9 @@ describe('the README', () => {
   })
 
   it('has the defaults of serve’s options', () => {
-    const { mode, host, backlog, stopTimeout, signals, ...others } = defaultsBelow('Serve options')
+    const { mode, replace, host, backlog, stopTimeout, signals, ...others } = defaultsBelow('Serve options')
     expect(others).toEqual({})
-    expect(resolveServeOptions({ socket: '/s' })).toMatchObject({ place: { mode, backlog }, stopTimeout, signals })
+    expect(resolveServeOptions({ socket: '/s' })).toMatchObject({ place: { mode, replace, backlog }, stopTimeout, signals })
     expect(resolveServeOptions({ port: 0 })).toMatchObject({ place: { host, backlog } })
     expect(resolveServeOptions({})).toMatchObject({ place: { backlog: 4096 } })
   })

@@ -82,6 +82,8 @@ export class FastCgiClient {
   readonly records: ReceivedRecord[] = []
   /** What the application sent against the specification. */
   readonly violations: string[] = []
+  /** Requests whose answers were followed by the record that asks for the connection to be closed, in order. */
+  readonly goodbyes: number[] = []
   /** Whether the application has sent its FIN (or reset the connection). */
   ended = false
   /** Whether the connection is gone. */
@@ -298,12 +300,20 @@ export class FastCgiClient {
         content: Buffer.from(bytes.subarray(HEADER_LENGTH, contentEnd)),
         paddingLength,
       }
-      this.records.push(record)
-      this.#check(record)
+      if (this.#isGoodbye(record)) this.goodbyes.push(record.requestId)
+      else {
+        this.records.push(record)
+        this.#check(record)
+      }
       bytes = bytes.subarray(contentEnd + paddingLength)
     }
     this.#rest = bytes
     this.#wake()
+  }
+
+  /** An empty STDERR record of a request that is over asks for the connection to be closed. */
+  #isGoodbye({ type, requestId, content }: ReceivedRecord): boolean {
+    return type === RecordType.STDERR && content.length === 0 && this.#streams.get(requestId)?.ended === true
   }
 
   #check(record: ReceivedRecord): void {

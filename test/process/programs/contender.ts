@@ -1,4 +1,7 @@
-/** Tries to listen on the socket file argv[2] at the first SIGUSR2, says how that went, and exits at the second. */
+/**
+ * Tries to listen on the socket file argv[2] at the first SIGUSR2, says how that went, and exits at the second.
+ * argv[3]: `replace` takes the name from whoever has it.
+ */
 import { createServer } from 'node:net'
 import { listenOnSocketFile } from '../../../lib/process/socket-file.js'
 
@@ -11,7 +14,7 @@ const server = createServer((socket) => {
 
 async function contend(): Promise<string> {
   try {
-    await listenOnSocketFile(server, { path, mode: 0o660, owner: undefined, group: undefined, backlog: 511 })
+    await listenOnSocketFile(server, { path, mode: 0o660, owner: undefined, group: undefined, backlog: 511, replace: process.argv[3] === 'replace' })
     return 'listening'
   } catch (error) {
     return error instanceof Error && 'code' in error ? String(error.code) : String(error)

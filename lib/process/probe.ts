@@ -1,0 +1,24 @@
+/** Whether anybody listens on a socket file. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { codeOf } from './errors.js'
+
+/** Connects, and closes at once. @throws the system's error, ECONNREFUSED where nobody listens */
+export async function probe(path: string): Promise<void> {
+  const socket = connect(path)
+  try {
+    await once(socket, 'connect')
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** False only where it is certain that nobody does. */
+export async function listens(path: string): Promise<boolean> {
+  try {
+    await probe(path)
+    return true
+  } catch (error) {
+    return codeOf(error) !== 'ECONNREFUSED'
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Leaving a kept connection without losing a request: the web server is asked to let go of it, and closes it itself.
+ *
+ * FastCGI has no message for that, and closing a kept connection costs the request that the web server is just sending
+ * on it. An empty STDERR record of a request that is over says the same to those that keep connections. nginx keeps
+ * one only where END_REQUEST is the last that it has read, and closes an idle one that becomes readable; HAProxy closes
+ * one on which something comes that belongs to no request. Where a request is on its way already the record is ignored,
+ * and the request is answered like any other.
+ */
+
+/** How long after an answer the web server is asked once more, in milliseconds: HAProxy listens when it is idle. */
+const ASK_AGAIN = 2
+/**
+ * How long a connection has to be idle until it is closed where asking does not help, in milliseconds. Apache keeps
+ * its connections whatever it is told, but uses the latest ones first: one that was idle for so long is hardly ever
+ * taken up again at this very moment. Under load none may be idle for so long, so less and less is asked for.
+ */
+const UNASKED_IDLE = 200
+const LEAST_UNASKED_IDLE = 20
+
+/** What is left in the end. */
+export interface LeavableConnection {
+  /** Without an open request. */
+  readonly done: boolean
+  /** Sends the record, where no request is open or on its way. */
+  askToLetGo: () => void
+  close: () => void
+}
+
+/** Whether a web server that calls itself so lets go of a connection when it is asked to. */
+export function letsGo(software: string | undefined): boolean {
+  return !/^Apache\b/.test(software ?? '')
+}
+
+/** The leave-taking of one connection. */
+export class Goodbye {
+  readonly #connection: LeavableConnection
+  readonly #asks: boolean
+  readonly #linger: number
+  readonly #begin = performance.now()
+  #timer: NodeJS.Timeout | undefined
+
+  /**
+   * @param asks whether the web server is asked: {@link letsGo}
+   * @param linger how long an idle connection may stay until the server closes it after all, in milliseconds
+   */
+  constructor(connection: LeavableConnection, asks: boolean, linger: number) {
+    this.#connection = connection
+    this.#asks = asks
+    this.#linger = linger
+  }
+
+  /** The connection is idle as this begins. */
+  onIdle(): void {
+    if (this.#asks) this.#connection.askToLetGo()
+    this.#closeLater()
+  }
+
+  /** The last open request is answered; the record went with the answer. */
+  onAnswered(): void {
+    if (!this.#asks) {
+      this.#closeLater()
+      return
+    }
+    this.#wait(ASK_AGAIN, () => {
+      this.onIdle()
+    })
+  }
+
+  /** The connection is gone. */
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #closeLater(): void {
+    this.#wait(this.#asks ? this.#linger : this.#unaskedIdle(), () => {
+      // Where the event loop was held up, a request may have come that has not been read.
+      const timer = this.#timer
+      setImmediate(() => {
+        setImmediate(() => {
+          if (this.#timer === timer && this.#connection.done) this.#connection.close()
+        })
+      })
+    })
+  }
+
+  #unaskedIdle(): number {
+    const left = 1 - (performance.now() - this.#begin) / this.#linger
+    return Math.min(this.#linger, Math.max(LEAST_UNASKED_IDLE, UNASKED_IDLE * left))
+  }
+
+  /** One time at once: each answer begins it anew, and while a request is open nothing is due. */
+  #wait(milliseconds: number, then: () => void): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      if (this.#connection.done) then()
+    }, milliseconds).unref()
+  }
+}
