@@ -172,7 +172,7 @@ describeIfInstalled(CHROMIUM, 'the memory page in front of its endpoint', () => 
       const { page, complaints } = await open(proxy.origin, undefined, 'Asking every two seconds')
       const facts = await textOf(page, '#process-facts')
       const moment = await textOf(page, '#moment')
-      await page.waitForFunction(`document.querySelector('#process-facts').innerText !== ${JSON.stringify(facts)}`)
+      await page.locator('#process-facts').filter({ hasNotText: facts }).waitFor()
       expect(await textOf(page, '#moment')).not.toBe(moment)
       expect(complaints).toEqual([])
     } finally {

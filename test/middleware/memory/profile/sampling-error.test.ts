@@ -27,17 +27,17 @@ function sampled(sizes: readonly number[], random: () => number, first = 1): Hea
 }
 
 describe('the deviation', () => {
-  it.each([[100, 20_000], [4000, 2000], [300_000, 60], [900_000, 30]])('of allocations of %i octets covers what a simulation does', (size, count) => {
+  it.each([[4000, 4000], [300_000, 60], [900_000, 30]])('of allocations of %i octets covers what a simulation does', (size, count) => {
     const random = randomFrom(size)
     const truth = size * count
     let within = 0
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < 100; round++) {
       const samples = sampled(Array.from({ length: count }, () => size), random)
       const sum = samples.reduce((total, { size: octets }) => total + octets, 0)
       if (Math.abs(sum - truth) <= LIKELY * deviation(samples, INTERVAL)) within++
     }
     // With few samples the deviation is estimated from few, too.
-    expect(within).toBeGreaterThanOrEqual(180)
+    expect(within).toBeGreaterThanOrEqual(92)
   })
 
   it('is next to nothing for what is certain to be sampled', () => {
