@@ -48,7 +48,10 @@ export interface ConcurrencyLimit {
   readonly waitTime: WaitTimes
   /** 'reject', 'leak', 'limit' and 'lease' (its state has changed). */
   readonly events: EventEmitter<ConcurrencyLimitEvents>
-  /** Puts all of this on a registry of prom-client. */
+  /**
+   * Puts all of this on a registry of prom-client; in a cluster, its AggregatorRegistry adds the workers up as is right for each.
+   * @throws OptionError, 'ERR_MIDDLEWARE_OPTION', where it is no registry, has metrics of these names, or an option is wrong
+   */
   registerMetrics(registry: MetricsRegistry, options?: MetricsOptions): void
   /** Holds nobody back any more and stops all timers: who waits starts, who comes passes. A lease is given back once nobody runs. */
   close(): void

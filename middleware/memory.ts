@@ -63,7 +63,7 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
     ...numberRoutes({ monitor, metrics, options: resolved }),
     ...actionRoutes(monitor, resolved.allowed),
     ...streams.routes,
-    ...resolved.allowed.profiles ? profileRoutes(monitor.profiling(), closing.signal) : [],
+    ...resolved.allowed.profiles ? profileRoutes(monitor.profiling(), { closing: closing.signal, sharing: resolved.scrapeInterval }) : [],
     ...pageRoutes(),
   ]
   const endpoint = new Endpoint({ routes, access, monitor, scrapeInterval: resolved.scrapeInterval })

@@ -1,5 +1,6 @@
 /** A cap's figures as metrics of prom-client, on the registry that the app has. They are read when they are scraped. */
 import { checkedObject, wrongOption } from '../shared/options.js'
+import { checkRegistry, type Aggregator } from '../shared/prometheus.js'
 import type { Counts } from './counts.js'
 import { LEASE_STATES, type LeaseStatus } from './lease/holder.js'
 
@@ -30,7 +31,6 @@ interface Value {
 }
 
 type Kind = 'gauge' | 'counter' | 'histogram'
-type Aggregator = 'sum' | 'max'
 type Labels = Readonly<Record<string, string>>
 type Add = (name: string, kind: Kind, help: string, values: () => Value[], aggregator?: Aggregator) => void
 
@@ -53,12 +53,12 @@ class Metric {
     this.aggregator = aggregator
   }
 
+  has(labels: Labels): boolean {
+    return this.#sources.has(sourceOf(labels))
+  }
+
   add(labels: Labels, values: () => Value[]): void {
-    const source = sourceOf(labels)
-    if (this.#sources.has(source)) {
-      throw wrongOption(NAME, 'labels', labels, 'another cap is on this registry with the same: give labels that tell them apart, or another prefix')
-    }
-    this.#sources.set(source, values)
+    this.#sources.set(sourceOf(labels), values)
   }
 
   get(): Promise<object> {
@@ -71,17 +71,38 @@ class Metric {
   }
 }
 
-/** @throws OptionError that names a wrong option */
+/** All of them or, where one cannot be, none. @throws OptionError that names a wrong option */
 export function registerMetrics(registry: MetricsRegistry, gauges: Gauges, counts: Counts, options: MetricsOptions): void {
+  checkRegistry(NAME, 'registry', registry, ['registerMetric'])
   const { prefix = 'concurrency_limit', labels = {} } = checkedObject(NAME, 'options', options, ['prefix', 'labels'])
   checkNames(prefix, labels)
+  const added: (() => void)[] = []
   const add: Add = (name, kind, help, values, aggregator = 'sum') => {
     const full = `${prefix}_${name}`
     const known = registry.getSingleMetric?.(full)
-    const metric = known instanceof Metric ? known : new Metric(full, help, kind, aggregator)
-    metric.add(labels, values)
-    if (metric !== known) registry.registerMetric(metric)
+    const metric = known === undefined ? new Metric(full, help, kind, aggregator) : ofCaps(known, prefix, full, labels)
+    added.push(() => {
+      metric.add(labels, values)
+      if (metric !== known) registry.registerMetric(metric)
+    })
   }
+  addCounts(add, prefix, gauges, counts, labels)
+  if (gauges.lease !== undefined) addLease(add, gauges, labels)
+  for (const each of added) each()
+}
+
+/** A metric that is there already, to which another cap's figures can be added. */
+function ofCaps(metric: unknown, prefix: string, full: string, labels: Labels): Metric {
+  if (!(metric instanceof Metric)) {
+    throw wrongOption(NAME, 'prefix', prefix, `the registry has a metric ${full} of something else already: give another prefix`)
+  }
+  if (metric.has(labels)) {
+    throw wrongOption(NAME, 'labels', labels, 'another cap is on this registry with the same: give labels that tell them apart, or another prefix')
+  }
+  return metric
+}
+
+function addCounts(add: Add, prefix: string, gauges: Gauges, counts: Counts, labels: Labels): void {
   add('active', 'gauge', 'Requests that hold a slot.', () => [{ labels, value: gauges.active }])
   add('waiting', 'gauge', 'Requests that wait for a slot.', () => [{ labels, value: gauges.waiting }])
   add('limit', 'gauge', 'Requests that may hold a slot at a time.', () => gauges.limit === undefined ? [] : [{ labels, value: gauges.limit }])
@@ -90,14 +111,13 @@ export function registerMetrics(registry: MetricsRegistry, gauges: Gauges, count
   add('leaked_total', 'counter', 'Slots taken back from handlers that did not answer.', () => [{ labels, value: counts.leaked }])
   add('abandoned_total', 'counter', 'Requests whose clients left while they waited.', () => [{ labels, value: counts.abandoned }])
   add('wait_seconds', 'histogram', 'Time that accepted requests waited for a slot.', () => histogram(`${prefix}_wait_seconds`, counts, labels))
-  if (gauges.lease !== undefined) addLease(add, gauges, labels)
 }
 
 function addLease(add: Add, gauges: Gauges, labels: Labels): void {
   const figure = (read: (lease: LeaseStatus) => number) => (): Value[] => gauges.lease === undefined ? [] : [{ labels, value: read(gauges.lease) }]
   add('lease_total', 'gauge', 'Requests that may hold a slot at a time, in all processes together.', figure(({ total }) => total), 'max')
   add('lease_wanted', 'gauge', 'Slots that were asked for.', figure(({ wanted }) => wanted))
-  add('lease_state', 'gauge', '1 for the state that the lease is in, 0 for the others.', () => LEASE_STATES.map((state) => ({ labels: { ...labels, state }, value: gauges.lease?.state === state ? 1 : 0 })))
+  add('lease_state', 'gauge', '1 for the state that the lease is in, 0 for the others; over several workers, how many are in it.', () => LEASE_STATES.map((state) => ({ labels: { ...labels, state }, value: gauges.lease?.state === state ? 1 : 0 })))
 }
 
 function checkNames(prefix: unknown, labels: Labels): void {
@@ -105,6 +125,8 @@ function checkNames(prefix: unknown, labels: Labels): void {
     throw wrongOption(NAME, 'prefix', prefix, 'give letters, digits and underscores, and no digit first')
   }
   if (typeof labels !== 'object' || (labels as unknown) === null) throw wrongOption(NAME, 'labels', labels, 'give an object')
+  const valueless = Object.entries(labels).find(([, value]) => typeof value !== 'string')
+  if (valueless !== undefined) throw wrongOption(NAME, `labels.${valueless[0]}`, valueless[1], 'give a string')
   const wrong = Object.keys(labels).find((name) => OURS.has(name) || !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name))
   if (wrong !== undefined) {
     throw wrongOption(NAME, 'labels', labels, `${JSON.stringify(wrong)} cannot be the name of one: give letters, digits and underscores, no digit first, and none of ${[...OURS].join(', ')}`)

@@ -8,7 +8,7 @@ import type { Access } from './access.js'
 import { sendPprofProblem, type SendProblem } from './pprof-problem.js'
 import type { RequestCounter } from './requests.js'
 import { FORCED, type Route } from './route.js'
-import type { Turns, Wait } from './turns.js'
+import type { Done, Turns, Wait } from './turns.js'
 
 export type Next = (error?: unknown) => void
 
@@ -17,13 +17,15 @@ type MountedRequest = IncomingMessage & { baseUrl?: unknown; originalUrl?: unkno
 
 /** Seconds, where nobody knows how long the other operation takes. */
 const RETRY_AFTER = 5
+/** ms that somebody waits for another operation: a scraper that takes both kinds of profiles gets both. */
+const PATIENCE = 10_000
 const CLOSED = { status: 404, detail: 'This endpoint is closed.' }
 
 export interface EndpointOptions {
   routes: readonly Route[]
   access: Access
   monitor: { turns: Turns; requests: Pick<RequestCounter, 'disregard'> }
-  /** ms between two scrapes that force a collection. */
+  /** ms between two scrapes that force a collection, two profiles, and two snapshots. */
   scrapeInterval: number
 }
 
@@ -76,11 +78,10 @@ export class Endpoint {
   }
 
   async #inTurn(request: IncomingMessage, response: ServerResponse, route: Route): Promise<void> {
-    const { monitor, scrapeInterval } = this.#options
-    const { forces = false } = route
-    const turn = monitor.turns.take(route.path, forces && route.method === 'GET' ? scrapeInterval : undefined)
+    const turn = await this.#turn(request, response, route)
+    if (turn === undefined) return
     if (typeof turn !== 'function') {
-      refuseTurn(request, response, turn, senderFor([route]))
+      refuseTurn(request, response, turn, route)
       return
     }
     if (request.method === 'HEAD') {
@@ -89,14 +90,41 @@ export class Endpoint {
       else await route.head(request, response)
       return
     }
+    const { forces = false, stalls } = route
     // Whoever then forces none takes it off.
     if (forces) response.setHeader(FORCED, 'true')
     try {
       await route.handle(request, response)
     } finally {
-      turn(response.hasHeader(FORCED))
+      // A client's mistake costs nothing.
+      turn(stalls === undefined ? response.hasHeader(FORCED) : response.statusCode < 400)
     }
   }
+
+  /** Waits for what is over soon. Undefined where it is answered, with what was taken last, or the client has left. */
+  async #turn(request: IncomingMessage, response: ServerResponse, route: Route): Promise<Done | Wait | undefined> {
+    const { monitor: { turns }, scrapeInterval } = this.#options
+    const { path, forces = false, stalls, method } = route
+    const spacing = stalls !== undefined || forces && method === 'GET' ? scrapeInterval : undefined
+    const patience = performance.now() + PATIENCE
+    for (;;) {
+      const turn = turns.take(path, spacing, { ...stalls, lasts: route.lasts?.(request) })
+      if (typeof turn === 'function') return turn
+      if (await route.recent?.(request, response) === true) return undefined
+      const { reason, seconds } = turn
+      if (method !== 'GET' || reason !== 'busy' || seconds === undefined || performance.now() + seconds * 1000 > patience + 1000) return turn
+      await soonest(turns.nextEnd(), patience)
+      if (response.destroyed) return undefined
+    }
+  }
+}
+
+/** When it is over, or the time has come. */
+async function soonest(over: Promise<void>, time: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => { timer = setTimeout(resolve, Math.max(0, time - performance.now())).unref() })
+  await Promise.race([over, late])
+  clearTimeout(timer)
 }
 
 /** The last segment of the path; undefined where it cannot be the endpoint's. */
@@ -132,11 +160,12 @@ function allow(routes: readonly Route[]): string {
   return routes.flatMap(({ method }) => method === 'GET' ? ['GET', 'HEAD'] : [method]).join(', ')
 }
 
-function refuseTurn(request: IncomingMessage, response: ServerResponse, { reason, name, seconds }: Wait, send: SendProblem): void {
+function refuseTurn(request: IncomingMessage, response: ServerResponse, { reason, name, seconds }: Wait, route: Route): void {
+  const cause = route.stalls === undefined ? 'This forces a collection' : 'This holds the app up'
   const detail = reason === 'busy'
     ? `One expensive operation at a time: ${name} is running.`
-    : `This forces a collection, and so did ${name} just now.`
-  send(request, response, { status: 429, detail, reason }, { 'Retry-After': seconds === undefined ? retryAfter(RETRY_AFTER) : String(seconds) })
+    : `${cause}, and so did ${name} just now.`
+  senderFor([route])(request, response, { status: 429, detail, reason }, { 'Retry-After': seconds === undefined ? retryAfter(RETRY_AFTER) : String(seconds) })
 }
 
 function fail(request: IncomingMessage, response: ServerResponse, next: Next | undefined, error: unknown): void {

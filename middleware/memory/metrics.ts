@@ -1,5 +1,6 @@
 /** The figures as metrics of prom-client, on the app's registry or one of their own. They are read when they are scraped. */
 import { getHeapStatistics } from 'node:v8'
+import type { Aggregator } from '../shared/prometheus.js'
 import type { Monitor } from './monitor.js'
 import { heapSpaces } from './sampler.js'
 import type { VerdictState } from './verdict.js'
@@ -29,7 +30,11 @@ type Figures = (monitor: Monitor) => number | null | Value[]
 const PREFIX = 'express_responder_'
 const STATES = ['warming', 'ok', 'growing', 'leak-suspected', 'native-growth'] as const satisfies readonly VerdictState[]
 
-const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help: string, figures: Figures])[] = [
+/**
+ * What is of one process is added up over a cluster's workers, states too: the sum is how many are in one. What all of them
+ * share, such as the cgroup, and what is the most of something already, is the largest.
+ */
+const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help: string, figures: Figures, aggregator?: Aggregator])[] = [
   ['resident_memory_bytes', 'gauge', 'Resident set size.', () => process.memoryUsage.rss()],
   ['heap_used_bytes', 'gauge', 'V8\'s heap in use, garbage and all.', () => getHeapStatistics().used_heap_size],
   ['heap_total_bytes', 'gauge', 'V8\'s heap.', () => getHeapStatistics().total_heap_size],
@@ -40,8 +45,8 @@ const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help
   ['external_memory_bytes', 'gauge', 'Memory outside the heap that objects own.', () => getHeapStatistics().external_memory],
   ['array_buffers_bytes', 'gauge', 'ArrayBuffers and Buffers; part of the external memory.', ({ latest }) => latest.sample.arrayBuffers],
   ['malloced_bytes', 'gauge', 'What V8 itself has allocated outside the heap.', () => getHeapStatistics().malloced_memory],
-  ['cgroup_memory_bytes', 'gauge', 'What all processes of the cgroup use, without pages of files that can be dropped.', ({ latest }) => latest.cgroup.use],
-  ['cgroup_memory_limit_bytes', 'gauge', 'The limit of the cgroup, at which the kernel kills.', ({ latest }) => latest.cgroup.limit],
+  ['cgroup_memory_bytes', 'gauge', 'What all processes of the cgroup use, without pages of files that can be dropped.', ({ latest }) => latest.cgroup.use, 'max'],
+  ['cgroup_memory_limit_bytes', 'gauge', 'The limit of the cgroup, at which the kernel kills.', ({ latest }) => latest.cgroup.limit, 'max'],
   ['gc_collections_total', 'counter', 'Collections since installation, by kind.', ({ gc }) => {
     const { major, minor, incremental, weakCallbacks } = gc.counts()
     return Object.entries({ major, minor, incremental, weak_callbacks: weakCallbacks }).map(([kind, value]) => ({ labels: { kind }, value }))
@@ -51,10 +56,10 @@ const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help
     const { pauseTotalNs, minorPauseTotalNs } = gc.counts()
     return [{ labels: { kind: 'major' }, value: pauseTotalNs / 1e9 }, { labels: { kind: 'minor' }, value: minorPauseTotalNs / 1e9 }]
   }],
-  ['event_loop_delay_seconds', 'gauge', 'The longest delay of the event loop in the last second.', ({ latest }) => latest.sample.loopDelay / 1000],
+  ['event_loop_delay_seconds', 'gauge', 'The longest delay of the event loop in the last second.', ({ latest }) => latest.sample.loopDelay / 1000, 'max'],
   ['requests_in_flight', 'gauge', 'Requests that have begun and are not over; those to the endpoint left out.', ({ requests }) => requests.inFlight],
   ['requests_total', 'counter', 'Requests that are over; those to the endpoint left out.', ({ requests }) => requests.over],
-  ['memory_verdict', 'gauge', '1 for the state that the verdict on leaks is in.', ({ watch }) => STATES.map((state) => ({ labels: { state }, value: watch.verdict.current.state === state ? 1 : 0 }))],
+  ['memory_verdict', 'gauge', '1 for the state that the verdict on leaks is in; over several workers, how many are in it.', ({ watch }) => STATES.map((state) => ({ labels: { state }, value: watch.verdict.current.state === state ? 1 : 0 }))],
 ]
 
 /** How many endpoints have their figures on a registry: they are the same ones. */
@@ -126,13 +131,13 @@ function hasOurs(registry: PrometheusRegistry, name: string, monitor: Monitor): 
 }
 
 function metricsFor(monitor: Monitor): { name: string }[] {
-  return METRICS.map(([name, type, help, figures]) => {
+  return METRICS.map(([name, type, help, figures, aggregator = 'sum']) => {
     const metric = {
       // OpenMetrics takes `_total` off the name of a counter and puts it back in the text: so the name is read from here.
       name: PREFIX + name,
       type,
       help,
-      get: () => Promise.resolve({ name: metric.name, help, type, aggregator: 'sum', values: valuesOf(figures(monitor)) }),
+      get: () => Promise.resolve({ name: metric.name, help, type, aggregator, values: valuesOf(figures(monitor)) }),
       reset: keepCounting,
     }
     monitors.set(metric, monitor)

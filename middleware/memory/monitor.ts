@@ -3,15 +3,17 @@
  * count of requests, the watch over memory, and whose turn it is. Begins with the first endpoint, ends with the last.
  */
 import { EventEmitter } from 'node:events'
+import { collectGarbage } from './collection.js'
 import { GcLog, type Pause } from './gc-log.js'
 import { History } from './history.js'
 import { RequestCounter } from './requests.js'
 import { Sampler, type Reading } from './sampler.js'
-import { collectGarbage, type SettleReport } from './settle.js'
+import type { SettleReport } from './settle.js'
 import { Turns } from './turns.js'
 import { callSiteSource } from './profile/call-sites.js'
 import { HeapSampler } from './profile/heap-sampler.js'
 import type { ProfileTools } from './profile/routes.js'
+import { SharedHeap } from './profile/shared-heap.js'
 import { SourceMaps } from './profile/source-maps.js'
 import type { CallSiteSource, Verdict } from './verdict.js'
 import { MemoryWatch, warn } from './watch.js'
@@ -125,7 +127,7 @@ export class Monitor extends EventEmitter<MonitorEvents> {
     const heap = new HeapSampler()
     // Why it cannot be sampled is said again to everybody who asks for a profile.
     heap.start().catch((error: unknown) => { warn(error, INSPECTOR_REMEDY) })
-    const sampler = { take: () => this.gc.forcing(() => heap.take()) }
+    const sampler = new SharedHeap({ take: () => this.gc.forcing(() => heap.take()) })
     const maps = new SourceMaps()
     return { heap, sampler, maps, gc: () => this.gc.summary(), callSites: this.#inTurn(callSiteSource(sampler, maps)) }
   }

@@ -1,6 +1,7 @@
 /** The options of `memoryStats()`, checked and completed once: nothing after this knows a default. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkedObject, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
+import { checkRegistry } from '../shared/prometheus.js'
 import type { PrometheusRegistry } from './metrics.js'
 import type { SettleReport } from './settle.js'
 import type { Verdict } from './verdict.js'
@@ -70,15 +71,9 @@ export function resolveOptions(given?: MemoryStatsOptions): ResolvedMemoryStats 
   }
 }
 
-function checkedRegistry(registry: unknown): PrometheusRegistry | undefined {
-  if (registry === undefined || isRegistry(registry)) return registry
-  throw wrongOption(NAME, 'registry', registry, 'give a Registry of prom-client, such as its register')
-}
-
-function isRegistry(value: unknown): value is PrometheusRegistry {
-  if (typeof value !== 'object' || value === null) return false
-  const { registerMetric, getSingleMetric, removeSingleMetric, metrics } = value as Partial<Record<keyof PrometheusRegistry, unknown>>
-  return [registerMetric, getSingleMetric, removeSingleMetric, metrics].every((method) => typeof method === 'function')
+function checkedRegistry(registry: PrometheusRegistry | undefined): PrometheusRegistry | undefined {
+  if (registry !== undefined) checkRegistry(NAME, 'registry', registry, ['registerMetric', 'getSingleMetric', 'removeSingleMetric', 'metrics'])
+  return registry
 }
 
 function resolveSettleAfter(value: number | false): number | false {

@@ -12,7 +12,9 @@ export function sendPprofProblem(request: IncomingMessage, response: ServerRespo
     return
   }
   const { status, title = STATUS_CODES[status], detail = title } = problem
-  const text = `${String(detail)}\n`
+  // pprof prints no header.
+  const seconds = headers['Retry-After']
+  const text = `${String(detail)}${seconds === undefined ? '' : ` Try again in ${seconds} second${seconds === '1' ? '' : 's'}.`}\n`
   sendProblem(request, response, problem, headers, (json) => {
     response.setHeader('Content-Type', 'text/plain; charset=utf-8')
     response.setHeader('Content-Length', Buffer.byteLength(text))

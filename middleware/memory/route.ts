@@ -18,6 +18,15 @@ export interface Route {
    * which some program may repeat without thinking, and are kept apart. Default: false.
    */
   forces?: boolean
+  /**
+   * Holds everything up without a collection that is announced: those of one kind begin no more often than scrapes do.
+   * Counted from the start, or from the end.
+   */
+  stalls?: { kind: string; from: 'start' | 'end' }
+  /** ms that it takes, as far as that is known before: others wait for what is over soon. Default: nobody knows. */
+  lasts?: (request: IncomingMessage) => number | undefined
+  /** Answers, where its turn has not come, with what was taken last; false where there is nothing of use. */
+  recent?: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>
   /** Whether `go tool pprof` asks for it, which is told in text what goes wrong. Default: false. */
   pprof?: boolean
   /** Answers HEAD where `handle` is expensive, as far as that can be said without doing it. Default: a head that says nothing of the content. */

@@ -3,11 +3,12 @@
  * then RSS split into what is alive, what is external, what V8 keeps free, and what the allocator holds.
  */
 import { readFileSync } from 'node:fs'
-import { Session } from 'node:inspector/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
-import { SamplingError } from './profile/heap-sampler.js'
+import { collectGarbage } from './collection.js'
 import { describeParts, settleSentence, type SettlePart } from './settle/words.js'
+
+export { collectGarbage } from './collection.js'
 
 /** The process' memory at a moment, octets. */
 export interface MemoryNow {
@@ -51,7 +52,7 @@ export interface SettleReport {
 
 export interface SettleOptions {
   trigger: SettleReport['trigger']
-  /** Forces a full collection. Default: HeapProfiler.collectGarbage on an inspector session of its own; needs no flag. */
+  /** Forces a full collection. Default: one, of V8's `gc()`; needs no flag. */
   collect?: () => Promise<void>
   /** ms between the collection and the measurement: V8 gives pages back in the background. Default 1000. */
   wait?: number
@@ -66,26 +67,10 @@ export async function settle({ trigger, collect = collectGarbage, wait = WAIT }:
   const collectionMs = Math.round((performance.now() - start) * 10) / 10
   await delay(wait)
   const after = memoryNow()
-  const parts = partsOf(after)
+  const parts = partsOf(after, emptied(before, after))
   const peakRss = Math.max(process.resourceUsage().maxRSS * 1024, before.rss)
   const report = { trigger, collectionMs, peakRss, before, after, parts, explained: describeParts(parts) }
   return { ...report, sentence: settleSentence(report) }
-}
-
-/**
- * A full collection, which stops everything while it lasts: 0.05 to some seconds, by the size of the live heap.
- * @throws SamplingError where the inspector may not be used
- */
-export async function collectGarbage(): Promise<void> {
-  const session = new Session()
-  try {
-    session.connect()
-    await session.post('HeapProfiler.collectGarbage')
-  } catch (error) {
-    throw new SamplingError(`a collection cannot be forced: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
-  } finally {
-    session.disconnect()
-  }
 }
 
 export function memoryNow(): MemoryNow {
@@ -94,8 +79,16 @@ export function memoryNow(): MemoryNow {
   return { rss, usedHeap: heap.used_heap_size, physicalHeap: heap.total_physical_size, external, mapped: mappedNow() }
 }
 
+/**
+ * Pages that the collection has taken out of the heap and that are resident still: V8 keeps them in a pool, which none of its
+ * figures has.
+ */
+function emptied(before: MemoryNow, after: MemoryNow): number {
+  return Math.max(0, before.physicalHeap - after.physicalHeap - Math.max(0, before.rss - after.rss))
+}
+
 /** External memory that was never touched is not resident: no part is larger than what the others leave of RSS. */
-export function partsOf({ rss, usedHeap, physicalHeap, external, mapped }: MemoryNow): RssParts {
+export function partsOf({ rss, usedHeap, physicalHeap, external, mapped }: MemoryNow, pooled = 0): RssParts {
   let left = rss
   const take = (octets: number): number => {
     const taken = Math.min(left, Math.max(0, octets))
@@ -103,9 +96,11 @@ export function partsOf({ rss, usedHeap, physicalHeap, external, mapped }: Memor
     return taken
   }
   const liveHeap = take(usedHeap)
-  const freePages = take(physicalHeap - usedHeap)
+  const free = take(physicalHeap - usedHeap)
   const file = mapped === null ? null : take(mapped)
-  return { liveHeap, freePages, mapped: file, external: take(external), allocator: left }
+  const outside = take(external)
+  const freePages = free + take(pooled)
+  return { liveHeap, freePages, mapped: file, external: outside, allocator: left }
 }
 
 /** RssFile and RssShmem of proc_pid_status(5): a short file, other than smaps. */

@@ -7,7 +7,8 @@
  */
 import { scriptUrl } from '../../shared/script-url.js'
 import type { CallSiteSource, GrownCallSite } from '../verdict.js'
-import type { HeapSource } from './heap-sampler.js'
+import type { HeapProfile, HeapSource } from './heap-sampler.js'
+import { changed, deviation, GROWTH, LIKELY, type HeapSample } from './sampling-error.js'
 import { SourceMaps } from './source-maps.js'
 import { EVALUATED, type Frame, type FrameStack, type Stack } from './stacks.js'
 
@@ -22,6 +23,8 @@ export interface CallSite {
   octets: number
   /** Octets since the mark; null where there is none. */
   growth: number | null
+  /** Growth of no more octets than this, or as much shrinking, may be chance of sampling: 99 of 100 times it is less. With a mark. */
+  margin?: number
 }
 
 export interface CallSites {
@@ -32,9 +35,18 @@ export interface CallSites {
 }
 
 interface Held {
-  site: Omit<CallSite, 'growth'>
+  site: Omit<CallSite, 'growth' | 'margin'>
   key: string
+  /** Undefined where V8 does not tell. */
+  samples: HeapSample[] | undefined
 }
+
+interface Mark {
+  time: number
+  sites: ReadonlyMap<string, { octets: number; samples: ReadonlyMap<number, HeapSample> }>
+}
+
+const NO_SAMPLES: ReadonlyMap<number, HeapSample> = new Map()
 
 /** How many are told. */
 const MOST_SITES = 50
@@ -50,7 +62,7 @@ const [READERS, ENDPOINT] = /^(.*\/memory\/)profile\/(?=call-sites\.js$)/.exec(s
 export class CallSiteTable {
   readonly #source: HeapSource
   readonly #maps: SourceMaps
-  #mark: { time: number; octets: ReadonlyMap<string, number> } | undefined
+  #mark: Mark | undefined
 
   constructor(source: HeapSource, maps = new SourceMaps()) {
     this.#source = source
@@ -59,39 +71,65 @@ export class CallSiteTable {
 
   /** From now on growth is counted from here. */
   async mark(): Promise<CallSites> {
-    const { time, held } = await this.#take()
-    this.#mark = { time, octets: new Map(held.map(({ key, site }) => [key, site.octets])) }
-    return this.#report(held)
+    const { time, interval, held } = await this.#take()
+    this.#mark = {
+      time,
+      sites: new Map(held.map(({ key, site: { octets }, samples = [] }) => [key, { octets, samples: new Map(samples.map((sample) => [sample.ordinal, sample])) }])),
+    }
+    return this.#report(held, interval)
   }
 
   async sites(): Promise<CallSites> {
-    return this.#report((await this.#take()).held)
+    const { held, interval } = await this.#take()
+    return this.#report(held, interval)
+  }
+
+  /** Of a profile that was taken before; undefined where nothing could have grown in it since the mark. */
+  async recent(profile: HeapProfile): Promise<CallSites | undefined> {
+    if (this.#mark !== undefined && profile.time <= this.#mark.time) return undefined
+    const { held, interval } = await this.#read(profile)
+    return this.#report(held, interval)
   }
 
   /**
-   * Most grown first. Without a mark, since sampling began, when none held anything. Growth of less than is sampled once
-   * may be chance, and is left out.
+   * Most grown first. Without a mark, since sampling began, when none held anything. Growth that may be chance, of less than
+   * three samples or so, is left out.
    */
   async grown(): Promise<GrownCallSite[]> {
     const { held, interval } = await this.#take()
-    return held.map(({ key, site: { name, url, line, octets } }) => ({ name, url, line, growth: octets - (this.#mark?.octets.get(key) ?? 0) }))
-      .filter(({ growth }) => growth >= interval)
+    return held.map((each) => ({ each, growth: each.site.octets - (this.#mark?.sites.get(each.key)?.octets ?? 0) }))
+      .filter(({ each, growth }) => growth >= interval && growth > (this.#deviation(each, interval) ?? 0) * GROWTH)
       .sort((one, other) => other.growth - one.growth)
       .slice(0, MOST_GROWN)
+      .map(({ each: { site: { name, url, line } }, growth }) => ({ name, url, line, growth }))
+  }
+
+  /** Of growth since the mark, octets. */
+  #deviation({ key, samples }: Held, interval: number): number | undefined {
+    return samples === undefined ? undefined : deviation(changed(this.#mark?.sites.get(key)?.samples ?? NO_SAMPLES, samples), interval)
   }
 
   async #take(): Promise<{ time: number; interval: number; held: Held[] }> {
-    const { time, interval, stacks } = await this.#source.take()
+    return this.#read(await this.#source.take())
+  }
+
+  async #read({ time, interval, stacks }: HeapProfile): Promise<{ time: number; interval: number; held: Held[] }> {
     return { time, interval, held: sum(await this.#maps.resolve(stacks.filter((stack) => !isReading(stack)))) }
   }
 
-  #report(held: readonly Held[]): CallSites {
+  #report(held: readonly Held[], interval: number): CallSites {
     const mark = this.#mark
-    const sites = held.map(({ key, site }) => ({ ...site, growth: mark === undefined ? null : site.octets - (mark.octets.get(key) ?? 0) }))
+    const sites = held.map((each) => ({ ...each.site, ...(mark === undefined ? { growth: null } : this.#growth(each, mark, interval)) }))
     const largest = new Set(sites.slice(0, MOST_SITES))
     const grown = [...sites].sort((one, other) => (other.growth ?? 0) - (one.growth ?? 0)).slice(0, mark === undefined ? 0 : MOST_SITES)
     const added = grown.filter((site) => !largest.has(site) && site.growth !== null && site.growth > 0)
     return { mark: mark?.time ?? null, sites: [...largest, ...added] }
+  }
+
+  #growth(each: Held, mark: Mark, interval: number): Pick<CallSite, 'growth' | 'margin'> {
+    const spread = this.#deviation(each, interval)
+    const growth = each.site.octets - (mark.sites.get(each.key)?.octets ?? 0)
+    return spread === undefined ? { growth } : { growth, margin: Math.round(spread * LIKELY) }
   }
 }
 
@@ -114,12 +152,15 @@ function isReading({ places }: Stack): boolean {
 /** Largest first. */
 function sum(stacks: readonly FrameStack[]): Held[] {
   const byKey = new Map<string, Held>()
-  for (const { frames, values: [, octets = 0] } of stacks) {
+  for (const { frames, values: [, octets = 0], samples } of stacks) {
     const { name, file, line } = callSiteOf(frames)
     const key = `${file}\n${String(line)}\n${name}`
     const held = byKey.get(key)
-    if (held === undefined) byKey.set(key, { key, site: { name, url: file, line, octets } })
-    else held.site.octets += octets
+    if (held === undefined) byKey.set(key, { key, site: { name, url: file, line, octets }, samples: samples === undefined ? undefined : [...samples] })
+    else {
+      held.site.octets += octets
+      if (samples !== undefined) held.samples?.push(...samples)
+    }
   }
   return [...byKey.values()].sort((one, other) => other.site.octets - one.site.octets)
 }

@@ -10,6 +10,8 @@ export interface CpuProfile {
   time: number
   /** ms. */
   duration: number
+  /** For how long its start held everything up, ms: V8 looks at every function that the heap has. */
+  stallMs: number
   /** Values: samples, nanoseconds. */
   stacks: Stack[]
 }
@@ -25,6 +27,7 @@ const IDLE = '(idle)'
  */
 export async function takeCpuProfile(length: number, signal: AbortSignal): Promise<CpuProfile> {
   const session = new Session()
+  const begun = performance.now()
   try {
     session.connect()
     await session.post('Profiler.enable')
@@ -35,10 +38,11 @@ export async function takeCpuProfile(length: number, signal: AbortSignal): Promi
     throw new SamplingError(`the processor cannot be profiled: ${String(error)}`, { cause: error })
   }
   const time = Date.now()
+  const stallMs = performance.now() - begun
   try {
     await delay(length, undefined, { signal, ref: false })
     const { profile } = await session.post('Profiler.stop')
-    return { time, duration: (profile.endTime - profile.startTime) / 1000, stacks: cpuStacks(profile) }
+    return { time, stallMs, duration: (profile.endTime - profile.startTime) / 1000, stacks: cpuStacks(profile) }
   } finally {
     session.disconnect()
   }

@@ -7,6 +7,7 @@
  */
 import type { HeapProfiler, Runtime } from 'node:inspector'
 import { Session } from 'node:inspector/promises'
+import type { HeapSample } from './sampling-error.js'
 import { EVALUATED, type Place, type Stack } from './stacks.js'
 
 /** What V8 sampled; its sizes are estimates of the whole, no rescaling is needed. */
@@ -38,7 +39,7 @@ export class SamplingError extends Error {
 
 /** The protocol has more than its types say. */
 type Node = HeapProfiler.SamplingHeapProfileNode & { id?: number }
-type Profile = HeapProfiler.SamplingHeapProfile & { samples?: readonly { nodeId: number }[] }
+type Profile = HeapProfiler.SamplingHeapProfile & { samples?: readonly (HeapSample & { nodeId: number })[] }
 
 const INTERVAL = 524_288
 
@@ -123,24 +124,36 @@ function reason(error: unknown): string {
  * that called them, as runtime functions do in Go's. A node has no line but the one where its function begins.
  */
 export function heapStacks({ head, samples = [] }: Profile): Stack[] {
-  const counts = new Map<number, number>()
-  for (const { nodeId } of samples) counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1)
-  const stacks: { places: readonly Place[]; values: [number, number] }[] = []
-  const walk = (node: Node, callers: readonly Place[], caller: (typeof stacks)[number] | undefined): void => {
+  const byNode = new Map<number, HeapSample[]>()
+  for (const { nodeId, ordinal, size } of samples) {
+    const list = byNode.get(nodeId)
+    if (list === undefined) byNode.set(nodeId, [{ ordinal, size }])
+    else list.push({ ordinal, size })
+  }
+  const stacks: Holder[] = []
+  const walk = (node: Node, callers: readonly Place[], caller: Holder | undefined): void => {
     // The root stands for no function; it is shown where there is nothing else.
     const places = node === head ? [] : [placeOf(node.callFrame), ...callers]
-    const owner = node.callFrame.scriptId === '0' && caller !== undefined
+    const owner: Holder = node.callFrame.scriptId === '0' && caller !== undefined
       ? caller
-      : { places: places.length > 0 ? places : [placeOf(node.callFrame)], values: [0, 0] satisfies [number, number] }
+      : { places: places.length > 0 ? places : [placeOf(node.callFrame)], values: [0, 0], samples: [] }
     if (node.selfSize > 0) {
-      owner.values[0] += node.id === undefined ? 1 : counts.get(node.id) ?? 1
+      const own = node.id === undefined ? [] : byNode.get(node.id) ?? []
+      owner.values[0] += Math.max(1, own.length)
       owner.values[1] += node.selfSize
+      owner.samples.push(...own)
     }
     for (const child of node.children) walk(child, places, node === head ? undefined : owner)
     if (owner !== caller && owner.values[1] > 0) stacks.push(owner)
   }
   walk(head, [], undefined)
   return stacks
+}
+
+interface Holder {
+  places: readonly Place[]
+  values: [number, number]
+  samples: HeapSample[]
 }
 
 /** V8 counts lines from 0, and says -1 where there is none. Only what is built in belongs to script 0. */

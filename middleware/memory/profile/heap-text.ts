@@ -18,6 +18,8 @@ export interface HeapTextInput {
   pauseMs: number
   /** Octets between two samples on average. */
   interval: number
+  /** Seconds since it was taken, where it was for somebody else. */
+  age?: number | undefined
 }
 
 /** Width of a tab. */
@@ -84,11 +86,12 @@ function valueOf(value: MemStats[keyof MemStats]): string {
   return typeof value === 'object' ? `[${value.join(' ')}]` : String(value)
 }
 
-function notes({ before, liveHeap, pauseMs, interval }: HeapTextInput): string[] {
+function notes({ before, liveHeap, pauseMs, interval, age }: HeapTextInput): string[] {
   return [
     '',
+    ...(age === undefined ? [] : [`# Samples were taken ${String(age)} s before they were sent, for another request; MemStats are from now.`]),
     '# A full garbage collection was forced for the samples, since V8 has no other way. With it, everything was held up',
-    `# for ${pauseMs.toFixed(1)} ms. MemStats are from before it. After it, and before it:`,
+    `# for ${pauseMs.toFixed(1)} ms. ${age === undefined ? 'MemStats are from before it. After it, and before it:' : 'After it, and now:'}`,
     `# HeapAlloc after collection = ${String(liveHeap)}`,
     `# RSS = ${String(before.rss)}`,
     '#',

@@ -7,6 +7,7 @@ import { memStats, type CollectionCounts } from '../mem-stats.js'
 import { sendPprofProblem } from '../pprof-problem.js'
 import type { Handle, Route } from '../route.js'
 import { JSON_TYPE, send, sendHead, sendJson, type Answer } from '../routes/send.js'
+import { costsOf, spanText } from '../costs.js'
 import { announceCollection, answering, whileWanted } from './answers.js'
 import { CallSiteTable } from './call-sites.js'
 import { CPU_INTERVAL, takeCpuProfile } from './cpu-sampler.js'
@@ -14,6 +15,7 @@ import type { HeapProfile, HeapSource } from './heap-sampler.js'
 import { heapText } from './heap-text.js'
 import { ParameterError, wholeParameter } from './parameters.js'
 import { encodePprof, type PprofInput } from './pprof.js'
+import { SharedHeap, type RecentProfile } from './shared-heap.js'
 import { SourceMaps } from './source-maps.js'
 import { difference, type Stack } from './stacks.js'
 import { symbolRoutes } from './symbol-routes.js'
@@ -26,6 +28,13 @@ export interface ProfileTools {
   gc: () => CollectionCounts
   /** Where functions are in their author's files. Default: new ones. */
   maps?: SourceMaps
+}
+
+export interface ProfileOptions {
+  /** The endpoint is closed, and what takes long is given up. Default: never. */
+  closing?: AbortSignal
+  /** ms for which the last heap profile is sent to those who ask again. Default: 0. */
+  sharing?: number
 }
 
 /** Seconds that a profile may take; Go's default for the processor. */
@@ -41,38 +50,78 @@ const HEAP_COMMENTS = [
   'inuse_space is an estimate by V8, from samples; samples are no objects.',
   'Lines are those where functions begin; what was inlined counts for its caller.',
 ]
+const DIFFERENCE_COMMENT = 'A difference: what is alive at the end, less what was alive at the start. Where more was freed than allocated it is negative.'
 const CPU_COMMENTS = [
   'The thread that runs JavaScript, without the time in which it had nothing to do.',
   'Lines are those that were running in the innermost functions, and those where the others begin.',
 ]
 
 const NO_ALLOCS = 'V8 cannot tell what was allocated and collected since: it has one sampling profiler for a process, which remembers '
-  + 'either what is alive or everything that ever was, and heap needs what is alive. TotalAlloc in heap?debug=1 is the sum, from Node 26 on.'
+  + 'either what is alive or everything that ever was, and heap needs what is alive. Ask for heap, which has inuse_space: in Parca '
+  + 'and Grafana Alloy give the profile "memory" the path of heap in place of that of allocs, and turn block, goroutine and mutex off. '
+  + 'TotalAlloc in heap?debug=1 is the sum, from Node 26 on.'
 
-/** `closing`: the endpoint is closed, and what takes long is given up. Default: never. */
-export function profileRoutes(tools: ProfileTools, closing: AbortSignal = new AbortController().signal): Route[] {
-  const { sampler, maps = new SourceMaps() } = tools
+const NEVER = new AbortController().signal
+/** ms that a collection and the answer made of it take, where others wait: somewhat more than is likely. */
+const READING = 500
+
+export function profileRoutes(tools: ProfileTools, { closing = NEVER, sharing = 0 }: ProfileOptions = {}): Route[] {
+  const { maps = new SourceMaps() } = tools
+  const sampler = tools.sampler instanceof SharedHeap ? tools.sampler : new SharedHeap(tools.sampler)
+  sampler.keep(sharing)
   const symbols = new SymbolTable()
   const sites = new CallSiteTable(sampler, maps)
+  const all = { ...tools, sampler, maps, symbols, closing, sharing }
+  const scrape = { expensive: true, forces: true, lasts: () => costsOf(getHeapStatistics().used_heap_size).collection[1] + READING }
   const routes: Route[] = [
-    { method: 'GET', path: 'heap', pprof: true, expensive: true, forces: true, head: headOf(heapParameters), handle: (request, response) => heap(request, response, { ...tools, maps, symbols, closing }) },
-    { method: 'GET', path: 'profile', pprof: true, expensive: true, head: headOf(processorParameters), handle: (request, response) => processor(request, response, maps, closing) },
+    {
+      ...scrape, method: 'GET', path: 'heap', pprof: true, head: headOf(heapParameters), handle: (request, response) => heap(request, response, all),
+      recent: (request, response) => recentHeap(request, response, all),
+      lasts: (request) => scrape.lasts() + secondsOf(request, 0) * 1000,
+    },
+    {
+      method: 'GET', path: 'profile', pprof: true, expensive: true, head: headOf(processorParameters), handle: (request, response) => processor(request, response, maps, closing),
+      stalls: { kind: 'profile', from: 'start' }, lasts: (request) => secondsOf(request, DEFAULT_SECONDS) * 1000,
+    },
     { method: 'GET', path: 'allocs', pprof: true, expensive: false, handle: (request, response) => { sendPprofProblem(request, response, { status: 404, detail: NO_ALLOCS }) } },
     { method: 'GET', path: 'cmdline', pprof: true, expensive: false, handle: (_request, response) => { send(response, TEXT, commandLine()) } },
-    { method: 'GET', path: 'callsites', expensive: true, forces: true, head: headOf(() => ({ answer: JSON_TYPE })), handle: async (_request, response) => { sendSites(response, await sites.sites()) } },
-    { method: 'POST', path: 'mark', expensive: true, forces: true, handle: async (_request, response) => { sendSites(response, await sites.mark()) } },
+    {
+      ...scrape, method: 'GET', path: 'callsites', head: headOf(() => ({ answer: JSON_TYPE })),
+      handle: async (_request, response) => { sendSites(response, await sites.sites()) },
+      recent: (request, response) => recentSites(request, response, sites, sampler.recent(sharing)),
+    },
+    { ...scrape, method: 'POST', path: 'mark', handle: async (_request, response) => { sendSites(response, await sites.mark()) } },
     ...symbolRoutes(symbols),
   ]
   return routes.map(withAnswers)
 }
 
-function withAnswers(route: Route): Route {
-  const { head, handle, pprof = false } = route
-  const told = (given: Handle): Handle => answering(given, pprof ? sendPprofProblem : sendProblem)
-  return { ...route, handle: told(handle), ...head === undefined ? {} : { head: told(head) } }
+/** What a request asks for, where it is right; what is wrong is told by who reads it. */
+function secondsOf(request: IncomingMessage, otherwise: number): number {
+  try {
+    return wholeParameter(request, 'seconds', SECONDS) ?? otherwise
+  } catch {
+    return 0
+  }
 }
 
-type HeapTools = Required<ProfileTools> & { symbols: SymbolTable; closing: AbortSignal }
+function withAnswers(route: Route): Route {
+  const { head, handle, recent, pprof = false } = route
+  const told = (given: Handle): Handle => answering(given, pprof ? sendPprofProblem : sendProblem)
+  return {
+    ...route,
+    handle: told(handle),
+    ...head === undefined ? {} : { head: told(head) },
+    ...recent === undefined ? {} : {
+      recent: async (request, response) => {
+        await told(async () => { await recent(request, response) })(request, response)
+        return response.writableEnded
+      },
+    },
+  }
+}
+
+type HeapTools = Required<ProfileTools> & Required<ProfileOptions> & { sampler: SharedHeap; symbols: SymbolTable }
 
 interface HeapParameters {
   /** For a difference; undefined: what is alive now. */
@@ -108,11 +157,31 @@ async function heap(request: IncomingMessage, response: ServerResponse, tools: H
   send(response, answer, body)
 }
 
-async function heapAsText({ sampler, gc, maps, symbols }: HeapTools): Promise<string> {
+/** With the profile that was taken last, if it is recent; for a difference there is none. */
+async function recentHeap(request: IncomingMessage, response: ServerResponse, tools: HeapTools): Promise<boolean> {
+  const { seconds, debug, answer } = heapParameters(request)
+  const recent = seconds === undefined ? tools.sampler.recent(tools.sharing) : undefined
+  if (recent === undefined) return false
+  response.setHeader('Age', String(recent.age))
+  if (request.method === 'HEAD') sendHead(response, answer)
+  else send(response, answer, debug > 0 ? await heapAsText(tools, recent) : await encodeHeap(recent.profile, recent.profile.stacks, tools.maps, { age: recent.age }))
+  return true
+}
+
+async function recentSites(request: IncomingMessage, response: ServerResponse, table: CallSiteTable, recent: RecentProfile | undefined): Promise<boolean> {
+  const sites = recent === undefined ? undefined : await table.recent(recent.profile)
+  if (recent === undefined || sites === undefined) return false
+  response.setHeader('Age', String(recent.age))
+  if (request.method === 'HEAD') sendHead(response, JSON_TYPE)
+  else sendJson(response, { ...sites, age: recent.age })
+  return true
+}
+
+async function heapAsText({ sampler, gc, maps, symbols }: HeapTools, recent?: RecentProfile): Promise<string> {
   const before = { stats: memStats(gc()), rss: process.memoryUsage.rss() }
-  const { stacks, pauseMs, interval } = await sampler.take()
-  const liveHeap = getHeapStatistics().used_heap_size
-  return heapText({ stacks: await maps.resolve(stacks), symbols, before, liveHeap, pauseMs, interval })
+  const { stacks, pauseMs, interval } = recent?.profile ?? await sampler.take()
+  const liveHeap = recent?.liveHeap ?? getHeapStatistics().used_heap_size
+  return heapText({ stacks: await maps.resolve(stacks), symbols, before, liveHeap, pauseMs, interval, age: recent?.age })
 }
 
 /** Undefined where the client has left. */
@@ -124,18 +193,29 @@ async function heapDifference(request: IncomingMessage, response: ServerResponse
   })
   if (profiles === undefined) return undefined
   const { then, now } = profiles
-  return encodeHeap(now, difference(then.stacks, now.stacks), maps, now.time - then.time)
+  return encodeHeap(now, difference(then.stacks, now.stacks), maps, { duration: now.time - then.time })
 }
 
-async function encodeHeap({ time, interval }: HeapProfile, stacks: readonly Stack[], maps: SourceMaps, duration?: number): Promise<Buffer> {
+interface Taken {
+  /** ms, of a difference. */
+  duration?: number
+  /** Seconds since it was taken, for somebody else. */
+  age?: number
+}
+
+async function encodeHeap({ time, interval }: HeapProfile, stacks: readonly Stack[], maps: SourceMaps, { duration, age }: Taken = {}): Promise<Buffer> {
   const input: PprofInput = {
     stacks: await maps.resolve(stacks),
     types: HEAP_TYPES,
     period: { type: 'space', unit: 'bytes', value: interval },
     time,
-    comments: HEAP_COMMENTS,
+    comments: [...(age === undefined ? [] : [sharedComment(age)]), ...(duration === undefined ? [] : [DIFFERENCE_COMMENT]), ...HEAP_COMMENTS],
   }
   return encodePprof(duration === undefined ? input : { ...input, duration })
+}
+
+function sharedComment(age: number): string {
+  return `Taken ${String(age)} s before it was sent, for another request: a new one so soon would have held the app up again.`
 }
 
 /** @throws ParameterError */
@@ -147,14 +227,14 @@ async function processor(request: IncomingMessage, response: ServerResponse, map
   const { seconds, answer } = processorParameters(request)
   const profile = await whileWanted(request, response, closing, (signal) => takeCpuProfile(seconds * 1000, signal))
   if (profile === undefined) return
-  const { stacks, time, duration } = profile
+  const { stacks, time, duration, stallMs } = profile
   send(response, answer, await encodePprof({
     stacks: await maps.resolve(stacks),
     types: CPU_TYPES,
     period: { type: 'cpu', unit: 'nanoseconds', value: CPU_INTERVAL * 1000 },
     time,
     duration,
-    comments: CPU_COMMENTS,
+    comments: [...CPU_COMMENTS, `Its start held everything up for ${stallMs.toFixed(0)} ms; with a heap of this size ${spanText(costsOf(getHeapStatistics().used_heap_size).profile)} are to be expected.`],
   }))
 }
 

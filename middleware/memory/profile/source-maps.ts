@@ -30,7 +30,11 @@ export class SourceMaps {
   /** Where there is no map, or none that can be read, the lines of the compiled code. */
   async resolve(stacks: readonly Stack[]): Promise<FrameStack[]> {
     const frames = await this.#resolvePlaces(stacks.flatMap(({ places }) => places))
-    return stacks.map(({ places, values }) => ({ frames: places.map((place) => frames.get(placeKey(place)) ?? frameOf(place)), values }))
+    return stacks.map(({ places, values, samples }) => ({
+      frames: places.map((place) => frames.get(placeKey(place)) ?? frameOf(place)),
+      values,
+      ...samples === undefined ? {} : { samples },
+    }))
   }
 
   async #resolvePlaces(places: readonly Place[]): Promise<Map<string, Frame>> {

@@ -1,6 +1,7 @@
 /** Call stacks with what was measured on them: the form in which all profiles are handled between V8 and the answer. */
 
 import { basename } from 'node:path'
+import type { HeapSample } from './sampling-error.js'
 
 /** The URL of code that has none. */
 export const EVALUATED = 'eval'
@@ -26,6 +27,8 @@ export interface Stack {
   readonly places: readonly Place[]
   /** One for each type of the profile. */
   readonly values: readonly number[]
+  /** What a heap profile's values are made of, where V8 tells. */
+  readonly samples?: readonly HeapSample[] | undefined
 }
 
 /** A function for people: source maps are applied, and every part can be printed on one line. */
@@ -42,6 +45,7 @@ export interface Frame {
 export interface FrameStack {
   readonly frames: readonly Frame[]
   readonly values: readonly number[]
+  readonly samples?: readonly HeapSample[] | undefined
 }
 
 /** Equal for the same function at the same line. */

@@ -4,31 +4,35 @@ import { freemem } from 'node:os'
 import { pipeline } from 'node:stream/promises'
 import { getHeapSnapshot, getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
+import { collectGarbage } from '../collection.js'
 import type { Monitor } from '../monitor.js'
 import type { ResolvedMemoryStats } from '../options.js'
 import { answering } from '../profile/answers.js'
 import { FORCED, type Route } from '../route.js'
-import { collectGarbage, memoryNow } from '../settle.js'
+import { memoryNow } from '../settle.js'
 import { settleRoute } from '../settle/route.js'
+import { costsOf } from '../costs.js'
 import { octets } from '../units.js'
 import { sendJson } from './send.js'
 
-/** A snapshot of 200 MB of heap took the process to 2.4 GB. */
-const SNAPSHOT_FACTOR = 12
 /** ms in which a client has to take something of a snapshot, which is held in memory until then. */
 const STALLED = 30_000
+/** ms that a settle check waits after its collection, and somewhat more. */
+const MEASURING = 1200
 
 export function actionRoutes(monitor: Monitor, allowed: ResolvedMemoryStats['allowed'], free: () => number = freemem): Route[] {
+  const used = (): number => getHeapStatistics().used_heap_size
+  const collection = (): number => costsOf(used()).collection[1] + MEASURING
   const off = (name: 'gc' | 'snapshot'): Route['handle'] => (request, response) => {
     sendProblem(request, response, { status: 403, detail: `POST ${name} is off: memoryStats({ ${name}: true }) turns it on.` })
   }
   return [
-    { method: 'POST', path: 'settle', expensive: true, forces: true, handle: answering(settleRoute(monitor.watch)) },
+    { method: 'POST', path: 'settle', expensive: true, forces: true, lasts: collection, handle: answering(settleRoute(monitor.watch)) },
     allowed.gc
-      ? { method: 'POST', path: 'gc', expensive: true, forces: true, handle: answering((_request, response) => collect(monitor, response)) }
+      ? { method: 'POST', path: 'gc', expensive: true, forces: true, lasts: collection, handle: answering((_request, response) => collect(monitor, response)) }
       : { method: 'POST', path: 'gc', expensive: false, handle: off('gc') },
     allowed.snapshot
-      ? { method: 'POST', path: 'snapshot', expensive: true, forces: true, handle: (request, response) => snapshot(monitor, free, request, response) }
+      ? { method: 'POST', path: 'snapshot', expensive: true, forces: true, stalls: { kind: 'snapshot', from: 'end' }, lasts: () => costsOf(used()).snapshot[1], handle: (request, response) => snapshot(monitor, free, request, response) }
       : { method: 'POST', path: 'snapshot', expensive: false, handle: off('snapshot') },
   ]
 }
@@ -48,13 +52,13 @@ async function collect({ gc }: Monitor, response: ServerResponse): Promise<void>
 
 async function snapshot(monitor: Monitor, free: () => number, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const used = getHeapStatistics().used_heap_size
-  const needed = used * SNAPSHOT_FACTOR
+  const { snapshotMemory: needed, snapshot: pauseMs } = costsOf(used)
   const { limit, use } = monitor.latest.cgroup
   const available = Math.min(free(), limit === null ? Infinity : limit - (use ?? process.memoryUsage.rss()))
   if (needed > available) {
     const detail = `A snapshot of ${octets(used)} of heap may need ${octets(needed)} of memory, and ${octets(Math.max(0, available))} are free: the process might be killed.`
     response.removeHeader(FORCED)
-    sendProblem(request, response, { status: 503, detail, heap: used, needed, available }, { 'Retry-After': '60' })
+    sendProblem(request, response, { status: 503, detail, heap: used, needed, available, pauseMs }, { 'Retry-After': '60' })
     return
   }
   const stream = await monitor.gc.forcing(() => getHeapSnapshot())

@@ -41,11 +41,14 @@ export class EventStreams {
   readonly #monitor: Monitor
   readonly #watchers = new Set<Watcher>()
   readonly #now: () => number
+  /** The verdict that those who watch know. */
+  #told = ''
   readonly #listeners: { readonly [Name in keyof MonitorEvents]: (...args: MonitorEvents[Name]) => void } = {
     // One a second: no other sign of life is needed.
     reading: ({ sample, spaces }) => {
       this.#endStopping()
       this.#send('sample', { ...sample, spaces }, true)
+      this.#sendEvidence()
     },
     pause: (pause) => { this.#send('gc', pause, true) },
     verdict: (verdict) => { this.#send('verdict', verdict, false) },
@@ -86,6 +89,7 @@ export class EventStreams {
       response.end()
       return
     }
+    if (this.#watchers.size === 0) this.#told = JSON.stringify(this.#monitor.verdict)
     const watcher = new Watcher(request, response)
     this.#watchers.add(watcher)
     response.on('close', () => { this.#watchers.delete(watcher) })
@@ -98,6 +102,16 @@ export class EventStreams {
     const message = `event: ${event}\ndata: ${JSON.stringify({ pid: process.pid, ...data })}\n\n`
     const now = this.#now()
     for (const watcher of [...this.#watchers]) watcher.write(message, now, canBeMissed)
+  }
+
+  /** The verdict's evidence changes more often than its state: then it is sent again. */
+  #sendEvidence(): void {
+    if (this.#watchers.size === 0) return
+    const { verdict } = this.#monitor
+    const text = JSON.stringify(verdict)
+    if (text === this.#told) return
+    this.#told = text
+    this.#send('verdict', verdict, true)
   }
 
   #endStopping(): void {

@@ -3,10 +3,12 @@ import cluster from 'node:cluster'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
+import { costsOf } from '../costs.js'
 import { MEM_STATS_SOURCES, memStats } from '../mem-stats.js'
 import { NoPrometheusError, type Metrics } from '../metrics.js'
 import type { Monitor } from '../monitor.js'
 import type { ResolvedMemoryStats } from '../options.js'
+import { ParameterError, wholeParameter } from '../profile/parameters.js'
 import type { Route } from '../route.js'
 import { heapSpaces } from '../sampler.js'
 import { send, sendJson } from './send.js'
@@ -31,7 +33,7 @@ export interface NumberTools {
 export function numberRoutes({ monitor, metrics, options }: NumberTools): Route[] {
   return [
     { method: 'GET', path: 'memstats', expensive: false, handle: (_request, response) => { sendJson(response, memStatsNow(monitor, options.worker)) } },
-    { method: 'GET', path: 'history', expensive: false, handle: (_request, response) => { sendJson(response, historyNow(monitor, options)) } },
+    { method: 'GET', path: 'history', expensive: false, handle: (request, response) => { sendHistory(request, response, monitor, options) } },
     { method: 'GET', path: 'metrics', expensive: false, handle: (request, response) => sendMetrics(request, response, metrics) },
   ]
 }
@@ -51,19 +53,40 @@ function memStatsNow(monitor: Monitor, worker: string | undefined): object {
     cgroup,
     gc: { ...gc, liveHeap: monitor.gc.liveHeap },
     sample,
+    costs: costsOf(v8.used_heap_size),
     verdict: monitor.verdict,
   }
 }
 
-function historyNow(monitor: Monitor, { allowed, worker }: NumberTools['options']): object {
+/** With `?since=`, ms since 1970, only what is newer: for those who ask again and again, as the page does where it gets no stream. */
+function sendHistory(request: IncomingMessage, response: ServerResponse, monitor: Monitor, options: NumberTools['options']): void {
+  try {
+    const since = wholeParameter(request, 'since', { least: 0, most: Number.MAX_SAFE_INTEGER })
+    sendJson(response, historyNow(monitor, options, since))
+  } catch (error) {
+    if (!(error instanceof ParameterError)) throw error
+    sendProblem(request, response, { status: 400, detail: error.message })
+  }
+}
+
+/** Rows that are newer; times rise. */
+function newer<Table extends { time: readonly number[] }>(table: Table, since: number): Table {
+  const found = table.time.findIndex((time) => time > since)
+  const first = found < 0 ? table.time.length : found
+  return Object.fromEntries(Object.entries(table).map(([name, column]) => [name, (column as unknown[]).slice(first)])) as unknown as Table
+}
+
+function historyNow(monitor: Monitor, { allowed, worker }: NumberTools['options'], since: number | undefined): object {
   const { heapLimit, cgroup } = monitor.latest
   return {
     process: processInfo(worker),
     limits: { heap: heapLimit, cgroup: cgroup.limit },
-    fine: monitor.history.fine(),
-    coarse: monitor.history.coarse(),
-    gc: monitor.gc.pauses(),
+    fine: since === undefined ? monitor.history.fine() : newer(monitor.history.fine(), since),
+    // They are made of fine ones, and the half minute that has begun is none yet.
+    coarse: since === undefined ? monitor.history.coarse() : newer(monitor.history.coarse(), Infinity),
+    gc: since === undefined ? monitor.gc.pauses() : newer(monitor.gc.pauses(), since),
     spaces: heapSpaces(),
+    costs: costsOf(getHeapStatistics().used_heap_size),
     verdict: monitor.verdict,
     settle: monitor.watch.lastSettle ?? null,
     allowed,

@@ -22,10 +22,10 @@ const WORDS: Readonly<Record<keyof RssParts, Pick<SettlePart, 'meaning' | 'remed
   },
   freePages: {
     meaning: 'Pages that V8 keeps although nothing in them is alive, to fill them again.',
-    remedy: 'Nothing is leaking: the next load uses them. A lower --max-old-space-size makes V8 collect earlier and hold fewer.',
+    remedy: 'Nothing is leaking: the next load uses them, and V8 gives them back where memory runs low. A lower --max-old-space-size makes V8 collect earlier and hold fewer.',
   },
   allocator: {
-    meaning: 'Memory of native code and of the allocator (malloc), which keeps what was freed.',
+    meaning: 'Memory of native code and of the allocator (malloc), which keeps what was freed; pages that earlier collections of V8 emptied may be among it.',
     remedy: 'If it stays level, nothing is leaking: MALLOC_ARENA_MAX=2 or another allocator, such as jemalloc with LD_PRELOAD, holds less. If it grows with every load, native code leaks.',
   },
   mapped: {

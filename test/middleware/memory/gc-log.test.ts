@@ -35,9 +35,8 @@ describe('beside --trace-gc', () => {
     const lines = (kind: RegExp): number => printed.split('\n').filter((line) => kind.test(line)).length
     const [major, minor] = [after.major - before.major, after.minor - before.minor]
     expect(minor).toBeGreaterThan(5)
-    expect(major).toBeGreaterThanOrEqual(6)
+    expect(major).toBeGreaterThanOrEqual(3)
     expect([major, minor]).toEqual([lines(/ ms: (?:Incremental )?Mark-Compact /), lines(/ ms: (?:Scavenge|Minor Mark-)/)])
-    // Three were asked for; V8 makes more than one of each.
     expect(after.forced - before.forced).toBeGreaterThanOrEqual(3)
   })
 })

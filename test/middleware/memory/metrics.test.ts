@@ -1,9 +1,11 @@
-/** `GET metrics` in an app that has not installed prom-client, which is an optional peer dependency. */
+/** The metrics of a cluster, and `GET metrics` in an app that has not installed prom-client, an optional peer dependency. */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { AggregatorRegistry, Registry, type MetricObjectWithValues, type MetricValue } from 'prom-client'
+import { memoryStats } from '../../../middleware/memory.js'
 import { AppProcess } from './app-process.js'
 
 const PACKAGE = fileURLToPath(new URL('../../../../', import.meta.url))
@@ -46,6 +48,26 @@ it('answers all else', async () => {
   const { memoryUsage } = await (await app.get('/debug/pprof/memstats')).json() as { memoryUsage: NodeJS.MemoryUsage }
   expect(memoryUsage.rss).toBeGreaterThan(10_000_000)
   expect(await (await app.get('/debug/pprof/')).text()).toContain('page.js')
+})
+
+it('workers of a cluster: what they share is not added up, what is of one process is', async () => {
+  const registry = new Registry()
+  const stats = memoryStats({ registry })
+  const one = await registry.getMetricsAsJSON()
+  stats.close()
+  const figures = (metrics: object[]): Record<string, number> => Object.fromEntries((metrics as MetricObjectWithValues<MetricValue<string>>[])
+    .flatMap(({ name, values }) => values.map(({ labels, value }) => [`${name.replace('express_responder_', '')}${Object.values(labels).map((label) => ` ${String(label)}`).join('')}`, value])))
+  const worker = (values: Readonly<Record<string, number>>): object => one.map((metric) => {
+    const value = values[metric.name.replace('express_responder_', '')]
+    return value === undefined ? metric : { ...metric, values: [{ labels: {}, value }] }
+  })
+  const given = { cgroup_memory_bytes: 900, cgroup_memory_limit_bytes: 1000, event_loop_delay_seconds: 0.25, resident_memory_bytes: 400, heap_limit_bytes: 300, requests_in_flight: 2 }
+  const [first, second] = [worker(given), worker({ ...given, cgroup_memory_bytes: 905, event_loop_delay_seconds: 0.01 })]
+  const both = figures(await AggregatorRegistry.aggregate([first, second] as object[]).getMetricsAsJSON())
+  expect(both).toMatchObject({
+    cgroup_memory_bytes: 905, cgroup_memory_limit_bytes: 1000, event_loop_delay_seconds: 0.25,
+    resident_memory_bytes: 800, heap_limit_bytes: 600, requests_in_flight: 4, 'memory_verdict warming': 2, 'memory_verdict ok': 0,
+  })
 })
 
 /** As `npm install express-responder express` would: what the package is made of, its dependencies, and no optional peers. */

@@ -1,4 +1,6 @@
+import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { afterAll, describe, expect, it } from '@jest/globals'
+import { collectGarbage } from '../../../middleware/memory/collection.js'
 import { partsOf, settle } from '../../../middleware/memory/settle.js'
 import { LoadDrop } from '../../../middleware/memory/settle/load-drop.js'
 import { settleText } from '../../../middleware/memory/settle/words.js'
@@ -32,12 +34,35 @@ describe('the settle check', () => {
     expect(report.explained.every(({ meaning, remedy }) => meaning.length > 10 && remedy.length > 10)).toBe(true)
   })
 
+  it('takes pages that the collection has emptied, and that are resident still, for V8\'s and not for the allocator\'s', () => {
+    const after = { rss: 265, usedHeap: 17, physicalHeap: 71, external: 3, mapped: 40 }
+    expect(partsOf(after, 100)).toEqual({ liveHeap: 17, freePages: 154, mapped: 40, external: 3, allocator: 51 })
+    expect(partsOf(after, 1000)).toEqual({ liveHeap: 17, freePages: 205, mapped: 40, external: 3, allocator: 0 })
+  })
+
   it('no part is larger than what is left of RSS', () => {
     expect(partsOf({ rss: 100, usedHeap: 40, physicalHeap: 60, external: 500, mapped: 30 }))
       .toEqual({ liveHeap: 40, freePages: 20, mapped: 30, external: 10, allocator: 0 })
     expect(partsOf({ rss: 100, usedHeap: 40, physicalHeap: 60, external: 5, mapped: null }))
       .toEqual({ liveHeap: 40, freePages: 20, mapped: null, external: 5, allocator: 35 })
   })
+})
+
+it('a forced collection is one, and frees what is garbage', async () => {
+  let collections = 0
+  let seen: () => void = () => undefined
+  const observed = new Promise<void>((resolve) => { seen = resolve })
+  const observer = new PerformanceObserver((list) => {
+    // Collections that V8 began by itself, bit by bit, end with the forced one: they are no other one.
+    collections += list.getEntries().filter((entry) => (entry as unknown as { detail: { kind: number } }).detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR).length
+    if (collections > 0) seen()
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  await collectGarbage()
+  await observed
+  await new Promise((resolve) => { setImmediate(resolve) })
+  observer.disconnect()
+  expect(collections).toBe(1)
 })
 
 describe('a drop of load', () => {

@@ -39,6 +39,33 @@ describe('turns', () => {
     expect(turns.take('heap', 10_000)).toMatchObject({ reason: 'too-soon' })
   })
 
+  it('those of another kind keep a distance of their own, counted from the start where that is what costs', () => {
+    let time = 0
+    const turns = new Turns(() => time)
+    const done = begun(turns.take('profile', 10_000, { kind: 'profile', from: 'start', lasts: 8000 }))
+    time = 1000
+    expect(turns.take('heap', 10_000)).toEqual({ reason: 'busy', name: 'profile', seconds: 7 })
+    time = 9000
+    expect(turns.take('heap', 10_000)).toEqual({ reason: 'busy', name: 'profile', seconds: 1 })
+    done()
+    begun(turns.take('heap', 10_000))()
+    expect(turns.take('profile', 10_000, { kind: 'profile', from: 'start' })).toEqual({ reason: 'too-soon', name: 'profile', seconds: 1 })
+    time = 10_000
+    begun(turns.take('profile', 10_000, { kind: 'profile', from: 'start' }))()
+  })
+
+  it('those who wait learn when one is over, also one that failed', async () => {
+    const turns = new Turns()
+    const done = begun(turns.take('heap'))
+    const over = turns.nextEnd()
+    done()
+    await over
+    const failed = turns.during('settle', () => Promise.reject(new Error('failed')))
+    const next = turns.nextEnd()
+    await expect(failed).rejects.toThrow('failed')
+    await next
+  })
+
   it('what is asked for within the process is never refused, but keeps others out', async () => {
     const turns = new Turns()
     let finish: () => void = () => undefined

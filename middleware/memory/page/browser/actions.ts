@@ -4,8 +4,8 @@ import { UNREADABLE } from './failures.js'
 import { growth, memory } from './format.js'
 import { showSettle, siteElement } from './panels.js'
 import { ask, askForFile, type Answer } from './request.js'
-import { isCallSites, isObject, isSettleReport, type CallSite } from './wire.js'
-import { ordered, sitesSentence } from './words.js'
+import { isCallSites, isObject, isSettleReport, type CallSite, type CallSites } from './wire.js'
+import { ageText, growthNote, ordered, sitesSentence } from './words.js'
 
 /** The address of a path of the endpoint, for the process that is shown. */
 export type AddressOf = (path: string) => string
@@ -30,7 +30,7 @@ async function refreshSites(addressOf: AddressOf): Promise<void> {
   say('sites-message', 'Collecting …')
   const answer = await ask('GET', addressOf('callsites'))
   if (answer.words !== undefined) say('sites-message', answer.words, answer)
-  else if (isCallSites(answer.value)) showSites(answer.value.sites, answer.value.mark)
+  else if (isCallSites(answer.value)) showSites(answer.value)
   else say('sites-message', UNREADABLE, { words: UNREADABLE })
 }
 
@@ -39,21 +39,28 @@ async function setMark(addressOf: AddressOf): Promise<void> {
   const answer = await ask('POST', addressOf('mark'))
   if (answer.words !== undefined) say('sites-message', answer.words, answer)
   else {
-    if (isCallSites(answer.value)) showSites(answer.value.sites, answer.value.mark)
+    if (isCallSites(answer.value)) showSites(answer.value)
     say('sites-message', 'The mark is set. Let the app work, then refresh: what has grown comes first.')
   }
 }
 
-function showSites(sites: readonly CallSite[], mark: number | null): void {
+function showSites({ sites, mark, age }: CallSites): void {
   const listed = ordered(sites, mark !== null).slice(0, MOST)
   const largest = Math.max(1, ...listed.map(({ octets }) => octets))
   byId('sites-table').hidden = listed.length === 0
+  byId('sites-limits').hidden = mark === null || listed.length === 0
   byId('sites-rows').replaceChildren(...listed.map((site) => element('tr', { role: 'row' },
     element('th', { scope: 'row', role: 'rowheader' }, siteElement(site), bar(site.octets / largest)),
     element('td', { role: 'cell' }, memory(site.octets)),
-    element('td', { role: 'cell', class: (site.growth ?? 0) > 0 ? 'grown' : '' }, growth(site.growth)),
+    growthElement(site),
   )))
-  say('sites-message', sitesSentence(sites.length, listed.length, mark, Date.now()))
+  say('sites-message', sitesSentence(sites.length, listed.length, mark, Date.now()) + ageText(age))
+}
+
+function growthElement(site: CallSite): HTMLElement {
+  const { note, chance } = growthNote(site)
+  const kind = chance ? 'chance' : (site.growth ?? 0) > 0 ? 'grown' : ''
+  return element('td', { role: 'cell', class: kind }, growth(site.growth), ...(note === '' ? [] : [element('span', { class: 'note' }, ` ${note}`)]))
 }
 
 async function runSettle(addressOf: AddressOf): Promise<void> {

@@ -7,7 +7,7 @@ import { byId, byIdOf, element, setText } from './dom.js'
 import { UNREADABLE } from './failures.js'
 import { Figures } from './figures.js'
 import { span } from './format.js'
-import { showSettle, showSpaces, showVerdict } from './panels.js'
+import { showCosts, showFacts, showSettle, showSpaces, showVerdict } from './panels.js'
 import { showReading } from './readout.js'
 import { ask } from './request.js'
 import { rowAt, stretch, Timeline, type Range } from './timeline.js'
@@ -16,6 +16,7 @@ import { pprofCommand, verdictTitle } from './words.js'
 
 const CONNECTION: Readonly<Record<ConnectionState, string>> = {
   connecting: 'Connecting', live: 'Live', quiet: 'Silent: no sample for some seconds', reconnecting: 'Reconnecting',
+  asking: 'Asking every two seconds: a proxy holds the stream of events back, or refuses it',
 }
 /** ms without a sample that break the curves. */
 const GAPS: Readonly<Record<Range, number>> = { hour: 15_000, day: 120_000 }
@@ -29,6 +30,8 @@ let limits: Limits = { heap: null, cgroup: null }
 let verdict: Verdict | undefined
 let range: Range = 'hour'
 let drawing = false
+/** How long the process had been up at the time of a sample, seconds; NaN where there is none yet. */
+let begun = { time: NaN, uptime: 0 }
 let loads = 0
 let loading = false
 /** Those that the server can be asked about, by pid. */
@@ -48,7 +51,12 @@ const connection = new Connection({
   onState: showConnection,
   onMessage: receive,
   onReturn: () => { void load() },
+  ask: askForNews,
 })
+
+/** Of another process, in a row: then that is the app, started again. */
+const RESTARTED = 5
+let strangers = 0
 
 /** With `?pid=` once there is more than one process. */
 function addressOf(path: string): string {
@@ -68,6 +76,43 @@ async function load(): Promise<void> {
   showTrouble(words ?? (isHistory(value) ? '' : UNREADABLE))
 }
 
+/** What has come since the newest sample. Whether that was a sample; undefined where there was no answer. */
+async function askForNews(): Promise<boolean | undefined> {
+  if (shown === undefined) {
+    await load()
+    return shown === undefined ? undefined : true
+  }
+  const address = new URL(addressOf('history'))
+  const newest = timeline.fine.time.at(-1) ?? 0
+  address.searchParams.set('since', String(newest))
+  const { value } = await ask('GET', address.href)
+  if (!isHistory(value)) return undefined
+  if (value.process.pid !== shown.pid) {
+    if (++strangers >= RESTARTED) await load()
+    else if (processes.size < 2) showTrouble(`${ELSEWHERE} This is process ${String(shown.pid)}, and process ${String(value.process.pid)} has answered.`)
+    return false
+  }
+  strangers = 0
+  addNews(value)
+  return (timeline.fine.time.at(-1) ?? 0) > newest
+}
+
+function addNews(history: History): void {
+  history.fine.time.forEach((_, index) => {
+    const row = rowAt(history.fine, index)
+    if (row !== undefined) timeline.add(row)
+  })
+  history.gc.time.forEach((time, index) => {
+    timeline.addCollection({ time, durationMs: history.gc.durationMs[index] ?? 0, forced: history.gc.forced[index] ?? false })
+  })
+  begun = { time: timeline.fine.time.at(-1) ?? NaN, uptime: history.process.uptime }
+  showSpaces(history.spaces)
+  if (history.settle !== null) showSettle(history.settle)
+  newVerdict(history.verdict)
+  showAge()
+  draw()
+}
+
 function showTrouble(words: string): void {
   byId('trouble').hidden = words === ''
   setText(byId('trouble'), words)
@@ -75,6 +120,8 @@ function showTrouble(words: string): void {
 
 function showHistory(history: History): void {
   shown = history.process
+  strangers = 0
+  begun = { time: history.fine.time.at(-1) ?? NaN, uptime: shown.uptime }
   timeline = new Timeline(history.fine, history.coarse, history.gc)
   limits = history.limits ?? { heap: null, cgroup: null }
   processes.clear()
@@ -85,6 +132,7 @@ function showHistory(history: History): void {
   showSpaces(history.spaces)
   if (history.settle !== null) showSettle(history.settle)
   newVerdict(history.verdict)
+  showAge()
   draw()
 }
 
@@ -109,6 +157,7 @@ function receive(event: string, message: unknown): void {
 function newSample(sample: Sample): void {
   timeline.add(sample)
   showSpaces(sample.spaces)
+  showAge()
   draw()
 }
 
@@ -121,6 +170,15 @@ function newVerdict(latest: Verdict): void {
 function showTitle(): void {
   const state = verdict === undefined ? '' : `${verdictTitle(verdict.state)} · `
   document.title = `${state}Memory${shown === undefined ? '' : ` of ${shown.worker ?? `process ${String(shown.pid)}`}`}`
+}
+
+/** What changes as time passes: by the samples' clock, so that it stands still where the app does. */
+function showAge(): void {
+  const { time, heapUsed } = rowAt(timeline.fine, timeline.fine.time.length - 1) ?? { time: NaN, heapUsed: null }
+  if (Number.isNaN(begun.time)) begun = { ...begun, time }
+  if (shown !== undefined) showProcess({ ...shown, uptime: begun.uptime + (Number.isNaN(time) ? 0 : (time - begun.time) / 1000) })
+  if (verdict !== undefined) showFacts(verdict, Date.now())
+  if (heapUsed !== null) showCosts(heapUsed)
 }
 
 function showProcess({ pid, worker, node, uptime, argv }: ProcessInfo): void {

@@ -2,7 +2,7 @@
 import { bar, byId, byIdOf, element, setText } from './dom.js'
 import { growth, memory, milliseconds } from './format.js'
 import type { GrownCallSite, SettleReport, Space, Verdict } from './wire.js'
-import { factsOf, partName, siteAddress, siteName, spaceMeaning, verdictTitle, type Fact } from './words.js'
+import { costText, factsOf, partName, siteAddress, siteName, spaceMeaning, verdictTitle, type Fact } from './words.js'
 
 const STATES: readonly string[] = ['warming', 'ok', 'growing', 'leak-suspected', 'native-growth']
 
@@ -13,7 +13,7 @@ export function showVerdict(verdict: Verdict, now: number): void {
   byIdOf('verdict-icon', SVGUseElement).setAttribute('href', `#icon-${known}`)
   setText(byId('verdict-title'), verdictTitle(state))
   setText(byId('verdict-sentence'), sentence)
-  byId('verdict-facts').replaceChildren(...factsOf(verdict, now).map(factElement))
+  showFacts(verdict, now)
   const warming = byId('verdict-progress')
   warming.hidden = state !== 'warming'
   const progress = byIdOf('verdict-periods', HTMLProgressElement)
@@ -21,6 +21,22 @@ export function showVerdict(verdict: Verdict, now: number): void {
   progress.value = evidence.points
   byId('verdict-sites').hidden = evidence.callSites.length === 0
   byId('verdict-sites-list').replaceChildren(...evidence.callSites.map(grownElement))
+}
+
+let facts = ''
+
+/** Some of them are of the time that has passed. Touches the document only where one differs. */
+export function showFacts(verdict: Verdict, now: number): void {
+  const latest = factsOf(verdict, now)
+  const text = JSON.stringify(latest)
+  if (text === facts) return
+  facts = text
+  byId('verdict-facts').replaceChildren(...latest.map(factElement))
+}
+
+/** For how long the app would stand still, by the size of the heap; said where each is asked for. */
+export function showCosts(heapUsed: number): void {
+  for (const place of document.querySelectorAll<HTMLElement>('[data-cost]')) setText(place, costText(place.dataset['cost'] ?? '', heapUsed))
 }
 
 function factElement({ name, value, note }: Fact): HTMLElement {

@@ -125,12 +125,16 @@ export interface CallSite {
   line: number
   octets: number
   growth: number | null
+  /** Growth of no more may be chance. */
+  margin?: number | undefined
 }
 
 /** GET callsites */
 export interface CallSites {
   /** When the mark was set. */
   mark: number | null
+  /** Seconds since the profile was taken, where it was for somebody else. */
+  age?: number | undefined
   sites: readonly CallSite[]
 }
 
@@ -193,7 +197,8 @@ const SAMPLE = shape({ time: number, spaces: SPACES, ...everyColumn(nullable(num
 const COLLECTION = shape({ time: number, durationMs: number, forced: flag })
 const CALL_SITES = shape({
   mark: nullable(number),
-  sites: listOf(shape({ name: string, url: string, line: number, octets: number, growth: nullable(number) })),
+  age: optional(number),
+  sites: listOf(shape({ name: string, url: string, line: number, octets: number, growth: nullable(number), margin: optional(number) })),
 })
 
 export function isHistory(value: unknown): value is History {

@@ -1,4 +1,5 @@
 /** What the page says in words: the verdict's evidence, V8's spaces, the parts of RSS, commands. Pure. */
+import { costsOf, spanText } from '../../costs.js'
 import { duration, octets } from '../../units.js'
 import { growth, memory, moment, span } from './format.js'
 import type { CallSite, Evidence, GrownCallSite, Verdict, VerdictState } from './wire.js'
@@ -115,6 +116,27 @@ export function sitesSentence(sites: number, shown: number, mark: number | null,
   if (sites === 0) return 'The profile is empty: nothing that is alive has been sampled.'
   const which = shown < sites ? `The first ${String(shown)} of ${count(sites, 'call site')}` : count(sites, 'call site')
   return mark === null ? `${which}, largest first. No mark is set.` : `${which}, most grown first since the mark of ${moment(mark, now)}.`
+}
+
+/** Growth that may be chance of sampling says nothing; what is sure has how far it may be off. */
+export function growthNote({ growth: grown, margin }: CallSite): { note: string; chance: boolean } {
+  if (grown === null || margin === undefined) return { note: '', chance: false }
+  if (grown === 0 && margin === 0) return { note: '', chance: true }
+  const chance = Math.abs(grown) <= margin
+  return { note: chance ? 'may be chance' : `±${octets(margin)}`, chance }
+}
+
+/** How old a profile is that was taken for somebody else. */
+export function ageText(age: number | undefined): string {
+  return age === undefined ? '' : ` Taken ${span(age)} ago: so soon after it no new profile is made.`
+}
+
+/** An estimate, in words. */
+export function costText(kind: string, heapUsed: number): string {
+  const costs = costsOf(heapUsed)
+  if (kind === 'collection') return spanText(costs.collection)
+  if (kind === 'profile') return spanText(costs.profile)
+  return kind === 'snapshot' ? `${spanText(costs.snapshot)}, and needs some ${octets(costs.snapshotMemory)} of memory` : ''
 }
 
 /** For a shell: in quotes where the address needs them. */

@@ -1,14 +1,21 @@
 /** The page as people meet it: in a real browser, in front of the endpoint itself, in an app that has something to do. */
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http, { type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals'
 import express from 'express'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { memoryStats, type MemoryStats, type MemoryStatsOptions } from '../../../../middleware/memory.js'
 import { describeIfInstalled } from '../../../proxies/support/installed.js'
+import { freePort } from '../../../proxies/support/ports.js'
+import { findProgram } from '../../../proxies/support/programs.js'
 import { CHROMIUM, launch, says, textOf, violations, visit, type Visit } from './chromium.js'
 
+const nginx = findProgram('nginx')
 const APP_POLICY = "default-src 'self'"
 
 describeIfInstalled(CHROMIUM, 'the memory page in front of its endpoint', () => {
@@ -54,13 +61,32 @@ describeIfInstalled(CHROMIUM, 'the memory page in front of its endpoint', () => 
     return `http://localhost:${String((server.address() as AddressInfo).port)}`
   }
 
-  async function open(origin: string, options?: BrowserContextOptions): Promise<Visit> {
+  /** A real nginx in front that holds answers back, whatever they say of it. */
+  async function buffering(origin: string): Promise<{ origin: string; stop: () => Promise<void> }> {
+    const directory = mkdtempSync(join(tmpdir(), 'page-'))
+    const port = await freePort()
+    const folders = ['client_body', 'fastcgi', 'proxy', 'scgi', 'uwsgi'].map((kind) => `${kind}_temp_path ${directory}/${kind};`).join(' ')
+    writeFileSync(join(directory, 'nginx.conf'), `daemon off; ${process.getuid?.() === 0 ? 'user root;' : ''} worker_processes 1; pid ${directory}/pid; error_log stderr crit;
+      events {} http { ${folders} access_log off; proxy_ignore_headers X-Accel-Buffering; proxy_buffers 8 64k; proxy_buffer_size 64k;
+      server { listen 127.0.0.1:${String(port)}; location / { proxy_pass ${origin.replace('localhost', '127.0.0.1')}; } } }`)
+    const child = spawn(nginx ?? 'nginx', ['-c', join(directory, 'nginx.conf'), '-p', directory, '-e', 'stderr'], { stdio: 'ignore' })
+    const ended = once(child, 'exit')
+    const address = `http://127.0.0.1:${String(port)}`
+    while (!await fetch(address).then(() => true, () => false)) await new Promise(setImmediate)
+    return { origin: address, stop: async () => {
+      child.kill()
+      await ended
+      rmSync(directory, { recursive: true, force: true })
+    } }
+  }
+
+  async function open(origin: string, options?: BrowserContextOptions, state = 'Live'): Promise<Visit> {
     const opened = await visit(browser, options)
     visits.push(opened)
     // Without the slash at the end, as people type it.
     await opened.page.goto(`${origin}/debug/pprof`)
     await says(opened.page, '#process-facts', `pid ${String(process.pid)}`)
-    await says(opened.page, '#connection', 'Live')
+    await says(opened.page, '#connection', state)
     return opened
   }
 
@@ -80,7 +106,7 @@ describeIfInstalled(CHROMIUM, 'the memory page in front of its endpoint', () => 
     expect(complaints).toEqual([])
   })
 
-  it('sets a mark and shows what has grown since, and says in words when it is too soon for more', async () => {
+  it('sets a mark and shows what has grown since, and says in words how old it is, and when it is too soon for more', async () => {
     const origin = await start()
     const { page, complaints } = await open(origin)
     await page.getByRole('button', { name: 'Set mark' }).click()
@@ -89,6 +115,10 @@ describeIfInstalled(CHROMIUM, 'the memory page in front of its endpoint', () => 
     await page.getByRole('button', { name: 'Refresh' }).click()
     await says(page, '#sites-rows tr:first-child', /endpoint\.test\.[jt]s.*\+\d[\d.]* MB/s)
     expect(complaints).toEqual([])
+    await page.getByRole('button', { name: 'Refresh' }).click()
+    await says(page, '#sites-message', /Taken \d+ seconds? ago: so soon after it no new profile is made\./)
+    await page.getByRole('button', { name: 'Set mark' }).click()
+    await says(page, '#sites-message', 'The mark is set.')
     await page.getByRole('button', { name: 'Refresh' }).click()
     await says(page, '#sites-message', /forces a collection, and so did callsites just now\..*Try again/s)
     // The browser itself says on the console that an answer was a 429.
@@ -134,5 +164,20 @@ describeIfInstalled(CHROMIUM, 'the memory page in front of its endpoint', () => 
     server.closeAllConnections()
     await says(page, '#connection', 'Reconnecting')
     await says(page, '#connection', 'Live')
+  })
+
+  it.each(nginx === undefined ? [] : ['nginx'])('asks for itself where %s holds the stream of events back, and its times go on', async () => {
+    const proxy = await buffering(await start({ authorize: () => true }))
+    try {
+      const { page, complaints } = await open(proxy.origin, undefined, 'Asking every two seconds')
+      const facts = await textOf(page, '#process-facts')
+      const moment = await textOf(page, '#moment')
+      await page.locator('#process-facts').filter({ hasNotText: facts }).waitFor()
+      expect(await textOf(page, '#moment')).not.toBe(moment)
+      expect(complaints).toEqual([])
+    } finally {
+      await Promise.all(visits.splice(0).map(({ page }) => page.context().close()))
+      await proxy.stop()
+    }
   })
 })

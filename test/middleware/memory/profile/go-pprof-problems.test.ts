@@ -51,6 +51,16 @@ describeIfInstalled({ package: 'golang-go', installed: go !== undefined }, 'go t
     expect(await complaint(path)).toContain(`server response: ${reason}`)
   })
 
+  it('names what scrapers should ask for in place of allocs', async () => {
+    expect(await complaint('allocs')).toMatch(/Ask for heap, .*: in Parca and Grafana Alloy give the profile "memory" the path of heap/)
+  })
+
+  it('opens the last profile once more, with its age among the comments', async () => {
+    expect(await complaint('heap')).not.toContain('before it was sent')
+    expect(await complaint('heap')).toMatch(/^Taken \d+ s before it was sent, for another request/m)
+    expect(await complaint('heap?seconds=1')).toMatch(/server response: 429 .* This forces a collection, and so did heap just now\. Try again in \d+ seconds?\./)
+  })
+
   it('one expensive operation at a time', async () => {
     const begun = new Promise<void>((resolve) => { asked = resolve })
     const { request } = subject.request('GET', 'profile?seconds=300')
