@@ -80,7 +80,7 @@ async function load(): Promise<void> {
 async function askForNews(): Promise<boolean | undefined> {
   if (shown === undefined) {
     await load()
-    return shown === undefined ? undefined : true
+    return timeline.fine.time.length > 0 ? true : undefined
   }
   const address = new URL(addressOf('history'))
   const newest = timeline.fine.time.at(-1) ?? 0
