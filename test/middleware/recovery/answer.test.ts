@@ -177,7 +177,7 @@ describe('what is told', () => {
     })).use(recovery.errors(options))
     await request(app).get('/shop/items/7?q=1').set(headers).expect(500)
     expect(reports).toMatchObject([{
-      error, kind: 'throw', phase: 'before-headers', late: false, outcome: 'answered', method: 'GET', url: '/shop/items/7?q=1', route: '/items/:id',
+      error, kind: 'throw', phase: 'before-headers', late: false, outcome: 'answered', method: 'GET', url: '/shop/items/7?q=1', route: '/shop/items/:id',
       headers: { 'authorization': '[masked]', 'cookie': '[masked]', 'x-plain': 'seen' }, responseHeaders: { 'set-cookie': '[masked]' },
     }])
     expect(recoveryInfo(error)).toEqual({ kind: 'throw', phase: 'before-headers' })
