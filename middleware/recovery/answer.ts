@@ -41,9 +41,10 @@ function answerPlainly(request: IncomingMessage, response: ServerResponse): bool
   if (response.headersSent || !(response instanceof ServerResponse)) return false
   const body = JSON.stringify({ title: STATUS_CODES[500], status: 500 })
   for (const name of response.getHeaderNames()) ServerResponse.prototype.removeHeader.call(response, name)
-  ServerResponse.prototype.writeHead.call(response, 500, {
-    'Content-Type': 'application/problem+json', 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store', 'Connection': 'close',
-  })
+  const headers = { 'Content-Type': 'application/problem+json', 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store', 'Connection': 'close' }
+  for (const [name, value] of Object.entries(headers)) ServerResponse.prototype.setHeader.call(response, name, value)
+  // Given headers, it would call the replaced setHeader().
+  ServerResponse.prototype.writeHead.call(response, 500)
   ServerResponse.prototype.end.call(response, request.method === 'HEAD' ? undefined : body, 'utf8')
   return true
 }

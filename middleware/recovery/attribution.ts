@@ -19,6 +19,7 @@ import { kindOf, type FailureKind } from './failure.js'
 import { watchNativeCallbacks } from './native-callbacks.js'
 import { Patches } from '../shared/patches.js'
 import { attempt } from '../shared/safe-call.js'
+import { warnIfUnsupported } from './unsupported.js'
 import { hasBody } from './request-body.js'
 
 type Listener = (...args: never[]) => unknown
@@ -58,6 +59,7 @@ const nextMicrotask = queueMicrotask
 export function attribute(bound: boolean): void {
   if (!attached) {
     attached = true
+    warnIfUnsupported()
     patches.replace(asEmitter(process), 'emit', watchProcess)
     watchEmitter(asEmitter(IncomingMessage.prototype))
     watchEmitter(asEmitter(ServerResponse.prototype))

@@ -58,7 +58,7 @@ function plainMount(path: unknown): string | undefined {
   return typeof path === 'string' ? path.replace(/\/+$/, '') : undefined
 }
 
-/** Express 4 has made regular expressions of the strings: '/users/:id' is '^\/users\/(?:([^\/]+?))\/?(?=\/|$)'. */
+/** Express 4 has made regular expressions of the strings: '/users/:id' is '^\/users(?:\/([^/]+?))\/?(?=\/|$)'. */
 function patternOfRegexp(regexp: unknown, keys: unknown): string | undefined {
   if (!(regexp instanceof RegExp)) return undefined
   if ((regexp as { fast_slash?: unknown }).fast_slash === true) return ''
@@ -66,7 +66,7 @@ function patternOfRegexp(regexp: unknown, keys: unknown): string | undefined {
   const pattern = regexp.source
     .replace(/^\^/, '')
     .replace(/\\\/\?\(\?=\\\/\|\$\)$/, '')
-    .replace(/\(\?:(\(\[\^\\\/\]\+\?\))\)|\(\[\^\\\/\]\+\?\)/g, () => `:${names.shift() ?? ''}`)
+    .replace(/\(\?:(\\\/)?\(\[\^\\?\/\]\+\?\)\)|\(\[\^\\?\/\]\+\?\)/g, (_group, slash?: string) => `${slash === undefined ? '' : '/'}:${names.shift() ?? ''}`)
     .replace(/\\([/.-])/g, '$1')
   return /[()[\]{}^$?*+|\\]/.test(pattern) ? undefined : pattern
 }

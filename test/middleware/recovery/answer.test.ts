@@ -15,7 +15,8 @@ afterAll(() => {
 })
 
 function appOf(handler: RequestHandler, options?: RecoveryOptions, express: () => Express = express5): Express {
-  return express().use(recovery(options)).use(handler).use(recovery.errors(options))
+  const quiet: RecoveryOptions = { logger: false, ...options }
+  return express().use(recovery(quiet)).use(handler).use(recovery.errors(quiet))
 }
 
 function throwing(error: unknown, options?: RecoveryOptions): Express {
