@@ -1,7 +1,8 @@
 /** `recovery()`: one request's failure never ends the process. The public face. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { EventEmitter } from 'node:events'
-import { attribute, attributeToAll, attributeToNobody, detach, watchCompatibility } from './recovery/attribution.js'
+import { attribute, attributeFromStart, detach, watchCompatibility } from './recovery/attribution.js'
+import { Boundaries } from './recovery/boundaries.js'
 import { contextOf, contexts, RequestContext, type Next } from './recovery/context.js'
 import type { RecoveryCount } from './recovery/counts.js'
 import { ABORT } from './recovery/failure.js'
@@ -54,24 +55,22 @@ export interface RecoveryFactory {
 }
 
 let isInstalled = false
-/** Whether there is a recovery(), so that boundaries need not look for failures themselves. */
-let hasMiddleware = false
+const boundaries = new Boundaries()
 
 function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
   const configuration = resolveOptions('recovery', options)
   const recoverer = new Recoverer(configuration)
   let lastServer: Server | undefined
   isInstalled = true
-  hasMiddleware = true
   attribute(configuration.bound)
-  attributeToNobody()
 
   function recovery(request: IncomingMessage, response: ServerResponse, next: Next): void {
     if (recoverer.hasGivenUp) {
       recoverer.refuse(request, response)
       return
     }
-    if (!isInstalled || isMounted(request)) {
+    const known = isInstalled ? contextOf(request) : undefined
+    if (!isInstalled || (known !== undefined && known.handler !== boundaries)) {
       next()
       return
     }
@@ -84,7 +83,18 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
       watchCompatibility(request)
       watchCompatibility(response)
     }
-    contexts.run(new RequestContext(request, response, next, recoverer), next)
+    const context = known ?? new RequestContext(request, response, next, recoverer)
+    try {
+      if (known === undefined) contexts.run(context, next)
+      else {
+        known.next = next
+        known.handler = recoverer
+        next()
+      }
+    } catch (error) {
+      // Express catches it earlier; a plain handler has nobody else.
+      contexts.run(context, () => context.fail(error, 'throw'))
+    }
   }
 
   return Object.defineProperties(recovery, {
@@ -94,34 +104,26 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
   }) as RecoveryMiddleware
 }
 
-/** By another one's recovery(), not by the boundary that stands alone. */
-function isMounted(request: IncomingMessage): boolean {
-  const { handler } = contextOf(request) ?? {}
-  return handler !== undefined && !boundaries.has(handler)
-}
-
-const boundaries = new WeakSet()
-
 function errors(options?: RecoveryOptions): RecoveryErrorMiddleware {
   const configuration = resolveOptions('recovery.errors', options)
   const recoverer = new Recoverer(configuration)
-  boundaries.add(recoverer)
   isInstalled = true
   attribute(configuration.bound)
-  if (!hasMiddleware) attributeToAll(recoverer)
+  attributeFromStart((request, response) => new RequestContext(request, response, undefined, boundaries))
 
   // Express asks for four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars
-  return function recoveryErrors(error: unknown, request: IncomingMessage, response: ServerResponse, _next: Next): void {
-    const { handler } = contextOf(request) ?? {}
-    const owner = handler instanceof Recoverer ? handler : recoverer
-    owner.onError(request, response, error)
+  function recoveryErrors(error: unknown, request: IncomingMessage, response: ServerResponse, _next: Next): void {
+    const context = contextOf(request)
+    const owner = context?.handler instanceof Recoverer ? context.handler : recoverer
+    owner.onError(request, response, error, recoverer)
   }
+  boundaries.add(recoveryErrors, recoverer)
+  return recoveryErrors
 }
 
 function uninstall(): void {
   isInstalled = false
-  hasMiddleware = false
   detach()
 }
 

@@ -1,8 +1,9 @@
 /** The built-in answer to a failure, and how a response that has begun is cut off. */
 import accepts from 'accepts'
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import { STATUS_CODES, ServerResponse, type IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { sendProblem } from '../shared/problem.js'
+import { attempt, propertyOf } from '../shared/safe-call.js'
 import { hasBody } from './request-body.js'
 
 /** How the built-in answer is made. */
@@ -25,17 +26,35 @@ const STALE = [
 
 /** RFC 9110, section 15: what an error may ask for is a client's or a server's error. */
 export function statusOf(error: Error): number {
-  const { status, statusCode } = error as { status?: unknown; statusCode?: unknown }
   const isError = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value >= 400 && value <= 599
-  if (isError(status)) return status
-  return isError(statusCode) ? statusCode : 500
+  return [propertyOf(error, 'status'), propertyOf(error, 'statusCode')].find(isError) ?? 500
+}
+
+/** As `answer`, whatever the app has made of its response and of the error: then a plain 500, or at the worst an end. */
+export function answerSafely(request: IncomingMessage, response: ServerResponse, error: Error, id: string, configuration: AnswerConfiguration): void {
+  if (attempt(() => { answer(request, response, error, id, configuration); return true }, false)) return
+  if (!attempt(() => answerPlainly(request, response), false)) cutOff(response)
+}
+
+/** With Node's own methods, which middleware may have replaced in this response: true where that could be done. */
+function answerPlainly(request: IncomingMessage, response: ServerResponse): boolean {
+  if (response.headersSent || !(response instanceof ServerResponse)) return false
+  const body = JSON.stringify({ title: STATUS_CODES[500], status: 500 })
+  for (const name of response.getHeaderNames()) ServerResponse.prototype.removeHeader.call(response, name)
+  const headers = { 'Content-Type': 'application/problem+json', 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store', 'Connection': 'close' }
+  for (const [name, value] of Object.entries(headers)) ServerResponse.prototype.setHeader.call(response, name, value)
+  // Given headers, it would call the replaced setHeader().
+  ServerResponse.prototype.writeHead.call(response, 500)
+  ServerResponse.prototype.end.call(response, request.method === 'HEAD' ? undefined : body, 'utf8')
+  return true
 }
 
 /** Answers a request whose response has not begun: by the Accept header as problem+json, page or text. */
 export function answer(request: IncomingMessage, response: ServerResponse, error: Error, id: string, configuration: AnswerConfiguration): void {
   const status = statusOf(error)
   for (const name of STALE) response.removeHeader(name)
-  for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value)
+  // What is no header is left out.
+  for (const [name, value] of headersOf(error)) attempt(() => response.setHeader(name, value), undefined)
   response.setHeader('Vary', varyBy(response))
   const lingers = request.socket instanceof Socket && hasBody(request) && !request.complete && request.httpVersionMajor === 1
   // What is still to come of the request could not be told from another one.
@@ -60,8 +79,14 @@ export function answer(request: IncomingMessage, response: ServerResponse, error
   else end(body)
 }
 
-/** A response that has begun must not look whole: the connection, or the stream of it, breaks. */
+/** A response that has begun must not look whole: the connection, or the stream of it, breaks. Never throws. */
 export function cutOff(response: ServerResponse): void {
+  const { socket } = response
+  if (attempt(() => { destroy(response); return true }, false)) return
+  attempt(() => socket?.destroy(), undefined)
+}
+
+function destroy(response: ServerResponse): void {
   const { stream } = response as { stream?: { close?: (code: number) => void } }
   // RFC 9113, section 7: INTERNAL_ERROR.
   if (typeof stream?.close === 'function') {
@@ -102,12 +127,15 @@ function endLingering(request: IncomingMessage, response: ServerResponse, body: 
   request.resume()
 }
 
-function headersOf(error: Error): Record<string, string> {
-  const { headers } = error as { headers?: unknown }
-  if (typeof headers !== 'object' || headers === null) return {}
+function headersOf(error: Error): [name: string, value: string][] {
+  const headers = propertyOf(error, 'headers')
+  if (typeof headers !== 'object' || headers === null) return []
   const stale = new Set(STALE.map((name) => name.toLowerCase()))
-  const given: [string, unknown][] = Object.entries(headers)
-  return Object.fromEntries(given.flatMap(([name, value]) => (typeof value === 'string' && !stale.has(name.toLowerCase()) ? [[name, value]] : [])))
+  const names = attempt(() => Object.keys(headers), []).filter((name) => !stale.has(name.toLowerCase()))
+  return names.flatMap((name): [string, string][] => {
+    const value = propertyOf(headers, name)
+    return typeof value === 'string' ? [[name, value]] : []
+  })
 }
 
 function varyBy(response: ServerResponse): string {
@@ -118,13 +146,14 @@ function varyBy(response: ServerResponse): string {
 
 /** 4xx messages are made for the client, unless the error says otherwise (`expose` of http-errors). */
 function detailOf(error: Error, status: number, expose: boolean): string | undefined {
-  const says = (error as { expose?: unknown }).expose
-  const shown = status < 500 ? says !== false : expose
-  return shown && typeof error.message === 'string' && error.message !== '' ? error.message : undefined
+  const shown = status < 500 ? propertyOf(error, 'expose') !== false : expose
+  const message = shown ? propertyOf(error, 'message') : undefined
+  return typeof message === 'string' && message !== '' ? message : undefined
 }
 
 function stackOf(error: Error, status: number, expose: boolean): string[] | undefined {
-  return status >= 500 && expose && typeof error.stack === 'string' ? error.stack.split('\n') : undefined
+  const stack = status >= 500 && expose ? propertyOf(error, 'stack') : undefined
+  return typeof stack === 'string' ? stack.split('\n') : undefined
 }
 
 function typeOf(request: IncomingMessage): 'json' | 'html' | 'text' {

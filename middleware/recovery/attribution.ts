@@ -8,17 +8,19 @@
  *   request's context, so the events of those that have any are watched.
  * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have left
  *   the context by the time an exception is heard of, so the error is noted on its way out.
+ * - the queries of `node:dns` and the end of Workers: see `native-callbacks.ts`.
+ * - `emit` of servers, where an error boundary stands alone: it has no middleware that would give requests a context.
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { IncomingMessage, ServerResponse } from 'node:http'
-import { contextOf, contexts, RequestContext, type FailureHandler } from './context.js'
-import { kindOf, phaseOf, toError, type FailureKind } from './failure.js'
+import { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
+import { Server } from 'node:net'
+import { contextOf, contexts, type FailureContext, type RequestContext } from './context.js'
+import { kindOf, type FailureKind } from './failure.js'
+import { watchNativeCallbacks } from './native-callbacks.js'
 import { Patches } from '../shared/patches.js'
+import { attempt } from '../shared/safe-call.js'
+import { warnIfUnsupported } from './unsupported.js'
 import { hasBody } from './request-body.js'
-
-/** Published by Node's HTTP server, and by what does its work, before the app has the request. */
-const REQUEST_START = 'http.server.request.start'
 
 type Listener = (...args: never[]) => unknown
 type Add = (this: Emitter, name: string | symbol, listener: Listener) => Emitter
@@ -43,10 +45,9 @@ type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
 
 const patches = new Patches()
 let attached = false
-let fallback: FailureHandler | undefined
 
 /** What is on its way out of the context that it was thrown in; an exception is heard of before the next microtask. */
-let leaving: { readonly error: unknown; readonly context: RequestContext } | undefined
+let leaving: { readonly error: unknown; readonly context: FailureContext } | undefined
 
 const nextMicrotask = queueMicrotask
 
@@ -58,23 +59,22 @@ const nextMicrotask = queueMicrotask
 export function attribute(bound: boolean): void {
   if (!attached) {
     attached = true
+    warnIfUnsupported()
     patches.replace(asEmitter(process), 'emit', watchProcess)
     watchEmitter(asEmitter(IncomingMessage.prototype))
     watchEmitter(asEmitter(ServerResponse.prototype))
+    watchNativeCallbacks(patches, guarded, callNoting)
   }
   if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) watchBound()
 }
 
-/** Gives requests a context that no middleware gives one: for an error boundary that stands alone. */
-export function attributeToAll(handler: FailureHandler): void {
-  if (fallback === undefined) subscribe(REQUEST_START, onRequestStart)
-  fallback = handler
-}
-
-/** From now on a middleware does so. */
-export function attributeToNobody(): void {
-  if (fallback !== undefined) unsubscribe(REQUEST_START, onRequestStart)
-  fallback = undefined
+/** Gives every request a context at once, for error boundaries without a recovery() before them. `make` makes it. */
+export function attributeFromStart(make: MakeContext): void {
+  if (patches.has(Server.prototype, 'emit')) return
+  // An agent that has replaced the first of them for itself no longer calls the second.
+  for (const target of [HttpServer.prototype, Server.prototype]) {
+    patches.replace(asEmitter(target), 'emit', (original) => watchServer(original, make))
+  }
 }
 
 /** Puts everything back. */
@@ -82,7 +82,6 @@ export function detach(): void {
   patches.restore()
   attached = false
   leaving = undefined
-  attributeToNobody()
 }
 
 /** The compatibility classes of HTTP/2 are found where they are used: node:http2 is not loaded for them. */
@@ -95,12 +94,21 @@ export function watchCompatibility(bearer: object): void {
 }
 
 /** Runs a function as a part of a request: what it throws is that request's failure, and does not reach the caller. */
-export function runGuarded(context: RequestContext, kind: FailureKind, fn: AnyFunction, self: unknown, args: unknown[]): unknown {
+export function runGuarded(context: FailureContext, kind: FailureKind, fn: AnyFunction, self: unknown, args: unknown[]): unknown {
   try {
     return contexts.run(context, call, fn, self, args)
   } catch (error) {
-    fail(context, error, kind)
+    if (!context.fail(error, kind)) throw error
     return undefined
+  }
+}
+
+/** A function that runs as a part of the request that runs now. */
+function guarded(fn: AnyFunction): AnyFunction {
+  const context = attached ? contexts.getStore() : undefined
+  if (context === undefined) return fn
+  return function callback(this: unknown, ...args: unknown[]): unknown {
+    return runGuarded(context, 'callback', fn, this, args)
   }
 }
 
@@ -124,7 +132,8 @@ function callNoting(fn: AnyFunction, self: unknown, args: unknown[]): unknown {
 }
 
 /** An exception in a tick of an HTTP parser that reads a body has broken it: nothing more can come on this connection. */
-function distrust({ request, response }: RequestContext): void {
+function distrust({ request, response }: FailureContext): void {
+  if (request === undefined || response === undefined) return
   if (hasBody(request) && request.httpVersionMajor === 1 && !response.headersSent) response.setHeader('Connection', 'close')
 }
 
@@ -132,20 +141,24 @@ function forget(): void {
   leaving = undefined
 }
 
-function fail(context: RequestContext, error: unknown, kind: FailureKind): void {
-  context.handler.onLateFailure(context, { error: toError(error), kind, phase: phaseOf(context.response) })
-}
+/** Events by which a server gives a request to its app. */
+const REQUEST_EVENTS: ReadonlySet<string | symbol> = new Set(['request', 'checkContinue', 'checkExpectation'])
 
-function onRequestStart(message: unknown): void {
-  const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
-  if (fallback === undefined) return
-  const context = new RequestContext(request, response, (error) => {
-    // Express keeps there where it is in its stack.
-    const { next } = request as { next?: unknown }
-    if (typeof next === 'function') (next as (error: unknown) => void)(error)
-    else throw error
-  }, fallback)
-  contexts.enterWith(context)
+type MakeContext = (request: IncomingMessage, response: ServerResponse) => RequestContext
+
+function watchServer(original: Emit, make: MakeContext): Emit {
+  return function emit(this: Emitter, ...args: EmitArguments): boolean {
+    const [name, request, response] = args as [string | symbol, IncomingMessage, ServerResponse]
+    const isStart = attached && REQUEST_EVENTS.has(name) && contextOf(request) === undefined
+    if (!isStart) return Reflect.apply(original, this, args)
+    const context = make(request, response)
+    try {
+      return contexts.run(context, applyEmit, original, this, args)
+    } catch (error) {
+      if (!context.fail(error, 'throw')) throw error
+      return true
+    }
+  }
 }
 
 function watchProcess(original: Emit): Emit {
@@ -161,11 +174,22 @@ function isRecovered(name: 'uncaughtException' | 'unhandledRejection', error: un
   const context = leaving !== undefined && Object.is(leaving.error, error) ? leaving.context : contexts.getStore()
   if (context === undefined) return false
   const isRejection = name === 'unhandledRejection' || origin === 'unhandledRejection'
+  if (isRejection && isToldTwice(name, error)) return true
   const kind = isRejection ? 'rejection' : kindOf(error, executionAsyncResource())
-  if (name === 'uncaughtException') distrust(context)
-  contexts.run(context, fail, context, error, kind)
+  if (name === 'uncaughtException') attempt(() => { distrust(context) }, undefined)
+  if (!contexts.run(context, () => context.fail(error, kind))) return false
   if (outlivesException) contexts.enterWith(undefined)
   return true
+}
+
+/** What was heard of as an exception, and is heard of at once as a rejection, too: so with `--unhandled-rejections=strict`. */
+let raised: { readonly error: unknown } | undefined
+
+function isToldTwice(name: 'uncaughtException' | 'unhandledRejection', error: unknown): boolean {
+  if (name === 'unhandledRejection') return raised !== undefined && Object.is(raised.error, error)
+  raised = { error }
+  nextMicrotask(() => { raised = undefined })
+  return false
 }
 
 /**
@@ -225,7 +249,7 @@ function emitGuarded(original: Emit, emitter: Emitter, name: string | symbol, co
   try {
     return isInside ? Reflect.apply(original, emitter, args) : contexts.run(context, applyEmit, original, emitter, args)
   } catch (error) {
-    fail(context, error, 'emitter')
+    if (!context.fail(error, 'emitter')) throw error
     return true
   }
 }

@@ -1,36 +1,49 @@
-/** Which request the code that runs now belongs to. */
+/** What the code that runs now belongs to: most often a request. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Failure } from './failure.js'
+import { phaseOf, toError, type Failure, type FailureKind } from './failure.js'
 
 /** Express's continuation; with an error the app's error middleware is next. */
 export type Next = (error?: unknown) => void
 
 /** Who is told of a context's failures. */
 export interface FailureHandler {
-  /** A failure that no caller can catch any more. */
-  onLateFailure(context: RequestContext, failure: Failure): void
+  /** A failure that no caller can catch any more. False where it is not to be handled, but to go on. */
+  onLateFailure(context: RequestContext, failure: Failure): boolean
+}
+
+/** What a failure can belong to. */
+export interface FailureContext {
+  readonly request: IncomingMessage | undefined
+  readonly response: ServerResponse | undefined
+  /** Takes a failure; false where it is none of this context's after all, and goes on as if there were none. */
+  fail(error: unknown, kind: FailureKind): boolean
 }
 
 /** One request, its response, and how its failures reach the app. */
-export class RequestContext {
+export class RequestContext implements FailureContext {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly next: Next
-  readonly handler: FailureHandler
+  /** None as long as no middleware has met the request. */
+  next: Next | undefined
+  handler: FailureHandler
   /** Failures so far: the first is the app's to answer. */
   failures = 0
 
-  constructor(request: IncomingMessage, response: ServerResponse, next: Next, handler: FailureHandler) {
+  constructor(request: IncomingMessage, response: ServerResponse, next: Next | undefined, handler: FailureHandler) {
     this.request = request
     this.response = response
     this.next = next
     this.handler = handler
   }
+
+  fail(error: unknown, kind: FailureKind): boolean {
+    return this.handler.onLateFailure(this, { error: toError(error), kind, phase: phaseOf(this.response) })
+  }
 }
 
 /** The context of the code that runs now. */
-export const contexts = new AsyncLocalStorage<RequestContext | undefined>()
+export const contexts = new AsyncLocalStorage<FailureContext | undefined>()
 
 /**
  * The context that runs now, if it is that of this request or response. Nothing is kept on the objects themselves: on
@@ -38,5 +51,6 @@ export const contexts = new AsyncLocalStorage<RequestContext | undefined>()
  */
 export function contextOf(bearer: object): RequestContext | undefined {
   const context = contexts.getStore()
-  return context !== undefined && (context.request === bearer || context.response === bearer) ? context : undefined
+  if (context === undefined || (context.request !== bearer && context.response !== bearer)) return undefined
+  return context instanceof RequestContext ? context : undefined
 }

@@ -1,5 +1,6 @@
 /** What failed, how, and how far the response was: plain values. */
 import type { ServerResponse } from 'node:http'
+import { attempt, propertyOf } from '../shared/safe-call.js'
 
 /** How the failure came to be; 'callback' where nothing more is known than that Node called it. */
 export type FailureKind =
@@ -49,30 +50,32 @@ function describe(value: unknown): string {
   return `a value of type ${typeof value}`
 }
 
+/** An Error as it is; anything else in a ThrownValueError, also what cannot even be looked at, such as a revoked proxy. */
 export function toError(value: unknown): Error {
-  return value instanceof Error || isErrorLike(value) ? value : new ThrownValueError(value)
+  return attempt(() => value instanceof Error || isErrorLike(value), false) ? value as Error : new ThrownValueError(value)
 }
 
 /** Errors of another realm, such as those of a vm context, are no `instanceof Error`. */
-function isErrorLike(value: unknown): value is Error {
+function isErrorLike(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Error]'
 }
 
-const notes = new WeakMap<Error, RecoveryNote>()
+const notes = new WeakMap<object, RecoveryNote>()
 
 /** Makes the error carry kind and phase, as `error.recovery` where it can be extended. The first note stays. */
 export function note({ error, kind, phase }: Failure): void {
   if (notes.has(error)) return
   const entry: RecoveryNote = Object.freeze({ kind, phase })
   notes.set(error, entry)
-  if (Object.isExtensible(error) && !('recovery' in error)) {
+  attempt(() => {
+    if (!Object.isExtensible(error) || 'recovery' in error) return
     Object.defineProperty(error, 'recovery', { value: entry, enumerable: true, configurable: true, writable: true })
-  }
+  }, undefined)
 }
 
 /** Kind and phase of an error that was recovered from; undefined for any other. */
 export function recoveryInfo(error: unknown): RecoveryNote | undefined {
-  return error instanceof Object ? notes.get(error as Error) : undefined
+  return (typeof error === 'object' && error !== null) || typeof error === 'function' ? notes.get(error) : undefined
 }
 
 /** How far the response is. */
@@ -92,11 +95,11 @@ const FRAMES: readonly (readonly [pattern: RegExp, kind: FailureKind])[] = [
 ]
 
 /** What called a failing function, by the class of the resource in whose scope it ran. */
-const RESOURCES: Readonly<Record<string, FailureKind>> = {
-  Timeout: 'timer',
-  Immediate: 'immediate',
-  Microtask: 'microtask',
-}
+const RESOURCES: ReadonlyMap<string | undefined, FailureKind> = new Map([
+  ['Timeout', 'timer'],
+  ['Immediate', 'immediate'],
+  ['Microtask', 'microtask'],
+])
 
 /**
  * What kind of failure an uncaught exception is. Only the stack tells an emitter from what made it emit; it may be
@@ -106,18 +109,18 @@ export function kindOf(error: unknown, resource: object | undefined): FailureKin
   const byStack = kindByStack(error)
   if (byStack === 'emitter' || byStack === 'event-target' || byStack === 'microtask') return byStack
   // The resource of a tick is an object without a prototype's name.
-  const { constructor } = (resource ?? {}) as { constructor?: { name: string } }
-  return RESOURCES[constructor?.name ?? ''] ?? byStack ?? 'callback'
+  const name = attempt(() => resource?.constructor.name, undefined)
+  return RESOURCES.get(name) ?? byStack ?? 'callback'
 }
 
 /** Node marks what 'error' was emitted with while nobody listened; its stack tells where it was made. */
-function isUnheard(error: Error): boolean {
+function isUnheard(error: object): boolean {
   return Object.getOwnPropertySymbols(error).some(({ description }) => description === 'kEnhanceStackBeforeInspector')
 }
 
 function kindByStack(error: unknown): FailureKind | undefined {
-  if (!(error instanceof Error)) return undefined
-  if ((error as { code?: unknown }).code === 'ERR_UNHANDLED_ERROR' || isUnheard(error)) return 'emitter'
-  const { stack } = error
+  if (typeof error !== 'object' || error === null) return undefined
+  if (propertyOf(error, 'code') === 'ERR_UNHANDLED_ERROR' || attempt(() => isUnheard(error), false)) return 'emitter'
+  const stack = propertyOf(error, 'stack')
   return typeof stack === 'string' ? FRAMES.find(([pattern]) => pattern.test(stack))?.[1] : undefined
 }

@@ -1,5 +1,6 @@
 /** When a process that recovers too often stops: no new requests, the open ones answered, exit status 1. */
 import type { Server } from 'node:http'
+import { attempt } from '../shared/safe-call.js'
 
 interface Closable {
   close(callback?: () => void): unknown
@@ -39,16 +40,17 @@ export function giveUp(servers: Iterable<Server>, drainTimeout: number, exit: (s
     exit(1)
   }
   const idle = (): void => {
-    for (const server of open) server.closeIdleConnections?.()
+    for (const server of open) attempt(() => server.closeIdleConnections?.(), undefined)
   }
   const sweep = setInterval(idle, SWEEP_INTERVAL)
   const limit = setTimeout(end, drainTimeout)
   for (const server of [...open]) {
-    server.drain?.()
-    server.close(() => {
+    attempt(() => server.drain?.(), undefined)
+    const closed = (): void => {
       open.delete(server)
       if (open.size === 0) end()
-    })
+    }
+    attempt(() => server.close(closed), undefined)
   }
   idle()
   if (open.size === 0) end()

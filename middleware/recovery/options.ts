@@ -2,7 +2,10 @@
 import type { IncomingMessage } from 'node:http'
 import { checkedObject, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
 import type { AnswerConfiguration } from './answer.js'
+import { callHook } from './hooks.js'
+import type { RecoveryLogger } from './log.js'
 import type { RecoveryReport } from './report.js'
+import { propertyOf } from '../shared/safe-call.js'
 
 /** How many late failures are too many. */
 export interface Intensity {
@@ -17,8 +20,13 @@ export interface RecoveryOptions {
   intensity?: Intensity | false
   /** Whether this error means that the process cannot be trusted any more. Errors of memory always do. */
   isFatal?: (error: Error) => boolean
-  /** Called with each recovery; its own failures become process warnings. */
-  onRecover?: (report: RecoveryReport) => void
+  /** Called with each recovery; its own failures, later ones too, become process warnings. */
+  onRecover?: (report: RecoveryReport) => unknown
+  /**
+   * Where each failure leaves a text; `false` for nowhere. Default: `console`, that is stderr, unless `onRecover` or a
+   * listener of 'recover' takes the report.
+   */
+  logger?: RecoveryLogger | false
   /** How long the app's error middleware may take to begin an answer, in milliseconds. Default 1000. */
   answerTimeout?: number
   /** How long requests in flight may take once the process has given up, in milliseconds. Default 10000. */
@@ -37,7 +45,9 @@ export interface RecoveryOptions {
 export interface RecoveryConfiguration {
   readonly intensity: { readonly max: number; readonly windowMs: number } | undefined
   readonly isFatal: (error: Error) => boolean
-  readonly onRecover: ((report: RecoveryReport) => void) | undefined
+  readonly onRecover: ((report: RecoveryReport) => unknown) | undefined
+  /** Undefined: stderr, where nobody else takes the report. */
+  readonly logger: RecoveryLogger | false | undefined
   readonly answerTimeout: number
   readonly drainTimeout: number
   readonly answer: AnswerConfiguration
@@ -45,7 +55,7 @@ export interface RecoveryConfiguration {
   readonly bound: boolean
 }
 
-const NAMES = ['intensity', 'isFatal', 'onRecover', 'answerTimeout', 'drainTimeout', 'linger', 'expose', 'requestId', 'bound'] as const
+const NAMES = ['intensity', 'isFatal', 'onRecover', 'logger', 'answerTimeout', 'drainTimeout', 'linger', 'expose', 'requestId', 'bound'] as const
 const MOST = 2 ** 31 - 1
 
 /** @throws OptionError naming the option, its value and the remedy */
@@ -55,8 +65,9 @@ export function resolveOptions(middleware: string, given: RecoveryOptions | unde
   const isFatal = optionalFunction(middleware, 'isFatal', options.isFatal)
   return {
     intensity: resolveIntensity(middleware, options.intensity),
-    isFatal: (error) => isOutOfMemory(error) || isFatal?.(error) === true,
+    isFatal: (error) => isOutOfMemory(error) || (isFatal !== undefined && callHook<unknown>('the option isFatal', () => isFatal(error)) === true),
     onRecover: optionalFunction(middleware, 'onRecover', options.onRecover),
+    logger: resolveLogger(middleware, options.logger),
     answerTimeout: wholeNumber(middleware, 'answerTimeout', options.answerTimeout ?? 1000, 1, MOST),
     drainTimeout: wholeNumber(middleware, 'drainTimeout', options.drainTimeout ?? 10_000, 0, MOST),
     answer: {
@@ -78,8 +89,20 @@ function resolveIntensity(middleware: string, given: Intensity | false | undefin
   }
 }
 
+function resolveLogger(middleware: string, given: unknown): RecoveryLogger | false | undefined {
+  if (given === undefined || given === false) return given
+  if (isLogger(given)) return given
+  throw wrongOption(middleware, 'logger', given, 'give an object with a method error(text), such as console, or false')
+}
+
+function isLogger(given: unknown): given is RecoveryLogger {
+  return typeof given === 'object' && given !== null && typeof propertyOf(given, 'error') === 'function'
+}
+
 /** Memory that could not be had. An exhausted heap ends the process without an exception. */
 function isOutOfMemory(error: Error): boolean {
-  const { code } = error as { code?: unknown }
-  return code === 'ERR_MEMORY_ALLOCATION_FAILED' || code === 'ENOMEM' || error.message.startsWith('Array buffer allocation failed')
+  const code = propertyOf(error, 'code')
+  const message = propertyOf(error, 'message')
+  const isOfBuffer = typeof message === 'string' && message.startsWith('Array buffer allocation failed')
+  return code === 'ERR_MEMORY_ALLOCATION_FAILED' || code === 'ENOMEM' || isOfBuffer
 }

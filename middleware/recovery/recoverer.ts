@@ -1,14 +1,15 @@
 /** What happens to a failure: the app's error middleware, the built-in answer, a cut, or a report; and giving up. */
-import { EventEmitter } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { tell } from '../shared/listeners.js'
 import { sendProblem } from '../shared/problem.js'
-import { routePatternOf } from '../shared/route.js'
-import { abort, answer, cutOff, statusOf } from './answer.js'
+import { attempt } from '../shared/safe-call.js'
+import { abort, answerSafely, cutOff, statusOf } from './answer.js'
 import { contexts, type FailureHandler, type RequestContext } from './context.js'
 import { Counts } from './counts.js'
+import { passToApp } from './error-middleware.js'
 import { ABORT, note, phaseOf, recoveryInfo, toError, type Failure } from './failure.js'
 import { Window, giveUp } from './giving-up.js'
+import { callHook, hookEmitter, warnOfHook } from './hooks.js'
+import { isLoggedByExpress, logTextOf } from './log.js'
 import type { RecoveryConfiguration } from './options.js'
 import { reportOf, requestIdOf, type RecoveryOutcome, type RecoveryReport } from './report.js'
 
@@ -23,7 +24,7 @@ export interface RecoveryEvents {
 const SERVER_ERROR = 500
 
 export class Recoverer implements FailureHandler {
-  readonly events = new EventEmitter<RecoveryEvents>()
+  readonly events = hookEmitter<RecoveryEvents>()
   readonly counts = new Counts()
   readonly #configuration: RecoveryConfiguration
   readonly #window: Window | undefined
@@ -46,22 +47,19 @@ export class Recoverer implements FailureHandler {
     sendProblem(request, response, { status: 503, detail: 'The server is about to restart.' }, { 'Retry-After': '1', 'Connection': 'close' })
   }
 
-  onLateFailure(context: RequestContext, failure: Failure): void {
-    context.failures++
-    if (failure.error === ABORT) {
-      if (failure.phase !== 'after-response') abort(context.response)
-      return
+  onLateFailure(context: RequestContext, failure: Failure): boolean {
+    try {
+      this.#recover(context, failure)
+    } catch (error) {
+      // Whatever the app has made of its request: an exception here would end the process.
+      cutOff(context.response)
+      warnOfHook('the recovery of a request', error)
     }
-    note(failure)
-    const outcome = this.#settle(context, failure)
-    const report = this.#report(context.request, context.response, failure, true, outcome)
-    // A request that fails again and again is one failure of the process.
-    const isTooMany = context.failures === 1 && this.#window?.add(performance.now()) === true
-    if (isTooMany || this.#isFatal(failure.error)) this.#giveUp(context, report)
+    return true
   }
 
-  /** A failure that Express has brought to the boundary. */
-  onError(request: IncomingMessage, response: ServerResponse, value: unknown): void {
+  /** A failure that Express has brought to the boundary; `boundary` wants to know of it, too. */
+  onError(request: IncomingMessage, response: ServerResponse, value: unknown, boundary: Recoverer): void {
     if (value === ABORT) {
       abort(response)
       return
@@ -72,9 +70,26 @@ export class Recoverer implements FailureHandler {
     const isNews = recoveryInfo(error) === undefined && statusOf(error) >= SERVER_ERROR
     if (isNews) note(failure)
     const outcome = failure.phase === 'before-headers' ? 'answered' : failure.phase === 'streaming' ? 'cut off' : 'reported only'
-    if (isNews) this.#report(request, response, failure, false, outcome)
-    if (outcome === 'answered') answer(request, response, error, id, this.#configuration.answer)
+    if (isNews) this.#report(request, response, failure, false, outcome, boundary)
+    if (outcome === 'answered') answerSafely(request, response, error, id, this.#configuration.answer)
     else if (outcome === 'cut off') cutOff(response)
+  }
+
+  #recover(context: RequestContext, failure: Failure): void {
+    context.failures++
+    if (failure.error === ABORT) {
+      if (failure.phase !== 'after-response') abort(context.response)
+      return
+    }
+    note(failure)
+    const outcome = this.#settle(context, failure)
+    // What is thrown at once reaches nobody who would catch it where the app is a plain function.
+    const late = failure.kind !== 'throw'
+    const report = this.#report(context.request, context.response, failure, late, outcome, this)
+    if (!late) return
+    // A request that fails again and again is one failure of the process.
+    const isTooMany = context.failures === 1 && this.#window?.add(performance.now()) === true
+    if (isTooMany || this.#configuration.isFatal(failure.error)) this.#giveUp(context, report)
   }
 
   #settle(context: RequestContext, { error, phase }: Failure): RecoveryOutcome {
@@ -84,54 +99,44 @@ export class Recoverer implements FailureHandler {
       cutOff(response)
       return 'cut off'
     }
-    if (context.failures > 1) {
+    const isPassed = context.failures === 1 && attempt(() => contexts.run(context, passToApp, context, error), false)
+    if (!isPassed) {
       this.#answer(context, error)
       return 'answered'
     }
     setTimeout(() => { this.#answer(context, error) }, this.#configuration.answerTimeout).unref()
-    try {
-      contexts.run(context, context.next, error)
-      return 'passed to the app'
-    } catch {
-      this.#answer(context, error)
-      return 'answered'
-    }
+    return 'passed to the app'
   }
 
   /** The built-in answer, unless there is one by now. */
   #answer({ request, response }: RequestContext, error: Error): void {
     if (phaseOf(response) !== 'before-headers') return
-    try {
-      answer(request, response, error, requestIdOf(request, this.#configuration.requestId), this.#configuration.answer)
-    } catch {
-      // Whatever the app has made of its response, the client must not wait for ever.
-      cutOff(response)
-    }
+    answerSafely(request, response, error, requestIdOf(request, this.#configuration.requestId), this.#configuration.answer)
   }
 
-  #report(request: IncomingMessage, response: ServerResponse, failure: Failure, late: boolean, outcome: RecoveryOutcome): RecoveryReport {
+  #report(request: IncomingMessage, response: ServerResponse, failure: Failure, late: boolean, outcome: RecoveryOutcome, boundary: Recoverer): RecoveryReport {
     const id = requestIdOf(request, this.#configuration.requestId)
     const report = reportOf(request, response, failure, { late, outcome, id })
-    this.counts.add(routePatternOf(request), failure.kind)
-    const { onRecover } = this.#configuration
-    this.#tell(() => {
-      onRecover?.(report)
-      this.events.emit('recover', report)
-    })
+    this.counts.add(report.route, failure.kind)
+    const isTaken = this.#tell(report, boundary.#configuration)
+    if (!isTaken && !(outcome === 'passed to the app' && isLoggedByExpress(request))) {
+      // As Express itself does: stderr, and no exception where nobody reads it.
+      // eslint-disable-next-line no-console
+      attempt(() => { console.error(logTextOf(report)) }, undefined)
+    }
     return report
   }
 
-  #isFatal(error: Error): boolean {
-    try {
-      return this.#configuration.isFatal(error)
-    } catch {
-      return false
-    }
-  }
-
-  /** A listener that fails must not fail the recovery. */
-  #tell(call: () => void): void {
-    tell('recovery', 'ERR_RECOVERY_LISTENER', () => { contexts.run(undefined, call) })
+  /** Whether somebody takes the report, so that it need not be printed. */
+  #tell(report: RecoveryReport, others: RecoveryConfiguration): boolean {
+    const given = <Value>(values: (Value | undefined)[]): Value[] => [...new Set(values)].filter((value) => value !== undefined)
+    const takers = given([this.#configuration.onRecover, others.onRecover])
+    const loggers = given([this.#configuration.logger, others.logger])
+    const hasListener = this.events.listenerCount('recover') > 0
+    for (const onRecover of takers) callHook('the option onRecover', () => onRecover(report))
+    if (hasListener) callHook("a listener of 'recover'", () => this.events.emit('recover', report))
+    for (const logger of loggers) if (logger !== false) callHook('the option logger', () => logger.error(logTextOf(report)))
+    return takers.length > 0 || loggers.length > 0 || hasListener
   }
 
   #giveUp({ request }: RequestContext, report: RecoveryReport): void {
@@ -139,9 +144,7 @@ export class Recoverer implements FailureHandler {
     this.#hasGivenUp = true
     const { server } = request.socket as { server?: Server }
     if (server !== undefined) this.meet(server)
-    this.#tell(() => {
-      this.events.emit('give-up', report)
-    })
+    callHook("a listener of 'give-up'", () => this.events.emit('give-up', report))
     contexts.run(undefined, giveUp, this.#servers, this.#configuration.drainTimeout, (status) => process.exit(status))
   }
 

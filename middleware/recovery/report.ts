@@ -1,8 +1,10 @@
 /** What is told of a recovery: which request, where, how; with nothing in it that a log must not have. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { routePatternOf } from '../shared/route.js'
+import { wholeRouteOf } from '../shared/route.js'
+import { attempt, propertyOf } from '../shared/safe-call.js'
 import type { Failure, FailureKind, FailurePhase } from './failure.js'
+import { callHook } from './hooks.js'
 
 /** How the request ended. */
 export type RecoveryOutcome = 'passed to the app' | 'answered' | 'cut off' | 'reported only' | 'ended on purpose'
@@ -20,7 +22,7 @@ export interface RecoveryReport {
   readonly id: string
   readonly method: string
   readonly url: string
-  /** The pattern of the app's route within its router, such as '/users/:id'; '' where none has matched. */
+  /** The pattern of the app's route with what its router is mounted on, such as '/users/:id'; '' where none has matched. */
   readonly route: string
   /** The request's headers; Authorization, Proxy-Authorization and Cookie are masked. */
   readonly headers: Readonly<Record<string, unknown>>
@@ -42,16 +44,20 @@ const PLAUSIBLE_ID = /^[\w.:+/=@-]{1,128}$/
 export function requestIdOf(request: IncomingMessage, ask: ((request: IncomingMessage) => string) | undefined): string {
   const known = ids.get(request)
   if (known !== undefined) return known
-  const id = ask?.(request) ?? givenId(request) ?? `urn:uuid:${randomUUID()}`
+  const asked = ask === undefined ? undefined : callHook<unknown>('the option requestId', () => ask(request))
+  const id = textOfId(asked) ?? givenId(request) ?? `urn:uuid:${randomUUID()}`
   ids.set(request, id)
   return id
 }
 
 const ids = new WeakMap<IncomingMessage, string>()
 
+function textOfId(id: unknown): string | undefined {
+  return (typeof id === 'string' && id !== '') || typeof id === 'number' || typeof id === 'bigint' ? String(id) : undefined
+}
+
 function givenId(request: IncomingMessage): string | undefined {
-  const { id } = request as { id?: unknown }
-  const candidate = typeof id === 'string' || typeof id === 'number' ? String(id) : request.headers['x-request-id']
+  const candidate = textOfId(propertyOf(request, 'id')) ?? attempt(() => request.headers['x-request-id'], undefined)
   return typeof candidate === 'string' && PLAUSIBLE_ID.test(candidate) ? candidate : undefined
 }
 
@@ -61,14 +67,15 @@ export function reportOf(
   failure: Failure,
   rest: Pick<RecoveryReport, 'late' | 'outcome' | 'id'>,
 ): RecoveryReport {
-  const { originalUrl } = request as { originalUrl?: unknown }
+  const originalUrl = propertyOf(request, 'originalUrl')
+  const url = typeof originalUrl === 'string' ? originalUrl : propertyOf(request, 'url')
   return {
     ...failure,
     ...rest,
     method: request.method ?? '',
-    url: typeof originalUrl === 'string' ? originalUrl : (request.url ?? ''),
-    route: routePatternOf(request),
-    headers: masked(request.headers),
-    responseHeaders: masked(response.getHeaders()),
+    url: typeof url === 'string' ? url : '',
+    route: wholeRouteOf(request),
+    headers: attempt(() => masked(request.headers), {}),
+    responseHeaders: attempt(() => masked(response.getHeaders()), {}),
   }
 }

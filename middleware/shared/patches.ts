@@ -2,7 +2,7 @@
 
 interface Patch {
   readonly target: object
-  readonly name: string
+  readonly name: string | symbol
   readonly replacement: unknown
   readonly original: PropertyDescriptor | undefined
 }
@@ -12,7 +12,7 @@ export class Patches {
   readonly #patches: Patch[] = []
 
   /** Replaces a method, own or inherited; `wrap` gets the one that was there. */
-  replace<Target extends object, Name extends keyof Target & string>(target: Target, name: Name, wrap: (original: Target[Name]) => Target[Name]): void {
+  replace<Target extends object, Name extends keyof Target & (string | symbol)>(target: Target, name: Name, wrap: (original: Target[Name]) => Target[Name]): void {
     const original = Object.getOwnPropertyDescriptor(target, name)
     const replacement = wrap(target[name])
     Object.defineProperty(target, name, { value: replacement, writable: true, configurable: true, enumerable: original?.enumerable ?? false })
@@ -20,14 +20,14 @@ export class Patches {
   }
 
   /** Whether a method of this target has been replaced. */
-  has(target: object, name: string): boolean {
+  has(target: object, name: string | symbol): boolean {
     return this.#patches.some((patch) => patch.target === target && patch.name === name)
   }
 
   /** Puts back what was there, but for methods that somebody else has replaced since: his call ours. */
   restore(): void {
     for (const { target, name, replacement, original } of this.#patches.splice(0).reverse()) {
-      if ((target as Record<string, unknown>)[name] !== replacement) continue
+      if (Reflect.get(target, name) !== replacement) continue
       if (original === undefined) Reflect.deleteProperty(target, name)
       else Object.defineProperty(target, name, original)
     }

@@ -15,7 +15,8 @@ afterAll(() => {
 })
 
 function appOf(handler: RequestHandler, options?: RecoveryOptions, express: () => Express = express5): Express {
-  return express().use(recovery(options)).use(handler).use(recovery.errors(options))
+  const quiet: RecoveryOptions = { logger: false, ...options }
+  return express().use(recovery(quiet)).use(handler).use(recovery.errors(quiet))
 }
 
 function throwing(error: unknown, options?: RecoveryOptions): Express {
@@ -177,7 +178,7 @@ describe('what is told', () => {
     })).use(recovery.errors(options))
     await request(app).get('/shop/items/7?q=1').set(headers).expect(500)
     expect(reports).toMatchObject([{
-      error, kind: 'throw', phase: 'before-headers', late: false, outcome: 'answered', method: 'GET', url: '/shop/items/7?q=1', route: '/items/:id',
+      error, kind: 'throw', phase: 'before-headers', late: false, outcome: 'answered', method: 'GET', url: '/shop/items/7?q=1', route: '/shop/items/:id',
       headers: { 'authorization': '[masked]', 'cookie': '[masked]', 'x-plain': 'seen' }, responseHeaders: { 'set-cookie': '[masked]' },
     }])
     expect(recoveryInfo(error)).toEqual({ kind: 'throw', phase: 'before-headers' })

@@ -7,6 +7,8 @@ import { readFile, createReadStream } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import net from 'node:net'
 import { recovery, type FailureKind } from '../../../middleware/recovery.js'
+import { FILE_KINDS, NETWORK_KINDS, PROCESS_KINDS, STREAM_KINDS, TIMER_KINDS } from './node-kinds.js'
+import type { Peers } from './peers.js'
 
 /** What a trigger has at hand. */
 export interface Scene {
@@ -19,13 +21,15 @@ export interface Scene {
   shared: EventEmitter
   /** The same, given to `recovery.emitter()`. */
   guarded: EventEmitter
+  /** Servers to talk to. */
+  peers: Peers
 }
 
 export interface Kind {
   /** Brings the failure about; its name stands in the message of the error. */
   trigger(scene: Scene): unknown
-  /** The kind that is reported. */
-  reported: FailureKind
+  /** The kind that is reported, or one of several. */
+  reported: FailureKind | readonly FailureKind[]
   /** How often it fails in one request; once by default. */
   times?: number
   /** On Express 4, where that brings it another way. */
@@ -38,6 +42,8 @@ export interface Kind {
   phases?: readonly Phase[]
   /** Why Node cannot tell whose it is; the process then ends, as it would without recovery(). */
   impossible?: string
+  /** What the process says as it ends; what it was told to by default. */
+  says?: string
   /** The major versions of Node for which it is impossible; all by default. */
   impossibleOn?: readonly number[]
 }
@@ -108,6 +114,11 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   "response 'close'": { trigger: ({ response }) => { response.on('close', fail) }, reported: 'emitter', phases: LATE },
   'recovery.bind': { trigger: ({ elsewhere }) => { elsewhere(recovery.bind(fail)) }, reported: 'callback' },
   'recovery.emitter': { trigger: ({ guarded, elsewhere }) => { guarded.once('event', fail); elsewhere(() => guarded.emit('event')) }, reported: 'callback' },
+  ...TIMER_KINDS,
+  ...FILE_KINDS,
+  ...STREAM_KINDS,
+  ...NETWORK_KINDS,
+  ...PROCESS_KINDS,
   'shared emitter': {
     trigger: ({ shared, elsewhere }) => { shared.once('event', fail); elsewhere(() => shared.emit('event')) },
     reported: 'emitter',

@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals'
-import { allCells, runCell, titleOf, TRANSPORTS, type Cell } from './cell.js'
+import { afterAll, describe, expect, it } from '@jest/globals'
+import { allCells, Stage, titleOf, TRANSPORTS, type Cell } from './cell.js'
 
 /** Each kind in each of its phases once; transports and versions of Express take turns. `npm run test:recovery-matrix` has all. */
 function slice(): Cell[] {
@@ -12,8 +12,12 @@ function slice(): Cell[] {
   })
 }
 
+const stage = new Stage()
+
+afterAll(() => stage.stop())
+
 describe('the matrix of failures', () => {
   it.each(slice().map((cell) => [titleOf(cell), cell] as const))('%s', async (_title, cell) => {
-    expect(await runCell(cell)).toEqual([])
+    expect(await stage.run(cell)).toEqual([])
   })
 })

@@ -7,12 +7,10 @@
  */
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
-import { allCells, runCell, titleOf, type Cell } from './cell.js'
+import { allCells, isImpossibleOn, Stage, titleOf, type Cell } from './cell.js'
 import { KINDS, PHASES } from './kinds.js'
 
 const AT_ONCE = 3
-/** Whatever hangs is wrong, in milliseconds. */
-const MOST = 20_000
 
 const { values, positionals } = parseArgs({ options: { node: { type: 'string', default: process.execPath } }, allowPositionals: true })
 const node = values.node
@@ -21,16 +19,14 @@ const wrong = new Map<Cell, string[]>()
 const waiting = [...cells]
 
 async function work(): Promise<void> {
+  const stage = new Stage(node)
   for (let cell = waiting.shift(); cell !== undefined; cell = waiting.shift()) {
-    const found = await within(runCell(cell, node).catch((error: unknown) => [String(error)]))
+    const found = await stage.run(cell)
     if (found.length === 0) continue
     wrong.set(cell, found)
     console.log(`${titleOf(cell)}:\n  ${found.join('\n  ')}`)
   }
-}
-
-function within(result: Promise<string[]>): Promise<string[]> {
-  return Promise.race([result, new Promise<string[]>((resolve) => setTimeout(resolve, MOST, ['nothing came of it']).unref())])
+  await stage.stop()
 }
 
 await Promise.all(Array.from({ length: AT_ONCE }, work))
@@ -41,7 +37,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
     const here = cells.filter((cell) => cell.name === name && cell.phase === phase)
     if (here.length === 0) return '–'
     const right = here.filter((cell) => !wrong.has(cell)).length
-    return `${String(right)} of ${String(here.length)}${kind.impossible === undefined ? '' : ' end the process'}`
+    return `${String(right)} of ${String(here.length)}${isImpossibleOn(kind, Number.parseInt(version.slice(1), 10)) ? ' end the process' : ''}`
   })
   console.log(`| ${name} | ${columns.join(' | ')} |`)
 }

@@ -9,6 +9,7 @@ import { createServer } from '../../../lib/index.js'
 import { recovery, type RecoveryOptions, type RecoveryReport } from '../../../middleware/recovery.js'
 import { contexts } from '../../../middleware/recovery/context.js'
 import { KINDS, type Phase } from './kinds.js'
+import { startPeers } from './peers.js'
 
 export interface Setting {
   express: 4 | 5
@@ -34,6 +35,7 @@ const tell = (message: Message): void => {
   process.send?.(message)
 }
 
+const peers = await startPeers()
 const queue: (() => void)[] = []
 // Made before any request: what runs here belongs to none.
 setInterval(() => {
@@ -54,7 +56,7 @@ const app = express()
 
 // Outside of recovery(): nobody's failures but its own.
 app.all('/outside', (_request: unknown, response: http.ServerResponse) => {
-  response.end(contexts.getStore()?.request.url ?? 'nobody')
+  response.end(contexts.getStore()?.request?.url ?? 'nobody')
 })
 
 if (setting.first) {
@@ -88,7 +90,7 @@ const failing: Handler = (request, response, next) => {
   const elsewhere = (fn: () => void): void => {
     queue.push(fn)
   }
-  const trigger = (): unknown => kind?.trigger({ request, response, next, elsewhere, shared, guarded })
+  const trigger = (): unknown => kind?.trigger({ request, response, next, elsewhere, shared, guarded, peers })
   if (phase === 'before-headers') return trigger()
   if (phase === 'streaming') response.write('part')
   else response.end('done')

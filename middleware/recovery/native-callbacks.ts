@@ -1,0 +1,61 @@
+/**
+ * Callbacks that Node calls from native code of its own accord, where the context has been left by the time that an
+ * exception is heard of. What is relied on of Node's internals, on versions 20 to 26:
+ *
+ * - `dns.resolve*()` and `dns.reverse()`: a resolver keeps its channel in `_handle`, and each query of it gets a request
+ *   whose `oncomplete` is called.
+ * - 'exit' of a Worker is emitted by a method of its class whose name is a symbol, `kOnExit`.
+ */
+import dns from 'node:dns'
+import { Worker } from 'node:worker_threads'
+import { attempt } from '../shared/safe-call.js'
+import type { Patches } from '../shared/patches.js'
+
+type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
+
+/** What a query is given: `oncomplete` calls the callback. */
+interface QueryRequest {
+  oncomplete?: unknown
+}
+
+type Query = (this: unknown, request: QueryRequest, ...args: unknown[]) => unknown
+
+/**
+ * @param guard makes a callback, as it is given, one that runs as a part of the request that runs then
+ * @param callNoting calls a function, so that what it throws is known to be of the context that it was called in
+ */
+export function watchNativeCallbacks(
+  patches: Patches,
+  guard: (callback: AnyFunction) => AnyFunction,
+  callNoting: (fn: AnyFunction, self: unknown, args: unknown[]) => unknown,
+): void {
+  watchQueries(patches, guard)
+  const onExit = Object.getOwnPropertySymbols(Worker.prototype).find(({ description }) => description === 'kOnExit')
+  if (onExit === undefined) return
+  patches.replace(Worker.prototype as unknown as Record<symbol, AnyFunction>, onExit, (original) => {
+    return function exited(this: unknown, ...args: unknown[]): unknown {
+      return callNoting(original, this, args)
+    }
+  })
+}
+
+function watchQueries(patches: Patches, guard: (callback: AnyFunction) => AnyFunction): void {
+  const channel = channelPrototype()
+  if (channel === undefined) return
+  for (const name of Object.getOwnPropertyNames(channel).filter((own) => /^query[A-Z]|^getHostByAddr$/.test(own))) {
+    patches.replace(channel, name, (original) => {
+      return function query(this: unknown, request: QueryRequest, ...args: unknown[]): unknown {
+        const { oncomplete } = request
+        if (typeof oncomplete === 'function') request.oncomplete = guard(oncomplete as AnyFunction)
+        return Reflect.apply(original, this, [request, ...args])
+      }
+    })
+  }
+}
+
+/** The class that all resolvers share, those too whose functions have been taken out of `node:dns` already. */
+function channelPrototype(): Record<string, Query> | undefined {
+  const { _handle: handle } = new dns.Resolver() as { _handle?: unknown }
+  if (typeof handle !== 'object' || handle === null) return undefined
+  return attempt(() => Object.getPrototypeOf(handle) as Record<string, Query>, undefined)
+}

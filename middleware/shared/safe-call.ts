@@ -1,0 +1,30 @@
+/** Calls code that is not ours, and reads values that are not ours, where an exception would do harm. */
+import { inspect } from 'node:util'
+
+/** What a function returns, or `otherwise` where it throws. */
+export function attempt<Value, Otherwise>(call: () => Value, otherwise: Otherwise): Value | Otherwise {
+  try {
+    return call()
+  } catch {
+    return otherwise
+  }
+}
+
+/** A property of something thrown; undefined where its getter throws, or where it is a proxy that has been revoked. */
+export function propertyOf(value: object, name: string): unknown {
+  return attempt(() => Reflect.get(value, name) as unknown, undefined)
+}
+
+/** What has been thrown, as text for a log: whatever it is. */
+export function textOf(value: unknown): string {
+  const shown = attempt(() => inspect(value), undefined)
+  if (shown !== undefined) return shown
+  const message = typeof value === 'object' && value !== null ? propertyOf(value, 'message') : undefined
+  return typeof message === 'string' ? `Error: ${message}` : 'an error that cannot be shown'
+}
+
+/** Calls `failed` when what a function has returned is a promise, or looks like one, and is rejected. */
+export function onRejection(result: unknown, failed: (error: unknown) => void): void {
+  if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return
+  if (typeof propertyOf(result, 'then') === 'function') Promise.resolve(result).then(undefined, failed)
+}
