@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { FastCgiError } from '../server/errors.js'
+import { codeOf, explained } from './errors.js'
 
 /** Where local accounts stand, and the name of the same database for getent. */
 const DATABASES = {
@@ -40,9 +41,15 @@ function findId(lines: string, name: string): number | undefined {
 function readLocal(file: string): string {
   try {
     return readFileSync(file, 'utf8')
-  } catch {
+  } catch (error) {
+    refuseIfForbidden(error, file)
     return ''
   }
+}
+
+/** A name that may not be looked up is not one that does not exist. */
+function refuseIfForbidden(error: unknown, directory: string): void {
+  if (codeOf(error) === 'ERR_ACCESS_DENIED') throw explained(error, 'looking up owner and group by name', directory)
 }
 
 function askGetent(database: string, name: string): string {
@@ -50,7 +57,8 @@ function askGetent(database: string, name: string): string {
     return execFileSync('getent', ['--', database, name], {
       encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 5000,
     })
-  } catch {
+  } catch (error) {
+    refuseIfForbidden(error, '')
     return ''
   }
 }

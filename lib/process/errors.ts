@@ -29,9 +29,32 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EROFS: 'It is read-only: choose another directory.',
 }
 
+/**
+ * What lifts a refusal by Node's permission model (`node --permission`), such as `start node with --allow-net`;
+ * undefined where the error is none.
+ */
+function permissionRemedy(error: unknown, directory: string): string | undefined {
+  if (codeOf(error) !== 'ERR_ACCESS_DENIED' || typeof error !== 'object' || error === null) return undefined
+  const permission = 'permission' in error ? String(error.permission) : ''
+  if (permission === 'FileSystemRead') return `start node with --allow-fs-read=${directory}`
+  if (permission === 'FileSystemWrite') return `start node with --allow-fs-write=${directory}/*`
+  if (permission === 'ChildProcess') return 'start node with --allow-child-process'
+  return 'start node with --allow-net'
+}
+
+/** The permission model's refusals as this package's; other errors as they are. */
+export function explained(error: unknown, what: string, directory = ''): unknown {
+  const remedy = permissionRemedy(error, directory)
+  if (remedy === undefined) return error
+  return new FastCgiError('ERR_FCGI_PERMISSION', `${what}: Node's permission model forbids it; ${remedy}.`, { cause: error })
+}
+
 /** The file system refuses to put a socket into the directory. */
 export function unusableDirectory(directory: string, cause: unknown): FastCgiError {
   const code = codeOf(cause) ?? String(cause)
-  const remedy = REMEDIES[code] ?? 'Let the user that this process runs as own the directory, or choose another one.'
+  const flag = permissionRemedy(cause, directory)
+  const remedy = flag !== undefined
+    ? `Node's permission model forbids it: ${flag}.`
+    : REMEDIES[code] ?? 'Let the user that this process runs as own the directory, or choose another one.'
   return new FastCgiError('ERR_FCGI_SOCKET_DIRECTORY', `option socket: no file can be put into ${directory} (${code}). ${remedy}`, { cause })
 }

@@ -1,9 +1,10 @@
 /** Lets a server listen where the options say: a socket file, TCP, or an inherited descriptor. */
 import { once } from 'node:events'
 import type { Server } from 'node:net'
+import { dirname } from 'node:path'
 import { FastCgiError } from '../server/errors.js'
 import { isClusterWorker, listenOnSharedSocketFile } from './cluster-socket.js'
-import { codeOf } from './errors.js'
+import { codeOf, explained } from './errors.js'
 import { findInherited } from './inherited.js'
 import type { Place } from './options.js'
 import { listenOnSocketFile, type SocketFileOptions } from './socket-file.js'
@@ -25,6 +26,14 @@ const taken = new Set<number>()
 
 /** @throws FastCgiError or a system error such as EADDRINUSE; then the server does not listen */
 export async function listenAt(server: Server, place: Place): Promise<Listening> {
+  try {
+    return await listenInPlace(server, place)
+  } catch (error) {
+    throw explained(error, `listening (option ${place.kind === 'tcp' ? 'port' : 'socket'})`, place.kind === 'socket' ? dirname(place.path) : '')
+  }
+}
+
+async function listenInPlace(server: Server, place: Place): Promise<Listening> {
   switch (place.kind) {
     case 'socket':
       return listenOnFile(server, place)

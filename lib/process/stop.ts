@@ -26,8 +26,8 @@ const QUIET_TURNS = 3
 const MOST_TURNS = 2000
 /** How long web servers have to close idle kept connections, in ms, while clients may be waiting for the next process. */
 const BRIEF_LINGER = 100
-/** The same where the next process serves already. HAProxy looks after its idle connections each 5 seconds. */
-const LONG_LINGER = 6000
+/** The same where the next process serves already, as a share of the stop's time. */
+const LONG_LINGER = 0.8
 /** How long a connection may take from being accepted to its first byte before a stop takes it for idle, in ms. */
 const FIRST_BYTE_TIMEOUT = 500
 /** How often to look whether the first byte is there, in ms: sockets tell of it to their reader only. */
@@ -60,7 +60,7 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
     await allSpoke(connections.open, Math.min(FIRST_BYTE_TIMEOUT, timeout))
     // What kept connections have sent by now gets read: a turn ends right after the event loop's poll.
     await turn()
-    server.drain(succeeded ? LONG_LINGER : BRIEF_LINGER)
+    server.drain(succeeded ? timeout * LONG_LINGER : BRIEF_LINGER)
     await turn()
     // http-terminator destroys whatever is idle, also what the web server is just about to use or to close.
     await connections.allClosed(succeeded ? timeout : BRIEF_LINGER)

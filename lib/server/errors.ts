@@ -35,6 +35,7 @@ export const ERROR_CODES = {
   ERR_FCGI_SOCKET_DIRECTORY: 'a directory in which no socket file can be made',
   ERR_FCGI_SOCKET_FILE: 'a file that is no socket where the socket is to be',
   ERR_FCGI_SOCKET_OWNER: 'an owner or group that the socket file cannot have',
+  ERR_FCGI_PERMISSION: 'what the permission model of Node.js does not allow',
   ERR_FCGI_UNSUPPORTED_NODE: 'a Node.js whose internals are not as this package needs them',
 } as const
 

@@ -11,11 +11,14 @@
 /** How long after an answer the web server is asked once more, in milliseconds: HAProxy listens when it is idle. */
 const ASK_AGAIN = 2
 /**
- * How long a connection has to be idle until it is closed where asking does not help, in milliseconds. Apache keeps
- * its connections whatever it is told, but uses the latest ones first: one that was idle for so long is hardly ever
- * taken up again at this very moment. Under load none may be idle for so long, so less and less is asked for.
+ * How long a connection has to be idle until it is closed where asking does not help, in milliseconds, and how many
+ * times longer than it was idle before. Apache keeps its connections whatever it is told, but uses the latest ones
+ * first: one that is idle for unusually long is hardly ever taken up again at this very moment.
  */
 const UNASKED_IDLE = 200
+const UNASKED_FACTOR = 4
+/** Under load none may be idle for so long: after this share of the time less and less is asked for. */
+const HURRY = 0.6
 const LEAST_UNASKED_IDLE = 20
 
 /** What is left in the end. */
@@ -38,6 +41,9 @@ export class Goodbye {
   readonly #asks: boolean
   readonly #linger: number
   readonly #begin = performance.now()
+  #idleSince = this.#begin
+  /** The longest time between two answers. */
+  #longestIdle = 0
   #timer: NodeJS.Timeout | undefined
 
   /**
@@ -58,6 +64,9 @@ export class Goodbye {
 
   /** The last open request is answered; the record went with the answer. */
   onAnswered(): void {
+    const now = performance.now()
+    this.#longestIdle = Math.max(this.#longestIdle, now - this.#idleSince)
+    this.#idleSince = now
     if (!this.#asks) {
       this.#closeLater()
       return
@@ -85,8 +94,10 @@ export class Goodbye {
   }
 
   #unaskedIdle(): number {
-    const left = 1 - (performance.now() - this.#begin) / this.#linger
-    return Math.min(this.#linger, Math.max(LEAST_UNASKED_IDLE, UNASKED_IDLE * left))
+    const past = (performance.now() - this.#begin) / this.#linger
+    const unusual = Math.min(Math.max(UNASKED_IDLE, this.#longestIdle * UNASKED_FACTOR), this.#linger / UNASKED_FACTOR)
+    const patience = past < HURRY ? 1 : Math.max(0, 1 - past) / (1 - HURRY)
+    return Math.min(this.#linger, Math.max(LEAST_UNASKED_IDLE, unusual * patience))
   }
 
   /** One time at once: each answer begins it anew, and while a request is open nothing is due. */

@@ -1,7 +1,7 @@
 /** The self-test of what is used of Node's internals: it holds on this Node, and names what a future one lacks. */
 import { describe, expect, it } from '@jest/globals'
 import { IncomingMessage, ServerResponse } from 'node:http'
-import { checkInternals, LazyEventEmitter, type InternalRequest, type InternalResponse } from '../../lib/http/internals.js'
+import { checkInternals, checkRuntime, LazyEventEmitter, type InternalRequest, type InternalResponse } from '../../lib/http/internals.js'
 import { createResponderConstructors } from '../../lib/http/prototypes.js'
 
 const { Request, Response } = createResponderConstructors(undefined)
@@ -57,4 +57,15 @@ it('objects are Node’s own', () => {
   const request = new Request(new LazyEventEmitter() as never)
   expect(request).toBeInstanceOf(IncomingMessage)
   expect(new Response(request)).toBeInstanceOf(ServerResponse)
+})
+
+describe('the runtime', () => {
+  it('is Node, and Bun is told at once what to do', () => {
+    expect(() => {
+      checkRuntime()
+    }).not.toThrow()
+    expect(() => {
+      checkRuntime({ node: '24.3.0', bun: '1.4.5' })
+    }).toThrow(expect.objectContaining({ code: 'ERR_FCGI_UNSUPPORTED_NODE', message: expect.stringMatching(/^Bun 1\.4\.5 .*Run the app with node\.$/) }))
+  })
 })
