@@ -156,6 +156,24 @@ forEachServer('an exchange through', ({ trait, site }) => {
     expect(second.headers.etag).toBe(etag)
   })
 
+  it('answers a conditional request with 304 where the server compresses, too', async () => {
+    const first = await ask(site().origin, { path: '/etag', headers: [['Accept-Encoding', 'gzip']] })
+    expect(first).toMatchObject({ status: 200, complete: true })
+    const again = await ask(site().origin, {
+      path: '/etag',
+      headers: [['Accept-Encoding', 'gzip'], ['If-None-Match', String(first.headers.etag)]],
+    })
+    expect(again).toMatchObject({ status: 304, complete: true })
+  })
+
+  it('carries URLs with whatever may stand in them', async () => {
+    const names = ['a%20b', 'x%2Fy', 'x%3Fy', 'x%25y', '%E2%82%AC', '!$&\'()*+,;=:@', '.hidden', 'a..b', 'n'.repeat(1000)]
+    for (const name of names) {
+      const answer = await ask(site().origin, `/echo/${name}?${name}`)
+      expect({ status: answer.status, url: echoOf(answer).url }).toEqual({ status: 200, url: `/echo/${name}?${name}` })
+    }
+  })
+
   it('keeps requests apart that run at the same time', async () => {
     const numbers = Array.from({ length: 40 }, (_, index) => String(index))
     const answers = await Promise.all(

@@ -6,78 +6,58 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { createServer } from 'express-responder'
 import { createApp } from './support/app.js'
 import { runToEnd } from './support/child.js'
-import { Exchange, ask } from './support/client.js'
+import { Exchange, ask, begin } from './support/client.js'
 import { EventHub } from './support/events.js'
 import { describeIfInstalled } from './support/installed.js'
 import { echoOf } from './support/json.js'
 import { findProgram } from './support/programs.js'
 import { authorizers } from './support/servers.js'
-import type { ServerKey } from './support/servers.js'
 import { apache } from './support/servers/apache.js'
 import { haproxy } from './support/servers/haproxy.js'
 import { startSite } from './support/site.js'
 import type { Site } from './support/site.js'
-import { forEachServer, newId } from './support/suite.js'
+import { withLocations } from './support/variations.js'
+import { describeSite, forEachServer, newId } from './support/suite.js'
 import { createWorkspace } from './support/workspace.js'
 import { AUTHORIZATION, USER, authorization } from './support/user.js'
 
 const WRONG_PASSWORD = authorization(USER.name, 'wrong')
 
-/** Those whose example has a password before /admin/. */
-const WITH_PASSWORD: readonly ServerKey[] = ['nginx', 'apache', 'modFcgid', 'cgiFcgi', 'lighttpd', 'caddy', 'haproxy']
+describeSite(withLocations, 'an upload through nginx, with nginx/locations.conf', (site) => {
+  it('reaches the app while it arrives', async () => {
+    const id = newId()
+    const exchange = begin(site().origin, { method: 'POST', path: `/uploads/arrival?id=${id}`, chunked: true })
+    exchange.request.write('first')
+    expect((await site().events.wait(id, 'body')).detail).toEqual({ first: 'first' })
+    exchange.request.end(' last')
+    expect((await exchange.answer).body.toString()).toBe('first last')
+  })
+})
 
-forEachServer(
-  'a password asked by',
-  ({ site }) => {
-    it('keeps strangers out, before the app hears of them', async () => {
-      const answer = await ask(site().origin, '/admin/echo')
-      expect(answer.status).toBe(401)
-      expect(answer.headers['www-authenticate']).toMatch(/^basic realm/i)
-      const wrong = await ask(site().origin, { path: '/admin/echo', headers: [['Authorization', WRONG_PASSWORD]] })
-      expect(wrong.status).toBe(401)
-    })
+describeSite(withLocations, 'X-Accel-Redirect through nginx, with nginx/locations.conf', (site) => {
+  it('sends the file that the app releases', async () => {
+    await writeFile(join(site().workspace.srv, 'protected/report.txt'), 'the report\n')
+    const answer = await ask(site().origin, '/send-file?path=/protected/report.txt')
+    expect(answer).toMatchObject({ status: 200, complete: true })
+    expect(answer.body.toString()).toBe('the report\n')
+    expect(answer.headers['content-length']).toBe('11')
+    expect(answer.headers['x-accel-redirect']).toBeUndefined()
+  })
 
-    it('lets the app know who came: REMOTE_USER in params(req)', async () => {
-      const answer = await ask(site().origin, { path: '/admin/echo', headers: [['Authorization', AUTHORIZATION]] })
-      expect(echoOf(answer).params['REMOTE_USER']).toBe(USER.name)
+  it('sends parts of it to who asks for them', async () => {
+    await writeFile(join(site().workspace.srv, 'protected/report.txt'), 'the report\n')
+    const answer = await ask(site().origin, {
+      path: '/send-file?path=/protected/report.txt',
+      headers: [['Range', 'bytes=4-9']],
     })
+    expect({ status: answer.status, body: answer.body.toString() }).toEqual({ status: 206, body: 'report' })
+  })
 
-    it('is asked nowhere else', async () => {
-      const answer = await ask(site().origin, '/echo')
-      expect(echoOf(answer).params['REMOTE_USER'] ?? '').toBe('')
-    })
-  },
-  { only: WITH_PASSWORD },
-)
-
-forEachServer(
-  'X-Accel-Redirect through',
-  ({ site }) => {
-    it('sends the file that the app releases', async () => {
-      await writeFile(join(site().workspace.srv, 'protected/report.txt'), 'the report\n')
-      const answer = await ask(site().origin, '/send-file?path=/protected/report.txt')
-      expect(answer).toMatchObject({ status: 200, complete: true })
-      expect(answer.body.toString()).toBe('the report\n')
-      expect(answer.headers['content-length']).toBe('11')
-      expect(answer.headers['x-accel-redirect']).toBeUndefined()
-    })
-
-    it('sends parts of it to who asks for them', async () => {
-      await writeFile(join(site().workspace.srv, 'protected/report.txt'), 'the report\n')
-      const answer = await ask(site().origin, {
-        path: '/send-file?path=/protected/report.txt',
-        headers: [['Range', 'bytes=4-9']],
-      })
-      expect({ status: answer.status, body: answer.body.toString() }).toEqual({ status: 206, body: 'report' })
-    })
-
-    it('gives nobody the file who asks for it directly', async () => {
-      await writeFile(join(site().workspace.srv, 'protected/report.txt'), 'the report\n')
-      expect((await ask(site().origin, '/protected/report.txt')).status).toBe(404)
-    })
-  },
-  { only: ['nginx'] },
-)
+  it('gives nobody the file who asks for it directly', async () => {
+    await writeFile(join(site().workspace.srv, 'protected/report.txt'), 'the report\n')
+    expect((await ask(site().origin, '/protected/report.txt')).status).toBe(404)
+  })
+})
 
 forEachServer(
   'fastcgi_cache of',
@@ -106,6 +86,21 @@ forEachServer(
       const answer = await ask(site().origin, { path: `/cacheable?id=${id}`, headers: [['Authorization', AUTHORIZATION]] })
       expect(answer.headers['x-cache-status']).toBe('BYPASS')
       expect(site().events.count(id, 'called')).toBe(2)
+    })
+
+    it.each(['connect.sid', 'session'])('asks the app again for who has a session: the cookie %s', async (cookie) => {
+      const id = newId()
+      await ask(site().origin, `/cacheable?id=${id}`)
+      const answer = await ask(site().origin, { path: `/cacheable?id=${id}`, headers: [['Cookie', `a=1; ${cookie}=abc`]] })
+      expect(answer.headers['x-cache-status']).toBe('BYPASS')
+      expect(site().events.count(id, 'called')).toBe(2)
+    })
+
+    it('lets nobody wait for another where nothing may be cached', async () => {
+      const id = newId()
+      const exchanges = Array.from({ length: 2 }, () => new Exchange(site().origin, { path: `/sse?id=${id}` }))
+      await Promise.all(exchanges.map((exchange) => exchange.received('data: one')))
+      for (const exchange of exchanges) exchange.abort()
     })
 
     it('stores nothing that the app does not allow', async () => {

@@ -4,6 +4,7 @@ import { pattern } from '../support/app.js'
 import { ask } from '../support/client.js'
 import { echoOf } from '../support/json.js'
 import { forEachServer } from '../support/suite.js'
+import { authorization } from '../support/user.js'
 
 const SMALL = 1_000
 const LARGE = 256 * 1024
@@ -109,6 +110,12 @@ forEachServer('requests through', ({ trait, site }) => {
       const answer = await ask(site().origin, { path: '/echo', headers: [['Authorization', authorization]] })
       expect(echoOf(answer).headers['authorization']).toBe(authorization)
     }
+  })
+
+  it('16. Authorization: says nothing of REMOTE_USER where nobody has checked the password', async () => {
+    const headers: [string, string][] = [['Authorization', authorization('mallory', 'guess')], ['Remote-User', 'mallory']]
+    const answer = await ask(site().origin, { path: '/echo', headers })
+    expect(echoOf(answer).params['REMOTE_USER'] ?? '').toBe('')
   })
 
   it.each([

@@ -25,9 +25,15 @@ export function pattern(size: number): Buffer {
 
 /** The body of the event that /stream sends before it waits. */
 export const FIRST_PART = 'first part\n'
+export const SECOND_PART = 'second part\n'
 export const LAST_PART = 'last part\n'
 /** What is gzipped by /gzip. */
 export const GZIP_TEXT = 'compressed by the app '.repeat(100)
+
+/** What lets /stream and /sse write the last of three pieces; the id itself lets them write the second. */
+export function lastOf(id: string): string {
+  return `${id}-last`
+}
 
 /** The app, telling `events` what happens to its requests. */
 export function createApp(events: AppEvents): Express {
@@ -89,6 +95,8 @@ async function describe(req: Request, res: Response): Promise<void> {
     hostname: req.hostname,
     host: req.host,
     params: params(req),
+    pid: process.pid,
+    environment: { NODE_ENV: process.env['NODE_ENV'], PATH: process.env['PATH'] },
     environmentProxy: process.env['HTTP_PROXY'] ?? null,
     length: body.length,
     sha256: sha256(body),
@@ -169,6 +177,10 @@ function addHeads(routes: Router): void {
   routes.get('/gzip', (_req, res) => {
     res.set({ 'content-encoding': 'gzip', vary: 'accept-encoding' }).type('text/plain').send(gzipSync(GZIP_TEXT))
   })
+  // What a compressing web server finds worth its while, with the ETag that Express makes.
+  routes.get('/etag', (_req, res) => {
+    res.type('text/plain').send(GZIP_TEXT)
+  })
   routes.get('/reason', (_req, res) => {
     res.writeHead(418, 'Short And Stout', { 'content-type': 'text/plain' }).end('teapot\n')
   })
@@ -228,6 +240,8 @@ function addStreams(routes: Router, events: AppEvents): void {
     events.report({ id: idOf(req), event: 'called' })
     res.type('text/plain').write(FIRST_PART)
     await events.released(idOf(req))
+    res.write(SECOND_PART)
+    await events.released(lastOf(idOf(req)))
     res.end(LAST_PART)
   })
   routes.get('/flush', async (req, res) => {
@@ -239,7 +253,9 @@ function addStreams(routes: Router, events: AppEvents): void {
     res.type('text/event-stream').set('cache-control', 'no-cache')
     res.write('data: one\n\n')
     await events.released(idOf(req))
-    res.end('data: two\n\n')
+    res.write('data: two\n\n')
+    await events.released(lastOf(idOf(req)))
+    res.end('data: three\n\n')
   })
   // Never ends of its own accord; writes nothing (`silent`) or without pause.
   routes.get('/endless', async (req, res) => {

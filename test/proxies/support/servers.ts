@@ -1,6 +1,7 @@
 /** Every web server that the tests know, each with the configuration that an operator would start from. */
 import { apache } from './servers/apache.js'
 import { caddy } from './servers/caddy.js'
+import { h2o } from './servers/h2o.js'
 import { haproxy } from './servers/haproxy.js'
 import { lighttpd } from './servers/lighttpd.js'
 import { nginx } from './servers/nginx.js'
@@ -29,10 +30,11 @@ export const servers = {
     files: { 'cgi-fcgi/app.cgi': 'srv/app.cgi' },
   }),
   lighttpd: lighttpd('lighttpd', 'lighttpd/app.conf'),
-  lighttpdSpawn: lighttpd('lighttpd starting the app', 'lighttpd/spawn.conf', true),
+  lighttpdSpawn: lighttpd('lighttpd starting the app', 'lighttpd/spawn.conf', { startsApp: true }),
   caddy: caddy('Caddy', 'caddy/Caddyfile'),
   haproxy: haproxy('HAProxy', 'haproxy/haproxy.cfg'),
   haproxyMultiplexed: haproxy('HAProxy, multiplexed', 'haproxy/multiplexed.cfg'),
+  h2o: h2o('h2o', 'h2o/h2o.conf'),
   spawnFcgi: spawnFcgi('spawn-fcgi', 'spawn-fcgi/start.sh', nginx('nginx', 'nginx/minimal.conf')),
 } satisfies Record<string, WebServer>
 

@@ -27,6 +27,21 @@ export interface SuiteOptions {
   app?: ServerOptions
 }
 
+/** A `describe` with a running site: `server` and the app, started before its tests and stopped after them. */
+export function describeSite(server: WebServer, title: string, body: (site: () => Site) => void, options: ServerOptions = {}): void {
+  describeIfInstalled(server, `${title} (examples/${server.example})`, () => {
+    let running: Site | undefined
+    beforeAll(async () => {
+      running = await startSite(server, options)
+    }, STARTING_LIMIT_MS)
+    afterAll(() => running?.stop(), STARTING_LIMIT_MS)
+    body(() => {
+      if (running === undefined) throw new Error('the site is only there inside tests')
+      return running
+    })
+  })
+}
+
 /** Every server whose app runs in the test's own process, where its options and events are at hand. */
 export const IN_PROCESS: readonly ServerKey[] = (Object.keys(servers) as ServerKey[]).filter((key) => !servers[key].startsApp)
 
@@ -34,22 +49,9 @@ export const IN_PROCESS: readonly ServerKey[] = (Object.keys(servers) as ServerK
 export function forEachServer(title: string, body: (subject: Subject) => void, options: SuiteOptions = {}): void {
   for (const key of options.only ?? (Object.keys(servers) as ServerKey[])) {
     const server: WebServer = servers[key]
-    describeIfInstalled(server, `${title} ${server.name} (examples/${server.example})`, () => {
-      let running: Site | undefined
-      beforeAll(async () => {
-        running = await startSite(server, options.app)
-      }, STARTING_LIMIT_MS)
-      afterAll(() => running?.stop(), STARTING_LIMIT_MS)
-      body({
-        key,
-        server,
-        trait: traits[key],
-        site: () => {
-          if (running === undefined) throw new Error('the site is only there inside tests')
-          return running
-        },
-      })
-    })
+    describeSite(server, `${title} ${server.name}`, (site) => {
+      body({ key, server, trait: traits[key], site })
+    }, options.app)
   }
 }
 

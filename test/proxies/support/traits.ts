@@ -11,7 +11,7 @@ export interface Traits {
   refusesChunkedMegabyte?: number
   /** When the app hears of a request with a body (below /uploads/), and in what portions it gets the body. */
   uploads: 'as they come' | 'in large portions' | 'after a large portion' | 'whole'
-  /** Whether the client has parts of a response before it is whole (below /events/). */
+  /** Whether the client has parts of any response before it is whole. Event streams it always has, as they are written. */
   streamsResponses: boolean
   /** Whether the app's Content-Length reaches the client. */
   contentLength: 'kept' | 'dropped'
@@ -24,7 +24,7 @@ export interface Traits {
   /** A header of so many octets does not; undefined where there is no such limit in reach. */
   headTooLarge?: number
   /** What stands between two Cookie headers of one request. */
-  cookieSeparator: '; ' | ', '
+  cookieSeparator: '; ' | ', ' | ';'
   /** Headers with underscores are dropped by the server, or both reach the app, which refuses the ambiguous. */
   underscores: 'dropped' | 'refused'
   /** The url that the app sees, of the one that was sent; undefined where the server answers 404 itself. */
@@ -63,17 +63,11 @@ const COMMON: Traits = {
   serverPort: 'listener',
 }
 
-/** AllowEncodedSlashes is off, so Apache answers 404 itself. */
-function encodedSlashRefused(sent: string): string | undefined {
-  return /%2f/i.test(sent) ? undefined : sent
-}
-
 const NGINX: Traits = { ...COMMON, headTooLarge: 40_000 }
 
 const NGINX_MINIMAL: Traits = {
   ...NGINX,
   keepsConnections: false,
-  streamsResponses: false,
   // fastcgi_buffer_size is 4k by default.
   headLimit: 3_500,
   headTooLarge: 6_000,
@@ -95,6 +89,14 @@ const APACHE: Traits = {
   headTooLarge: 12_000,
 }
 
+// Reads the whole body first, and one process serves one request at a time.
+const MOD_FCGID: Traits = {
+  ...APACHE,
+  chunkedUploads: 'counted',
+  uploads: 'whole',
+  truncated: 'hidden without length',
+}
+
 const LIGHTTPD: Traits = {
   ...COMMON,
   absoluteHost: 'refused',
@@ -109,8 +111,8 @@ const LIGHTTPD: Traits = {
 const HAPROXY: Traits = {
   ...COMMON,
   absoluteHost: 'refused',
-  // tune.bufsize is 16384, and a part of it is kept free.
-  headTooLarge: 20_000,
+  // tune.bufsize is 32768 in the example.
+  headTooLarge: 40_000,
   // Version 2.6 sends no ABORT_REQUEST; it closes the connection once the app writes more.
   aborts: 'when it writes',
   // It waits until its buffer is full or the body is whole.
@@ -119,21 +121,34 @@ const HAPROXY: Traits = {
   refusesChunkedMegabyte: 400,
 }
 
+const H2O: Traits = {
+  ...COMMON,
+  // It believes the Host header.
+  absoluteHost: 'evil.example.net',
+  // It joins them as HTTP/2 does, without the space.
+  cookieSeparator: ';',
+  underscores: 'refused',
+  // An error in reading is an end to it; only a length shows what is missing.
+  truncated: 'hidden without length',
+  // It looks at the client only when it has something to write.
+  aborts: 'when it writes',
+  // Kept connections are what it aborts with.
+  keepsConnections: false,
+}
+
 export const traits: Readonly<Record<ServerKey, Traits>> = {
-  nginx: { ...NGINX, uploads: 'as they come', chunkedUploads: 'chunked' },
+  nginx: NGINX,
   nginxMinimal: NGINX_MINIMAL,
   nginxStreaming: { ...NGINX, uploads: 'as they come', chunkedUploads: 'chunked' },
   nginxCache: {
     ...NGINX,
-    streamsResponses: false,
     // The response may be of use for the cache, so nginx waits for its head at least.
     aborts: 'when it writes',
   },
   apache: APACHE,
-  // ap_trust_cgilike_cl and flushpackets are not set.
-  apacheMinimal: { ...APACHE, contentLength: 'dropped', keepsConnections: false, streamsResponses: false, url: encodedSlashRefused },
-  // Reads the whole body first, and one process serves one request at a time.
-  modFcgid: { ...APACHE, chunkedUploads: 'counted', uploads: 'whole', truncated: 'hidden without length' },
+  // ap_trust_cgilike_cl is not set.
+  apacheMinimal: { ...APACHE, contentLength: 'dropped', keepsConnections: false },
+  modFcgid: MOD_FCGID,
   // Reads as much of its input as CONTENT_LENGTH says, which is nothing where there is none.
   cgiFcgi: {
     ...APACHE,
@@ -142,6 +157,8 @@ export const traits: Readonly<Record<ServerKey, Traits>> = {
     keepsConnections: false,
     // CGI has no way to say that a response broke off, and Apache counts what came where it came at once.
     truncated: 'hidden',
+    // mod_deflate, which looks at text, waits for the end of what a CGI program writes.
+    streamsResponses: false,
     // The program ends with the response, and Apache gives up because it cannot hand it the rest of the body.
     earlyAnswers: 'lost',
   },
@@ -168,5 +185,6 @@ export const traits: Readonly<Record<ServerKey, Traits>> = {
   haproxy: HAPROXY,
   // It cannot close a connection that others share, neither to tell the app nor to be told by it.
   haproxyMultiplexed: { ...HAPROXY, multiplexes: true, truncated: 'hidden without length', aborts: 'never' },
+  h2o: H2O,
   spawnFcgi: NGINX_MINIMAL,
 }

@@ -6,6 +6,8 @@
  * - `/run/app`              where the socket app.sock is
  * - `/srv/app`              the program app.js, the folders public and protected, the passwords in users
  * - `/var/cache/nginx/app`  nginx's cache
+ * - `/home/alice/app`       the same directory, as a customer of a shared host has it
+ * - `/home/alice`           that customer's home
  * - `/usr/bin/node`         the Node.js that runs the test
  * - `127.0.0.1:9000`        where an app listens on TCP
  * - `8080`                  the web server's port, on 127.0.0.1
@@ -21,7 +23,7 @@ import { USER } from './user.js'
 /** The root of the package: this file is compiled to dist/test/proxies/support. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 
-const NAMES = /\/run\/app|\/srv\/app|\/var\/cache\/nginx\/app|\/usr\/bin\/node|127\.0\.0\.1:9000|8080/g
+const NAMES = /\/run\/app|\/srv\/app|\/home\/alice\/app(?=[\s/])|\/home\/alice|\/var\/cache\/nginx\/app|\/usr\/bin\/node|127\.0\.0\.1:9000|8080/g
 
 /** The directories and files of one site under test. */
 export interface Workspace {
@@ -30,6 +32,8 @@ export interface Workspace {
   readonly run: string
   /** Stands for /srv/app. */
   readonly srv: string
+  /** Stands for /home/alice. */
+  readonly home: string
   /** Path of the app's socket. */
   readonly socket: string
   /** Port for an app that listens on TCP. */
@@ -53,11 +57,12 @@ export async function createWorkspace(): Promise<Workspace> {
   const run = join(directory, 'run')
   const srv = join(directory, 'srv')
   const cache = join(directory, 'cache')
-  for (const path of [run, srv, cache, join(srv, 'public'), join(srv, 'public/private'), join(srv, 'protected')]) {
+  const home = join(directory, 'home')
+  for (const path of [run, srv, cache, home, join(home, 'public_html'), join(srv, 'public'), join(srv, 'public/private'), join(srv, 'protected')]) {
     await mkdir(path)
   }
   // Apache started by root works as www-data; the mask of whoever runs the tests may be strict.
-  for (const path of [directory, srv, join(srv, 'public'), join(srv, 'public/private'), join(srv, 'protected')]) {
+  for (const path of [directory, srv, home, join(home, 'public_html'), join(srv, 'public'), join(srv, 'public/private'), join(srv, 'protected')]) {
     await chmod(path, 0o755)
   }
   for (const path of [run, cache]) await chmod(path, 0o777)
@@ -66,6 +71,8 @@ export async function createWorkspace(): Promise<Workspace> {
     ['/run/app', run],
     ['/srv/app', srv],
     ['/var/cache/nginx/app', cache],
+    ['/home/alice/app', srv],
+    ['/home/alice', home],
     ['/usr/bin/node', process.execPath],
     ['127.0.0.1:9000', `127.0.0.1:${String(appPort)}`],
   ])
@@ -73,6 +80,7 @@ export async function createWorkspace(): Promise<Workspace> {
     directory,
     run,
     srv,
+    home,
     socket: join(run, 'app.sock'),
     appPort,
     adapt: (text, port) => text.replaceAll(NAMES, (name) => replacements.get(name) ?? String(port)),

@@ -9,6 +9,7 @@ const MODULES = '/usr/lib/apache2/modules'
 /** Loaded in every frame: Debian's defaults, as far as a site can tell, and headers. */
 const BASE_MODULES = [
   'mpm_event', 'authn_core', 'authn_file', 'authz_core', 'authz_user', 'auth_basic', 'alias', 'dir', 'env', 'headers',
+  'deflate', 'filter', 'mime', 'setenvif',
 ]
 
 interface ApacheOptions {
@@ -20,15 +21,20 @@ interface ApacheOptions {
   appOn?: WebServer['appOn']
   /** Files that the site needs besides, as paths below examples/ and where they are to be. */
   files?: Readonly<Record<string, string>>
+  /** The site's text, where the example is no site but one of the `files`. */
+  site?: (port: number) => string
 }
 
 /** Apache with a site file, and the modules that its first lines tell the operator to enable. */
 export function apache(options: ApacheOptions & Variation): WebServer {
   const { name, example, modules, startsApp = false, appOn = 'socket', files = {}, edit, encrypted = false } = options
+  const { site: text } = options
   const installed = PROGRAM !== undefined && modules.every((module) => isReadable(modulePath(module)))
   return webServer({ name, example, package: options.package ?? 'apache2', installed, startsApp, appOn, encrypted }, async (workspace, port) => {
     for (const [source, target] of Object.entries(files)) await workspace.install(source, port, target)
-    const site = await workspace.install(example, port, 'site.conf', edit)
+    const site = text === undefined
+      ? await workspace.install(example, port, 'site.conf', edit)
+      : await workspace.write('site.conf', workspace.adapt(text(port), port))
     const file = await workspace.write('apache.conf', frame(workspace.directory, site, modules))
     return { program: PROGRAM ?? 'apache2', args: ['-D', 'FOREGROUND', '-f', file] }
   })
@@ -46,6 +52,8 @@ PidFile ${directory}/apache.pid
 ErrorLog "|/bin/cat"
 LogLevel warn
 ServerName localhost
+TypesConfig /etc/mime.types
+AddOutputFilterByType DEFLATE text/html text/plain text/xml text/css application/javascript application/json
 User www-data
 Group www-data
 StartServers 1
@@ -65,7 +73,14 @@ ${load.join('\n')}
   AllowOverride None
   Require all denied
 </Directory>
+<FilesMatch "^\\.ht">
+  Require all denied
+</FilesMatch>
 <Directory ${directory}/srv/public>
+  Require all granted
+</Directory>
+<Directory ${directory}/home/public_html>
+  AllowOverride All
   Require all granted
 </Directory>
 Include ${site}

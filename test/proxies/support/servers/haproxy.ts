@@ -18,9 +18,11 @@ defaults
   timeout server 50000
 `
 
+type HaproxyOptions = Variation & { appOn?: WebServer['appOn'] }
+
 /** HAProxy with the sections in examples/haproxy. */
-export function haproxy(name: string, example: string, { edit, encrypted = false }: Variation = {}): WebServer {
-  return webServer({ name, example, package: 'haproxy', installed: PROGRAM !== undefined, encrypted }, async (workspace, port) => {
+export function haproxy(name: string, example: string, { edit, encrypted = false, appOn = 'socket' }: HaproxyOptions = {}): WebServer {
+  return webServer({ name, example, package: 'haproxy', installed: PROGRAM !== undefined, encrypted, appOn }, async (workspace, port) => {
     const frame = await workspace.write('frame.cfg', FRAME)
     const site = await workspace.install(example, port, 'site.cfg', edit)
     return { program: PROGRAM ?? 'haproxy', args: ['-db', '-f', frame, '-f', site] }

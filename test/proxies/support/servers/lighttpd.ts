@@ -1,15 +1,17 @@
 /** lighttpd: the frame that Debian's lighttpd.conf is around a site, with everything below the workspace. */
 import { findProgram } from '../programs.js'
 import { webServer } from '../web-server.js'
-import type { WebServer } from '../web-server.js'
+import type { Variation, WebServer } from '../web-server.js'
 
 const PROGRAM = findProgram('lighttpd')
 
+type LighttpdOptions = Pick<Variation, 'edit'> & { startsApp?: boolean }
+
 /** lighttpd with one of the files in examples/lighttpd. */
-export function lighttpd(name: string, example: string, startsApp = false): WebServer {
+export function lighttpd(name: string, example: string, { startsApp = false, edit }: LighttpdOptions = {}): WebServer {
   const installed = PROGRAM !== undefined
   return webServer({ name, example, package: 'lighttpd', installed, startsApp }, async (workspace, port) => {
-    const site = await workspace.install(example, port, 'site.conf')
+    const site = await workspace.install(example, port, 'site.conf', edit)
     const file = await workspace.write('lighttpd.conf', frame(workspace.directory, port, site))
     return { program: PROGRAM ?? 'lighttpd', args: ['-D', '-f', file] }
   })

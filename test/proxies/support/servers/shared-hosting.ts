@@ -1,0 +1,40 @@
+/** An Apache whose owner lets customers run programs with mod_fcgid: they have a home, and no say in its configuration. */
+import { apache } from './apache.js'
+import type { WebServer } from '../web-server.js'
+
+/**
+ * The site of a customer, with the files in examples/shared-hosting.
+ *
+ * @param settings what the owner has set besides mod_fcgid's defaults.
+ */
+export function sharedHosting(settings = GENEROUS): WebServer {
+  return apache({
+    name: 'mod_fcgid on shared hosting',
+    example: 'shared-hosting/.htaccess',
+    package: 'libapache2-mod-fcgid',
+    modules: ['fcgid', 'rewrite'],
+    startsApp: true,
+    site: (port) => host(port, settings),
+    files: {
+      'shared-hosting/.htaccess': 'home/public_html/.htaccess',
+      'shared-hosting/app.fcgi': 'home/public_html/app.fcgi',
+    },
+  })
+}
+
+/** What the owner of a host sets who wants customers to have uploads and event streams. */
+const GENEROUS = `
+  FcgidMaxRequestLen 16777216
+  FcgidOutputBufferSize 0
+  AllowEncodedSlashes NoDecode
+`
+
+function host(port: number, settings: string): string {
+  return `Listen 127.0.0.1:${String(port)}
+<VirtualHost 127.0.0.1:${String(port)}>
+  ServerName app.example.com
+  DocumentRoot /home/alice/public_html
+  ${settings}
+</VirtualHost>
+`
+}
