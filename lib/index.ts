@@ -1,4 +1,6 @@
 /** The public face of express-responder, nothing else. */
+import './node-version.js'
+
 export { createServer, FastCgiServer } from './server/server.js'
 export type { Limits, ServerConfiguration, ServerOptions, Timeouts } from './server/options.js'
 export { FastCgiError, type ErrorCode } from './server/errors.js'

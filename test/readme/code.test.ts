@@ -100,6 +100,25 @@ describe('the JavaScript in the README runs', () => {
     expect(program.output).toContain('every request was answered')
   })
 
+  it('replace: the next process takes the name, and the one before leaves it', async () => {
+    const project = await createProject()
+    const old = await project.run('program.js', block('replace'))
+    const next = await project.run('program.js', block('replace'))
+    expect(await old.stop()).toBe(0)
+    expect((await request(gateway(project.socket)).get('/')).text).toBe('Hello World!')
+    expect(await next.stop()).toBe(0)
+  })
+
+  it('cluster: workers share the socket until their primary is told to end', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('cluster'))
+    // The primary is ready as soon as it has started them.
+    let answer = await request(gateway(project.socket)).get('/')
+    while (answer.status !== 200) answer = await request(gateway(project.socket)).get('/')
+    expect(answer.text).toBe('Hello World!')
+    expect(await program.stop()).toBe(0)
+  })
+
   it('recovery: a late failure is answered, and the app lives', async () => {
     const project = await createProject()
     const program = await project.run('program.js', block('recovery'))
