@@ -104,7 +104,7 @@ describe('timeouts.body', () => {
     await client.params(1, upload('/'))
     await client.stdin(1, 'some', false)
     expect((await client.response(1)).status).toBe(408)
-    await journal.until('error "ECONNRESET"')
+    await journal.until('error')
     expect(journal.entries).toContain('clientError "ERR_FCGI_BODY_TIMEOUT"')
     expect((await client.request({ params: nginxParams({ method: 'POST', url: '/', body: 'x' }), body: 'x' })).body.toString()).toBe('read')
   })
@@ -115,7 +115,7 @@ describe('timeouts.body', () => {
     await client.begin(1)
     await client.params(1, upload('/begun'))
     expect((await client.collect(1)).complete).toBe(false)
-    await journal.until('error "ECONNRESET"')
+    await journal.until('error')
   })
 
   it('does not count while the app does not read', async () => {
