@@ -8,6 +8,19 @@ import { ParamKind, ParamNames, type ParamName } from './header-names.js'
 /** Why params make no request. */
 export type HeadProblem = 'too-many' | 'method' | 'url' | 'header-value' | 'ambiguous-header'
 
+/** What the app is given of a request's head. */
+export interface RequestHead {
+  readonly method: string
+  readonly url: string
+  readonly httpVersion: string
+  /** Names and values in turn, as `rawHeaders` of a request. */
+  readonly rawHeaders: string[]
+  /** The Expect header; empty where there is none. */
+  readonly expectation: string
+  /** Whether there is a header in which a proxy tells whom it was asked by. */
+  readonly hasForwarded: boolean
+}
+
 /** Finds one param by its name. */
 export type ParamLookup = (name: string) => string | undefined
 
@@ -32,13 +45,15 @@ const BAD_URL = /[\0-\x20\x7f]/
 const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const CONTENT_LENGTH = /^[0-9]{1,15}$/
 const UNKNOWN_CONTENT_LENGTH = -1
+/** The header that lets body parsers read a body of unknown length. */
+export const CHUNKED: readonly [name: string, value: string] = ['Transfer-Encoding', 'chunked']
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 
 /**
  * Reads one PARAMS stream after another; the fields tell of the last one that was read. One reader
  * serves a whole server, because names come in the same order again and again.
  */
-export class RequestHeadReader implements PairVisitor {
+export class RequestHeadReader implements PairVisitor, RequestHead {
   method = ''
   url = ''
   httpVersion = '1.1'
@@ -46,6 +61,8 @@ export class RequestHeadReader implements PairVisitor {
   rawHeaders: string[] = []
   /** Octets of body that were announced, or -1 where this is not known. */
   contentLength = UNKNOWN_CONTENT_LENGTH
+  /** What the params say of a body: none or one of the announced length, one of unknown length, or nothing. */
+  body: 'announced' | 'unknown-length' | 'untold' = 'announced'
   /** The Expect header; empty where there is none. */
   expectation = ''
   /** The Upgrade header; empty where there is none. */
@@ -213,6 +230,7 @@ export class RequestHeadReader implements PairVisitor {
       }
       this.rawHeaders.push('Content-Type', this.#contentType)
     }
+    this.body = 'announced'
     const bodyless = this.method === 'GET' || this.method === 'HEAD'
     if (CONTENT_LENGTH.test(this.#contentLengthText)) {
       this.contentLength = Number(this.#contentLengthText)
@@ -221,8 +239,17 @@ export class RequestHeadReader implements PairVisitor {
       return undefined
     }
     this.contentLength = UNKNOWN_CONTENT_LENGTH
-    if (this.#hasBodyOfUnknownLength()) this.rawHeaders.push('Transfer-Encoding', 'chunked')
+    if (this.#hasBodyOfUnknownLength()) {
+      this.body = 'unknown-length'
+      this.rawHeaders.push(...CHUNKED)
+    } else if (!bodyless) this.body = 'untold'
     return undefined
+  }
+
+  /** The head as it is now: the next one is read into other fields. */
+  copy(): RequestHead {
+    const { method, url, httpVersion, rawHeaders, expectation, hasForwarded } = this
+    return { method, url, httpVersion, rawHeaders, expectation, hasForwarded }
   }
 
   /**

@@ -36,6 +36,16 @@ export function needsRewriting(head: string): boolean {
   return false
 }
 
+/** A head without its Location. */
+export function withoutLocation(head: string): string {
+  return head.replace(/\r\nlocation:[^\r]*/gi, '')
+}
+
+/** Whether a head says that its connection ends with it. */
+export function closesConnection(head: string): boolean {
+  return /\r\nconnection:[^\r]*\bclose\b/i.test(head)
+}
+
 /**
  * A head of Node's as a responder sends it: without the headers that must not be sent on, with `lines`
  * (each ends with CRLF), and its status `last`, because HAProxy takes any Location after it for a 302,

@@ -18,16 +18,19 @@ import {
   encodeUnknownType,
   type RecordConsumer,
 } from '../fastcgi/record.js'
-import type { RequestHeadReader } from '../http/request.js'
+import { CHUNKED, type RequestHead, type RequestHeadReader } from '../http/request.js'
 import { plainResponse } from '../http/response.js'
+import { sendsOnAfterAnswer } from '../http/web-servers.js'
 import { FastCgiError, type ErrorCode } from './errors.js'
 import { Goodbye, letsGo, type LeavableConnection } from './goodbye.js'
 import type { ServerConfiguration } from './options.js'
 import { isolate } from './isolation.js'
 import { OpenParams } from './open-params.js'
+import { HTTP_ANSWER, describeProtocol, isHttp } from './other-protocols.js'
 import { RecordOutput } from './output.js'
 import {
   INTERNAL_ERROR,
+  bodyTimeout,
   contentTooLarge,
   headerFieldsTooLarge,
   refusalFor,
@@ -37,7 +40,7 @@ import {
   type Refusal,
 } from './refusals.js'
 import type { RequestCounts } from './request-counts.js'
-import { RequestSocket, type RequestCarrier } from './request-socket.js'
+import { RequestSocket, asSocket, type RequestCarrier } from './request-socket.js'
 import { RequestTable } from './request-table.js'
 
 /** What a connection needs of the server it belongs to. */
@@ -54,14 +57,11 @@ export interface ConnectionHost {
   /** How long a kept connection may then stay until the web server has let go of it, in milliseconds. */
   readonly drainLinger: number
   /** The request is there as far as its PARAMS: makes request and response, and gives them to the app. */
-  dispatch(socket: RequestSocket, head: RequestHeadReader): void
+  dispatch(socket: RequestSocket, head: RequestHead): void
   onConnectionError(error: FastCgiError, socket: Duplex): void
   onConnectionClosed(connection: Connection): void
   warn(error: FastCgiError): void
 }
-
-/** What http-terminator sees of a connection that has open requests: it then waits for it. */
-const IN_FLIGHT = { headersSent: true }
 
 /** More refused requests than this many times the allowed number, unanswered at one time, and the connection is closed. */
 const REFUSED_FACTOR = 2
@@ -69,10 +69,13 @@ const REFUSED_FACTOR = 2
 /** Octets of answers that wait for the web server to read them, until its next question waits too. */
 const MAX_UNREAD = 1024 * 1024
 
+/** How long a body is waited for after its answer where the web server is not going to send it, in milliseconds. */
+const BRIEF_DRAIN = 50
+
 const UNKNOWN_METHOD = ''
 
 interface CarriedSocket {
-  _httpMessage: typeof IN_FLIGHT | null
+  _httpMessage: Connection | null
 }
 
 export class Connection implements RecordConsumer, RequestCarrier, LeavableConnection {
@@ -81,16 +84,24 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   readonly configuration: ServerConfiguration
   readonly counts: RequestCounts
   readonly output: RecordOutput
+  /**
+   * http-terminator finds this on a connection that has open requests, and waits for it: to it, it is a response whose
+   * Connection header can be set.
+   */
+  readonly headersSent = false
   readonly #host: ConnectionHost
   readonly #reader: RecordReader
   readonly #requests = new RequestTable<RequestSocket>()
   readonly #pausedRequests = new Set<RequestSocket>()
   readonly #carried: CarriedSocket
+  /** Whether each request's socket is told of as a connection, because somebody counts requests by their sockets. */
+  announces = false
   /** The chunk that is being read, and the PARAMS that are still in it. */
   #chunk: Buffer | undefined
   #borrower: OpenParams | undefined
   /** The app was given a request of the chunk that is being read. */
   #hasDispatched = false
+  /** Requests whose END_REQUEST has not been given to the output. */
   #open = 0
   /** Open requests whose PARAMS are not complete. */
   #incomplete = 0
@@ -104,6 +115,8 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   #closed = false
   /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
   #openStdins = 0
+  /** Answered requests whose END_REQUEST waits for the end of STDIN. */
+  #late = 0
   #wantsDrain = false
   /** The peer does not read its answers, so it is not read from; what had been read already. */
   #stalled = false
@@ -217,6 +230,21 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
     this.#close()
   }
 
+  /** Closes at once, whatever is open. */
+  destroy(): void {
+    this.#destroy(new FastCgiError('ERR_FCGI_ABORTED'))
+  }
+
+  /** As on a response: `Connection: close` ends the connection with its open requests. */
+  setHeader(name: string, value: unknown): void {
+    if (name.toLowerCase() === 'connection' && String(value).toLowerCase() === 'close') this.closeWhenDone()
+  }
+
+  /** Whether somebody else who ends the socket takes it for idle, though it is not. */
+  get isMistakenForIdle(): boolean {
+    return this.#open > 0 && !this.#closed && !this.#closing
+  }
+
   /** Checks the time limits; called at every tick. */
   checkTime(millisecondsPerTick: number): void {
     const isOver = (since: number, limit: number): boolean =>
@@ -229,6 +257,19 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
     } else if (this.#open === 0 && isOver(this.#since, idle)) {
       this.#close()
       this.#host.onConnectionError(new FastCgiError('ERR_FCGI_IDLE_TIMEOUT', `no request for ${String(idle)} ms`), this.socket)
+    } else if (this.#open > 0 && this.#openStdins > 0) this.#checkBodies(isOver)
+  }
+
+  /** Bodies of which nothing comes. */
+  #checkBodies(isOver: (since: number, limit: number) => boolean): void {
+    const { body } = this.configuration.timeouts
+    const isHeldUp = this.#stalled || this.#pausedRequests.size > 0
+    for (const socket of this.#requests.list()) {
+      if (socket.undecided !== undefined) {
+        // Whatever comes is read, and no harm is done if nothing does.
+        if (socket.inputSince < this.#host.ticks - 1) this.#decide(socket, true)
+      } else if (isHeldUp) socket.inputSince = this.#host.ticks
+      else if (socket.awaitsBody && isOver(socket.inputSince, body)) this.#giveUp(socket, bodyTimeout(body))
     }
   }
 
@@ -255,7 +296,19 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   }
 
   onBadVersion(version: number): void {
-    this.#fail('ERR_FCGI_BAD_VERSION', `a record of version ${String(version)}; is an HTTP client talking to a FastCGI socket?`)
+    if (this.#closed) return
+    const message = describeProtocol(version)
+    if (isHttp(version)) this.#answerHttp(new FastCgiError('ERR_FCGI_BAD_VERSION', message))
+    else this.#fail('ERR_FCGI_BAD_VERSION', message)
+  }
+
+  /** Whoever has mixed up the two reads it in his browser. */
+  #answerHttp(error: FastCgiError): void {
+    this.#abortAll(error)
+    this.#closing = true
+    this.#since = this.#host.ticks
+    this.socket.end(HTTP_ANSWER)
+    this.#host.onConnectionError(error, this.socket)
   }
 
   /** Section 4: GET_VALUES is answered with what is known, any other type with UNKNOWN_TYPE. */
@@ -320,7 +373,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
     if (this.#requests.size > requestsPerConnection * REFUSED_FACTOR) this.#forgetOneAnswered()
     const refusal = this.#open >= requestsPerConnection ? tooManyRequests(requestsPerConnection) : undefined
     if (this.#open++ === 0) {
-      this.#carried._httpMessage = IN_FLIGHT
+      this.#carried._httpMessage = this
       this.#openStdins = 0
     }
     this.#openStdins++
@@ -387,20 +440,44 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
     }
     socket.paramsText = reader.text
     if (this.#keptId !== 0) this.#letsGo ??= letsGo(paramOf(reader.text, 'SERVER_SOFTWARE'))
+    socket.inputSince = this.#host.ticks
     // An Authorizer has no STDIN (section 6.3).
-    if (socket.role !== Role.AUTHORIZER) socket.announced = reader.contentLength
-    if (this.#hasDispatched) this.#dispatchApart(socket, reader)
-    else {
-      this.#hasDispatched = true
-      this.#host.dispatch(socket, reader)
+    if (socket.role !== Role.AUTHORIZER) {
+      socket.announced = reader.contentLength
+      socket.hasBody = reader.contentLength > 0 || reader.body === 'unknown-length'
+      if (reader.body === 'untold') {
+        socket.undecided = reader.copy()
+        return
+      }
     }
+    this.#dispatch(socket, reader)
     // HAProxy sends no empty STDIN where it has announced an empty body.
     if (socket.role === Role.AUTHORIZER || socket.announced === 0) this.#completeInput(socket)
   }
 
-  #dispatchApart(socket: RequestSocket, reader: RequestHeadReader): void {
+  /** The first STDIN record tells whether there is a body that the params say nothing of. Body parsers read only if they are told. */
+  #decide(socket: RequestSocket, hasBody: boolean): void {
+    const head = socket.undecided
+    if (head === undefined) return
+    socket.undecided = undefined
+    socket.hasBody = hasBody
+    socket.inputSince = this.#host.ticks
+    if (hasBody) head.rawHeaders.push(...CHUNKED)
+    this.#dispatch(socket, head)
+  }
+
+  #dispatch(socket: RequestSocket, head: RequestHead): void {
+    if (this.announces) this.server.emit('connection', asSocket(socket))
+    if (this.#hasDispatched) this.#dispatchApart(socket, head)
+    else {
+      this.#hasDispatched = true
+      this.#host.dispatch(socket, head)
+    }
+  }
+
+  #dispatchApart(socket: RequestSocket, head: RequestHead): void {
     isolate(() => {
-      this.#host.dispatch(socket, reader)
+      this.#host.dispatch(socket, head)
     })
   }
 
@@ -420,12 +497,15 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
       this.#ignore(end - start)
       return
     }
+    if (socket.undecided !== undefined) this.#decide(socket, start !== end)
     if (start === end) this.#onStdinEnd(socket)
     else this.#onStdinContent(socket, chunk, start, end)
   }
 
   #onStdinContent(socket: RequestSocket, chunk: Uint8Array, start: number, end: number): void {
     socket.received += end - start
+    socket.endTimer?.refresh()
+    socket.inputSince = this.#host.ticks
     if (!socket.dispatched || (socket.ended && !socket.wantsBody)) this.#ignore(end - start)
     if (socket.destroyed || !socket.dispatched) return
     if (socket.announced >= 0 && socket.received > socket.announced) {
@@ -455,6 +535,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
 
   #completeInput(socket: RequestSocket): void {
     socket.endInput()
+    this.#endLate(socket)
     if (socket.ended) this.#requests.remove(socket)
   }
 
@@ -465,6 +546,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
       return
     }
     socket.dataReceived += end - start
+    socket.inputSince = this.#host.ticks
     const announced = socket.dataAnnounced
     if (announced >= 0 && (start === end ? socket.dataReceived !== announced : socket.dataReceived > announced)) {
       this.#giveUp(socket, wrongBodyLength(socket.dataReceived, announced))
@@ -475,6 +557,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   /** The request ends soon after (section 5.4). */
   #onAbortRequest(requestId: number): void {
     const socket = this.#requests.get(requestId)
+    if (socket !== undefined) this.#endLate(socket)
     if (socket === undefined || socket.ended) return
     this.#completeParams(socket)
     socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
@@ -487,7 +570,11 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   #ignore(length: number): void {
     this.#ignored += length
     const { drainBytes } = this.configuration.limits
-    if (this.#ignored > drainBytes) this.#fail('ERR_FCGI_BODY_LIMIT', `more than ${String(drainBytes)} octets that nobody reads`)
+    if (this.#ignored <= drainBytes) return
+    if (this.#late > 0) {
+      for (const socket of this.#requests.list()) this.#endLate(socket)
+      this.#ignored = 0
+    } else this.#fail('ERR_FCGI_BODY_LIMIT', `more than ${String(drainBytes)} octets that nobody reads`)
   }
 
   // ---- Answers of the server's own ----
@@ -505,6 +592,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
       this.#answer(socket, refusal, socket.request?.method)
       socket.abort(refusal.error)
     }
+    this.#endLate(socket)
     this.#host.onConnectionError(refusal.error, this.socket)
   }
 
@@ -527,6 +615,11 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
 
   flush(): void {
     if (this.#closed) return
+    // The rest of the body may be in what is being read: then all leaves in one write.
+    if (this.#late > 0 && this.#chunk !== undefined) {
+      this.#hasAnswers = true
+      return
+    }
     if (this.#wantsDrain) {
       this.output.onFlushed((error) => {
         if (!error) this.#drained()
@@ -539,13 +632,48 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   endRequest(socket: RequestSocket, appStatus: number): void {
     if (socket.ended) return
     socket.ended = true
+    if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
+    if (appStatus !== 0 || !socket.hasBody || socket.inputEnded || socket.destroyed) this.#end(socket, appStatus)
+    else this.#endWithInput(socket)
+  }
+
+  /**
+   * The answer came before the body: END_REQUEST waits for it, as long as more of it comes. HAProxy has no use any more
+   * for its client's connection whose request has ended before its body was sent.
+   */
+  #endWithInput(socket: RequestSocket): void {
+    const { drain } = this.configuration.timeouts
+    const wait = sendsOnAfterAnswer((name) => paramOf(socket.paramsText, name)) ? drain : Math.min(drain, BRIEF_DRAIN)
+    if (wait === 0) {
+      this.#end(socket, 0)
+      return
+    }
+    this.#late++
+    socket.endTimer = setTimeout(endLate, wait, this, socket).unref()
+  }
+
+  /** Nothing more of the body has come in time. */
+  endLate(socket: RequestSocket): void {
+    this.#endLate(socket)
+  }
+
+  #end(socket: RequestSocket, appStatus: number): void {
     this.output.end(socket.requestId, appStatus, ProtocolStatus.REQUEST_COMPLETE)
     if (--this.#open === 0) {
       this.#since = this.#host.ticks
       if (this.#goodbye !== undefined || this.#host.draining) this.#appendGoodbye()
     }
-    if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
     if (socket.inputEnded) this.#requests.remove(socket)
+  }
+
+  /** END_REQUEST waits no longer. */
+  #endLate(socket: RequestSocket): void {
+    if (socket.endTimer === undefined) return
+    clearTimeout(socket.endTimer)
+    socket.endTimer = undefined
+    this.#late--
+    this.#end(socket, 0)
+    this.#flushAnswers()
   }
 
   /**
@@ -709,9 +837,14 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
     if (this.#closed) return
     this.#closed = true
     this.output.discard(error)
-    for (const socket of this.#requests.list()) socket.abort(error)
+    for (const socket of this.#requests.list()) {
+      clearTimeout(socket.endTimer)
+      socket.endTimer = undefined
+      socket.abort(error)
+    }
     this.#requests.clear()
     this.#incomplete = 0
+    this.#late = 0
     this.#borrower = undefined
     this.#pausedRequests.clear()
   }
@@ -719,6 +852,10 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
 
 function readRest(connection: Connection, rest: Buffer): void {
   connection.read(rest, 0, rest.length)
+}
+
+function endLate(connection: Connection, socket: RequestSocket): void {
+  connection.endLate(socket)
 }
 
 function closeNow(connection: Connection): void {

@@ -32,6 +32,10 @@ export interface Timeouts {
   idle: number
   /** From the last response on a closing connection to the web server's own close. Default 5000. */
   linger: number
+  /** Without a piece of a request body that is still to come, while the app would read it; then 408. Default 300000. */
+  body: number
+  /** After an answer that was given before the body had come, without a piece of it; then it is not waited for. 0: never. Default 1000. */
+  drain: number
 }
 
 /** What counts of forwarded headers. */
@@ -84,7 +88,7 @@ const DEFAULT_LIMITS: Readonly<Limits> = {
   headerCount: 99,
 }
 
-const DEFAULT_TIMEOUTS: Readonly<Timeouts> = { params: 10_000, idle: 120_000, linger: 5000 }
+const DEFAULT_TIMEOUTS: Readonly<Timeouts> = { params: 10_000, idle: 120_000, linger: 5000, body: 300_000, drain: 1000 }
 
 /** The names of all options. */
 export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([

@@ -42,6 +42,11 @@ export function wrongBodyLength(received: number, announced: number): Refusal {
   return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LENGTH', text) }
 }
 
+export function bodyTimeout(limit: number): Refusal {
+  const text = `Nothing of the request body has come for ${String(limit)} ms.`
+  return { status: 408, reason: 'Request Timeout', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_TIMEOUT', text) }
+}
+
 /** The answer to what would need a connection of its own: there is none. */
 export function upgradeRefused(what: string): Refusal {
   const text = `This server is reached over FastCGI, which cannot carry ${what}.`

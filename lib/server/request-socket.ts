@@ -15,7 +15,7 @@ import {
   type InternalRequest,
   type InternalResponse,
 } from '../http/internals.js'
-import { isEncrypted } from '../http/request.js'
+import { isEncrypted, type RequestHead } from '../http/request.js'
 import type { FastCgiError } from './errors.js'
 import type { OpenParams } from './open-params.js'
 import type { ForwardedHeaders } from './options.js'
@@ -68,8 +68,16 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   announced = -1
   /** Octets of FCGI_DATA so far. */
   dataReceived = 0
-  /** END_REQUEST was given to the connection. */
+  /** Whether a body comes: one of a length over 0, or of an unknown one. */
+  hasBody = false
+  /** The head of a request that waits for its first STDIN record, which tells whether it has a body. */
+  undecided: RequestHead | undefined
+  /** The tick of the last piece of the body, of the dispatch, or of the answer. */
+  inputSince = 0
+  /** The response is complete, and END_REQUEST was given to the connection or waits for the end of STDIN. */
   ended = false
+  /** Until it is over END_REQUEST waits for the end of STDIN. */
+  endTimer: NodeJS.Timeout | undefined
 
   readonly _paused = false
   destroyed = false
@@ -116,6 +124,12 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   /** False in other roles than Filter, and after the end of FCGI_DATA. */
   get expectsData(): boolean {
     return this.data !== undefined && !this.#dataEnded
+  }
+
+  /** Whether the app waits for a body, or a file, of which more is to come. */
+  get awaitsBody(): boolean {
+    if (this.ended || this.destroyed || this.request === undefined) return false
+    return (this.hasBody && this.#inputState === InputState.OPEN) || this.expectsData
   }
 
   /** Octets of input that the app has not read. */

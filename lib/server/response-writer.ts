@@ -8,6 +8,7 @@ import { Role } from '../fastcgi/record.js'
 import { LazyEventEmitter, type InternalRequest, type InternalResponse } from '../http/internals.js'
 import {
   ChunkedDecoder,
+  closesConnection,
   earlyHintLinks,
   hasMoreHeaders,
   isEventStream,
@@ -15,7 +16,9 @@ import {
   needsRewriting,
   rewriteHead,
   variableLines,
+  withoutLocation,
 } from '../http/response.js'
+import { redirectsByLocation } from '../http/web-servers.js'
 import { FastCgiError } from './errors.js'
 import type { ServerConfiguration } from './options.js'
 import type { RecordOutput, WriteCallback } from './output.js'
@@ -26,6 +29,8 @@ export interface ResponseCarrier {
   readonly output: RecordOutput
   /** Whether the connection carries other requests, or bytes of theirs that have not left. */
   readonly isShared: boolean
+  /** The connection is kept no longer than its open requests. */
+  closeWhenDone(): void
   /** Tells whoever operates the server about a mistake of the app's. */
   warn(error: FastCgiError): void
 }
@@ -92,6 +97,8 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
 
   #writeHead(original: string, response: InternalResponse, encoding: BufferEncoding): void {
     const { output, configuration } = this.carrier
+    // As over HTTP, where Node closes the connection then.
+    if (!response.shouldKeepAlive) this.carrier.closeWhenDone()
     if (original.length > configuration.limits.headBytes) this.#warnOfSize(original)
     if (hasMoreHeaders(original, configuration.limits.headerCount)) this.#warnOfCount(configuration.limits.headerCount)
     const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER
@@ -101,12 +108,15 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
   }
 
   #rewrittenHead(original: string, response: InternalResponse): string {
+    if (closesConnection(original)) this.carrier.closeWhenDone()
     if (response.statusCode < 200) {
       const status = `${String(response.statusCode)} ${response.statusMessage}`
       this.carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
       return rewriteHead(original, '', 'last', '500 Internal Server Error')
     }
-    if (this.role !== Role.AUTHORIZER) return rewriteHead(original, this.#hints + this.#unbuffered(original), 'last')
+    if (this.role !== Role.AUTHORIZER) {
+      return rewriteHead(this.#withoutRedirect(original, response), this.#hints + this.#unbuffered(original), 'last')
+    }
     const variables = response.statusCode === 200 ? this.#variables(response) : ''
     // Nobody is let on without what the app says of him.
     if (variables === undefined) return rewriteHead(original, '', 'first', '500 Internal Server Error')
@@ -120,6 +130,19 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
   #unbuffered(original: string): string {
     if (this.#chunked === undefined || !isEventStream(original)) return ''
     return paramOf(this.paramsText, 'SERVER_SOFTWARE')?.startsWith('nginx') === true ? 'X-Accel-Buffering: no\r\n' : ''
+  }
+
+  /** Apache's mod_fcgid would run the request again and again, and answer 500. */
+  #withoutRedirect(head: string, response: InternalResponse): string {
+    if (response.statusCode !== 200 || !response.hasHeader('location') || !redirectsByLocation((name) => paramOf(this.paramsText, name))) return head
+    this.carrier.warn(
+      new FastCgiError(
+        'ERR_FCGI_LOCATION',
+        `a response to ${this.request?.url ?? '?'} has the status 200 and the header Location, which Apache's mod_fcgid and mod_cgi ` +
+          'take for a redirect; it was sent without it. Give it another status, such as 201 or 303, or use Content-Location',
+      ),
+    )
+    return withoutLocation(head)
   }
 
   /** The variables of an authorizer that its app left in `res.locals.variables`; undefined where they cannot be sent. */

@@ -7,7 +7,7 @@ import { paramOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import { checkInternals, checkRuntime, type InternalRequest, type InternalResponse } from '../http/internals.js'
 import { createResponderConstructors, type ResponderConstructors } from '../http/prototypes.js'
-import { RequestHeadReader, withoutMount } from '../http/request.js'
+import { RequestHeadReader, withoutMount, type RequestHead } from '../http/request.js'
 import { appAndOptions } from './app.js'
 import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './accept.js'
 import { Connection, type ConnectionHost } from './connection.js'
@@ -65,8 +65,8 @@ export class FastCgiServer extends http.Server {
     this.#host = new ServerHost(this, configuration, this.#constructors)
     // Node's own listener parses HTTP.
     this.removeAllListeners('connection')
-    this.on('connection', (socket: Duplex) => {
-      this.#host.connect(socket)
+    this.on('connection', (socket: Duplex | RequestSocket) => {
+      if (!(socket instanceof RequestSocket)) this.#host.connect(socket)
     })
     this.on('listening', () => {
       this.#host.draining = false
@@ -120,7 +120,9 @@ export class FastCgiServer extends http.Server {
   }
 
   override closeAllConnections(): void {
-    this.#host.forEach((connection) => connection.socket.destroy())
+    this.#host.forEach((connection) => {
+      connection.destroy()
+    })
   }
 }
 
@@ -166,8 +168,8 @@ class ServerHost implements ConnectionHost {
     this.#constructors = constructors
     const { url, ambiguousHeaders, forwardedHeaders, limits: { paramsCount } } = configuration
     this.headReader = new RequestHeadReader({ paramsCount, url, ambiguousHeaders, removeForwarded: forwardedHeaders === 'remove' }, paramOf)
-    const { params, idle, linger } = configuration.timeouts
-    const limits = [params, idle, linger].filter((limit) => limit > 0)
+    const { params, idle, linger, body } = configuration.timeouts
+    const limits = [params, idle, linger, body].filter((limit) => limit > 0)
     this.#tick = Math.max(MIN_TICK, Math.min(MAX_TICK, ...limits.map((limit) => limit / TICKS_IN_LIMIT)))
   }
 
@@ -181,6 +183,7 @@ class ServerHost implements ConnectionHost {
       return
     }
     const connection = new Connection(this, socket)
+    if (this.#countsRequestsBySocket()) letConnectionsAnswer(connection, this)
     this.#connections.add(connection)
     Object.assign(socket, { [CONNECTION]: connection })
     this.#timer ??= setInterval(() => {
@@ -190,6 +193,14 @@ class ServerHost implements ConnectionHost {
     socket.on('data', (chunk: Buffer) => {
       connection.read(chunk, 0, chunk.length)
     })
+  }
+
+  /**
+   * Helpers for stopping (stoppable, @godaddy/terminus, Apollo's drain plugin) count the open requests of each socket
+   * that 'connection' has told of, by `req.socket`. They listen for both events; the app is the one listener of the other.
+   */
+  #countsRequestsBySocket(): boolean {
+    return this.server.listenerCount('request') > 1 && this.server.listenerCount('connection') > 1
   }
 
   #refusalOf(socket: Duplex): FastCgiError | undefined {
@@ -241,7 +252,10 @@ class ServerHost implements ConnectionHost {
   }
 
   onConnectionError(error: FastCgiError, socket: Duplex): void {
-    this.server.emit('clientError', error, socket)
+    if (this.server.emit('clientError', error, socket) || error.code !== 'ERR_FCGI_BAD_VERSION') return
+    // Both ends are set up to misunderstand each other: that is not to be found out by silence.
+    if (!this.#warned.has(error.code)) this.warn(error)
+    this.#warned.add(error.code)
   }
 
   warn(error: FastCgiError): void {
@@ -251,7 +265,7 @@ class ServerHost implements ConnectionHost {
     process.emitWarning(error.message, { type: 'FastCgiWarning', code: error.code })
   }
 
-  dispatch(socket: RequestSocket, head: RequestHeadReader): void {
+  dispatch(socket: RequestSocket, head: RequestHead): void {
     const request = this.#createRequest(socket, head)
     const response = new this.#constructors.Response(request)
     setVersion(request, head.httpVersion)
@@ -272,7 +286,7 @@ class ServerHost implements ConnectionHost {
     this.#emitRequest(request, response, head.expectation)
   }
 
-  #createRequest(socket: RequestSocket, head: RequestHeadReader): InternalRequest {
+  #createRequest(socket: RequestSocket, head: RequestHead): InternalRequest {
     const request = new this.#constructors.Request(asSocket(socket))
     socket.request = request
     request.method = head.method
@@ -309,6 +323,30 @@ class ServerHost implements ConnectionHost {
       response.end()
     }
   }
+}
+
+/**
+ * Each request's socket is told of as a connection; a connection itself has no request, to whoever counts them by sockets.
+ * Closed by him while it has some, it answers these first, and closes then.
+ */
+function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
+  connection.announces = true
+  const { socket } = connection
+  const end = socket.end.bind(socket)
+  const destroy = socket.destroy.bind(socket)
+  Object.assign(socket, {
+    end(...given: Parameters<typeof end>): Duplex {
+      if (!connection.isMistakenForIdle) return end(...given)
+      connection.closeWhenDone()
+      return socket
+    },
+    destroy(error?: Error): Duplex {
+      // Without a stop it is meant as it is said.
+      if (error !== undefined || !host.draining || !connection.isMistakenForIdle) return destroy(error)
+      connection.closeWhenDone()
+      return socket
+    },
+  })
 }
 
 function completeRequest(this: InternalResponse): void {
