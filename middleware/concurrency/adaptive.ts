@@ -1,11 +1,12 @@
 /**
- * `limit: 'auto'` without its clothes: gate, gradient limit and waiting room together, on whatever clock and whatever
+ * `limit: 'auto'` without its clothes: gate, limit and waiting room together, on whatever clock and whatever
  * kind of request. Pure: the middleware, the simulation and the benchmark run the same code.
  */
 import type { Admission, Clock, QueueRules, Reason, Rule } from './admission.js'
 import { Eviction } from './eviction.js'
 import { Gate } from './gate.js'
-import { Gradient, type GradientOptions } from './gradient.js'
+import type { GradientOptions } from './gradient.js'
+import { Limit } from './limit.js'
 import { Pressure } from './pressure.js'
 import { WaitingRoom, type Priority } from './waiting-room.js'
 
@@ -26,11 +27,10 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
   readonly #observing: boolean
   readonly #onLimit: ((limit: number) => void) | undefined
   readonly #gate: Gate
-  readonly #gradient: Gradient
+  readonly #limit: Limit<Request>
   readonly #pressure = new Pressure()
   readonly #room = new WaitingRoom<Request>()
   readonly #eviction: Eviction<Request>
-  #active = 0
   #settled: number
   #draining = false
 
@@ -40,18 +40,18 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
     this.#observing = options.observing ?? false
     this.#onLimit = options.onLimit
     this.#gate = new Gate(clock)
-    this.#gradient = new Gradient(options, clock.now())
-    this.#eviction = new Eviction(clock, this.#room, () => this.#queue.timeout ?? this.#pressure.roomPatience, (late) => { this.#reject(late, 'queue-timeout') })
+    this.#limit = new Limit<Request>(clock, { ...options, experimenting: !this.#observing && options.queue.max !== 0, onEnd: this.drain })
+    this.#eviction = new Eviction(clock, this.#room, () => (this.#queue.timeout ?? this.#pressure.roomPatience) + this.#trial, (late) => { this.#reject(late, 'queue-timeout') })
     this.#settled = this.limit
   }
 
   get limit(): number {
-    return this.#gradient.settledLimit
+    return this.#limit.settled
   }
 
   /** From here on it tunes itself further. */
   set limit(limit: number) {
-    this.#gradient.settledLimit = limit
+    this.#limit.settled = limit
     this.drain()
     this.#tell()
   }
@@ -69,12 +69,16 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
       if (this.#observing) this.#start(request, now)
       return
     }
-    if (this.#room.size > 0) this.#eviction.evict(now)
-    if (this.#active < this.#gradient.limit && this.#room.size === 0) {
+    if (this.#room.size > 0) {
+      // Requests that have run for long enough to count no longer have left slots since.
+      this.drain()
+      this.#eviction.evict(now)
+    }
+    if ((this.#room.size === 0 && this.#limit.admits(now)) || this.#limit.passes(request)) {
       this.#start(request, now)
       return
     }
-    this.#gradient.waited()
+    this.#limit.waited(now)
     if (this.#observing) this.#observe(request, now)
     else this.#enter(request, now)
   }
@@ -85,9 +89,7 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
     if (startedAt === undefined) return
     const now = this.#clock.now()
     request.startedAt = undefined
-    this.#active -= 1
-    if (request.left) this.#gradient.left(now)
-    else this.#gradient.finished(now, startedAt, this.#gate.loopWait(now))
+    this.#limit.released(request, now, startedAt, this.#gate.loopWait(now))
     this.#tell()
   }
 
@@ -98,6 +100,7 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
 
   close(): void {
     this.#eviction.close()
+    this.#limit.close()
     const now = this.#clock.now()
     for (let next = this.#room.take(false); next !== undefined; next = this.#room.take(false)) this.#start(next, now)
   }
@@ -107,18 +110,21 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
     this.#draining = true
     const { order } = this.#queue
     const newestFirst = order === 'adaptive' ? this.#pressure.newestFirst : order === 'lifo'
-    while (this.#active < this.#gradient.limit) {
+    for (let now = this.#clock.now(); this.#room.size > 0 && this.#limit.admits(now); now = this.#clock.now()) {
       const next = this.#room.take(newestFirst)
-      if (next === undefined) break
-      this.#start(next, this.#clock.now())
+      if (next !== undefined) this.#start(next, now)
     }
     this.#draining = false
   }
 
+  /** Nobody is turned away for what is only tried; where many are anyway, it makes no difference. */
+  get #trial(): number {
+    return this.#pressure.peace ? this.#limit.trial : 0
+  }
+
   #start(request: Request, now: number): void {
     request.startedAt = now
-    this.#active += 1
-    this.#gradient.started(now)
+    this.#limit.started(request, now)
     request.start()
   }
 
@@ -129,7 +135,9 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
 
   /** How many may wait. */
   #bound(): number {
-    return this.#queue.max ?? Math.max(this.#gradient.limit, LEAST_ROOM, this.#pressure.roomPatience * this.#gradient.throughput)
+    const { max } = this.#queue
+    if (max !== undefined) return max
+    return this.#trial > 0 ? Infinity : Math.max(this.#limit.now, LEAST_ROOM, this.#pressure.roomPatience * this.#limit.throughput)
   }
 
   #enter(request: Request, now: number): void {
@@ -145,7 +153,7 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
 
   #observe(request: Request, now: number): void {
     const bound = this.#bound()
-    if (this.#active - this.#gradient.limit >= bound) this.#reject(request, bound === 0 ? 'limit' : 'queue-full')
+    if (this.#limit.active - this.#limit.now >= bound) this.#reject(request, bound === 0 ? 'limit' : 'queue-full')
     this.#start(request, now)
   }
 

@@ -1,18 +1,23 @@
 /** What decides, and what it decides on: the words that the rules of a cap and its requests have in common. */
 import type { LoopClock } from './gate.js'
+import type { Linked } from './in-flight.js'
 import type { Guest } from './waiting-room.js'
 
 /** Why a request was turned away. */
 export type Reason = 'limit' | 'queue-full' | 'queue-timeout' | 'loop' | 'proxy-queue' | 'key'
 
 /** A request as a rule sees it. */
-export interface Admission extends Guest {
+export interface Admission extends Guest, Linked {
   /** When the proxy got it, in milliseconds of the rule's clock; undefined where that is not known. */
   readonly stamped: number | undefined
+  /** The request target, as it came. */
+  readonly target: string
   /** Its client has left. */
   readonly left: boolean
   /** The rule's own note of when it started. */
   startedAt: number | undefined
+  /** Since it was started it only waits for its client: to send the rest of its body, or to read the answer. */
+  readonly waitsForClient: boolean
   start(): void
   /** Where the rule only observes, it counts, and `start()` follows. */
   reject(reason: Reason): void

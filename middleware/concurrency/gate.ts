@@ -37,7 +37,7 @@ const BURST_AT_MOST = 5000
 /** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it … */
 const BUSY_AT_MOST = 750
 /** … and for so many, while nobody is refused otherwise. */
-const BUSY_AT_MOST_IN_PEACE = 1500
+const BUSY_AT_MOST_IN_PEACE = 2000
 /** Where refusing has not emptied it for so long, it never will: who is refused comes again at once. Then some are let in. */
 const EMPTIED_WITHIN = 500
 /** The rate of arrivals is taken over at least so many milliseconds … */

@@ -19,9 +19,14 @@ const USED = 0.5
 const TOLERANCE = 2
 const LOWEST_GRADIENT = 0.5
 const SMOOTHING = 0.2
+/** For so long after its beginning it shrinks faster. */
+const BEGINNING = 15_000
+const BEGINNING_SMOOTHING = 0.5
 /** Without queueing to be seen (latency within so many baselines) the limit grows by a tenth a second. */
 const UNQUEUED = 1.15
 const GROWTH = 0.5
+/** Until latency has first been above the tolerance it grows by a seventh a second. */
+const FIRST_GROWTH = 0.75
 /** The baseline falls fast, and rises slowly while the limit is not in use. */
 const FALL = 0.1
 const RISE = 2 / 601
@@ -29,7 +34,9 @@ const RISE = 2 / 601
 const LEAST_NET = 0.1
 
 /** Milliseconds of saturation before the first probe, and between later ones: twice as long each time nothing changed. */
-const FIRST_PROBE = 5000
+const FIRST_PROBE = 4000
+/** … sooner while they change something … */
+const CHANGING_INTERVAL = 5000
 const PROBE_INTERVAL = 10_000
 const MOST_PROBE_INTERVAL = 60_000
 /** A limit that has shrunk to this share is a reason to probe at once: perhaps it is the baseline that is wrong. */
@@ -41,10 +48,16 @@ const LEAST_PROBE_LIMIT = 2
 const PROBE_SETTLED = 10
 const PROBE_SAMPLES = 50
 const PROBE_LEAST = 200
-const PROBE_MOST = 10_000
+export const PROBE_MILLISECONDS = 1000
 /** A third as many in flight, but so much of the throughput: then they were queueing, and the baseline is no higher. */
 const UNHARMED = 0.9
+/** What a probe tells counts for half of the baseline; for all of it where it is the first. */
 const PROBE_WEIGHT = 0.5
+/** A third as many in flight, as little of the throughput, up to so many times, and latency as far above the baseline: nothing is scarce. */
+const IN_PROPORTION = 1.4
+const SAME_LATENCY = 0.75
+/** Where nobody has had to wait for so long, nothing is scarce any more. */
+const UNUSED_FOR = 10_000
 const CHANGED = 0.15
 
 export interface GradientOptions {
@@ -58,6 +71,8 @@ export interface GradientOptions {
 /** For a moment, fewer. */
 interface Probe {
   limit: number
+  /** How many were, before. */
+  inFlight: number
   startedAt: number
   /** Finished requests a millisecond before. */
   throughput: number
@@ -89,13 +104,44 @@ export class Gradient {
   #interval = PROBE_INTERVAL
   /** The highest limit since the last probe at which latency was within the tolerance. */
   #healthyLimit = 0
+  #latency = 0
+  #usedAt: number
+  #refuted = false
+  #isSettling = true
+  /** A probe has told something. */
+  #probed = false
+  #begunAt = -Infinity
 
   constructor({ min, max, initial, observing = false }: GradientOptions, now: number) {
     this.#min = min
     this.#max = max
     this.#observing = observing
     this.#limit = initial
-    this.#windowStart = now
+    this.#windowStart = this.#usedAt = now
+  }
+
+  /** Begins at this limit, where a request takes `baseline` that waits for nobody. */
+  begin(now: number, limit: number, baseline: number, inFlight: number): void {
+    this.#limit = Math.max(this.#min, Math.min(this.#max, limit))
+    this.#baseline = baseline
+    this.#probe = undefined
+    this.#nextProbe = Infinity
+    this.#healthyLimit = 0
+    this.#refuted = false
+    this.#isSettling = true
+    this.#probed = false
+    this.#begunAt = this.#usedAt = now
+    this.#inFlight = inFlight
+    this.#beginWindow(now)
+  }
+
+  /** Whether it has turned out that nothing is scarce, or not any more. */
+  isRefuted(now: number): boolean {
+    return this.#refuted || now - this.#usedAt > UNUSED_FOR
+  }
+
+  get isProbing(): boolean {
+    return this.#probe !== undefined
   }
 
   /** How many may be in flight now: whole, and at least 1. */
@@ -126,7 +172,8 @@ export class Gradient {
   }
 
   /** A request has to wait: the limit is in use. */
-  waited(): void {
+  waited(now: number): void {
+    this.#usedAt = now
     this.#mostInFlight = Math.max(this.#mostInFlight, this.limit)
   }
 
@@ -166,10 +213,11 @@ export class Gradient {
     const saturated = this.#mostInFlight >= Math.floor(SATURATED * Math.floor(this.#limit))
     const used = this.#mostInFlight >= USED * this.#limit
     this.#throughput = this.#samples / (now - this.#windowStart)
+    this.#latency = latency
     this.#beginWindow(now)
     this.#learn(latency, saturated)
     const gradient = (TOLERANCE * this.#baseline) / latency
-    if (used) this.#adjust(gradient, saturated)
+    if (used) this.#adjust(gradient, saturated, now - this.#begunAt < BEGINNING)
     if (!this.#observing) this.#considerProbe(now, saturated, gradient < 1, inFlight)
   }
 
@@ -187,13 +235,16 @@ export class Gradient {
     else if (!saturated) this.#baseline += RISE * (latency - this.#baseline)
   }
 
-  #adjust(gradient: number, saturated: boolean): void {
+  #adjust(gradient: number, saturated: boolean, begins: boolean): void {
     const limit = this.#limit
     let wanted = limit * Math.max(LOWEST_GRADIENT, Math.min(1, gradient))
+    if (gradient < 1) this.#isSettling = false
     if (gradient >= 1 && saturated) {
-      wanted += gradient > TOLERANCE / UNQUEUED ? Math.max(Math.sqrt(limit), GROWTH * limit) : Math.sqrt(limit)
+      if (this.#isSettling) wanted += FIRST_GROWTH * limit
+      else wanted += gradient > TOLERANCE / UNQUEUED ? Math.max(Math.sqrt(limit), GROWTH * limit) : Math.sqrt(limit)
     }
-    this.#limit = Math.max(this.#min, Math.min(this.#max, limit + SMOOTHING * (wanted - limit)))
+    const smoothing = gradient < 1 && begins ? BEGINNING_SMOOTHING : SMOOTHING
+    this.#limit = Math.max(this.#min, Math.min(this.#max, limit + smoothing * (wanted - limit)))
   }
 
   #considerProbe(now: number, saturated: boolean, slow: boolean, inFlight: number): void {
@@ -211,6 +262,7 @@ export class Gradient {
   #beginProbe(now: number, inFlight: number): void {
     this.#probe = {
       limit: Math.max(LEAST_PROBE_LIMIT, Math.min(this.#limit, inFlight) * PROBE_SHARE),
+      inFlight,
       startedAt: now,
       throughput: this.#throughput,
       settled: 0,
@@ -233,15 +285,24 @@ export class Gradient {
         probe.area = 0
       }
     }
-    if (now - probe.startedAt > PROBE_MOST) this.#endProbe(now, false)
+    this.look(now)
+  }
+
+  /** Ends the probe if it is time. */
+  look(now: number): void {
+    if (this.#probe !== undefined && now - this.#probe.startedAt >= PROBE_MILLISECONDS) this.#endProbe(now, false)
   }
 
   #conclude(probe: Probe, now: number): void {
     const throughput = probe.finished / (now - probe.countedFrom)
     const latency = probe.area / probe.finished
     const before = this.#baseline
+    const share = probe.limit / Math.max(probe.limit, probe.inFlight)
+    const isSlow = this.#latency > TOLERANCE * before
+    if (isSlow && throughput <= IN_PROPORTION * share * probe.throughput && latency >= SAME_LATENCY * this.#latency) this.#refuted = true
     if (latency < before || throughput < UNHARMED * probe.throughput) {
-      this.#baseline += PROBE_WEIGHT * (latency - before)
+      this.#baseline += (this.#probed ? PROBE_WEIGHT : 1) * (latency - before)
+      this.#probed = true
     }
     this.#endProbe(now, Math.abs(this.#baseline / before - 1) > CHANGED)
   }
@@ -249,7 +310,7 @@ export class Gradient {
   #endProbe(now: number, changed: boolean): void {
     this.#probe = undefined
     this.#interval = changed ? PROBE_INTERVAL : Math.min(MOST_PROBE_INTERVAL, 2 * this.#interval)
-    this.#nextProbe = now + this.#interval
+    this.#nextProbe = now + (changed ? CHANGING_INTERVAL : this.#interval)
     this.#healthyLimit = this.#limit
     this.#beginWindow(now)
   }

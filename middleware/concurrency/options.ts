@@ -24,7 +24,8 @@ export type RejectionHandler = (request: IncomingMessage, response: ServerRespon
 
 export interface ConcurrencyLimitOptions {
   /**
-   * How many requests may be answered at a time: a number; 'auto', or an object with bounds, for a limit that tunes itself;
+   * How many requests may be answered at a time: a number; 'auto', or an object with bounds, for a limit that tunes itself
+   * (min: 8, max: 10,000, initial: max, which is where it starts);
    * `redisLease()`, for a number that many processes share; or, with `key`, a function that gives each request's key its number
    * (undefined: no cap). Default: 'auto'.
    */
@@ -77,7 +78,7 @@ export interface ResolvedConcurrencyLimit {
 }
 
 const DEFAULT_MAX_HOLD = 300_000
-const DEFAULT_BOUNDS = { min: 8, max: 1000, initial: 20 } as const
+const DEFAULT_BOUNDS = { min: 8, max: 10_000 } as const
 const HEALTH_CHECKS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/ping'])
 const OPTIONS = ['limit', 'split', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releaseAt', 'trustRequestStart', 'retryAfter', 'handler', 'mode'] as const
 
@@ -146,7 +147,7 @@ function resolveBounds(given: Partial<Pick<GradientOptions, 'min' | 'max' | 'ini
   const bounds = checkedObject(NAME, 'limit', given, ['min', 'max', 'initial'])
   const { min = Math.min(DEFAULT_BOUNDS.min, bounds.max ?? Infinity) } = bounds
   const { max = Math.max(DEFAULT_BOUNDS.max, min) } = bounds
-  const { initial = Math.min(Math.max(DEFAULT_BOUNDS.initial, min), max) } = bounds
+  const { initial = max } = bounds
   return {
     min: wholeNumber(NAME, 'limit.min', min, 1),
     max: wholeNumber(NAME, 'limit.max', max, min),

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission, Reason, Rule } from './admission.js'
 import { Exchange, hasLeft, type Ending, type Holding } from './exchange.js'
 import type { Held } from './hold-watch.js'
+import type { Linked } from './in-flight.js'
 import type { Slots } from './slots.js'
 import type { Priority } from './waiting-room.js'
 
@@ -34,6 +35,9 @@ type State = 'arriving' | 'waiting' | 'held' | 'over'
 export class Ticket implements Admission, Holding, Held {
   left = false
   startedAt: number | undefined
+  inFlight = false
+  older: Linked | undefined
+  newer: Linked | undefined
   place = -1
   heldSince = 0
   readonly request: IncomingMessage
@@ -60,6 +64,16 @@ export class Ticket implements Admission, Holding, Held {
     this.next = next
     this.priority = priority
     this.stamped = stamped
+  }
+
+  get target(): string {
+    const { url = '', originalUrl } = this.request as IncomingMessage & { originalUrl?: unknown }
+    return typeof originalUrl === 'string' ? originalUrl : url
+  }
+
+  /** Asked only while slots are scarce. */
+  get waitsForClient(): boolean {
+    return this.response.writableEnded || !this.request.complete
   }
 
   get releaseAtEnd(): boolean {

@@ -134,7 +134,7 @@ describe('the JavaScript in the README runs', () => {
     const program = await project.run('program.js', block('concurrency'))
     const front = gateway(project.socket)
     expect((await request(front).get('/')).text).toBe('Hello World!')
-    expect((await request(front).get('/cap')).body).toMatchObject({ active: 1, waiting: 0, limit: 20, rejected: { loop: 0 } })
+    expect((await request(front).get('/cap')).body).toMatchObject({ active: 1, waiting: 0, limit: 10_000, rejected: { loop: 0 } })
     expect(await program.stop()).toBe(0)
   })
 

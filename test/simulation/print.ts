@@ -4,6 +4,7 @@ import { others, ours } from './contenders.js'
 import { LOADS, MIXTURES, fresh, kept, meanOf, ofCapacity, partly, title } from './rows.js'
 import { heterogeneous, pool, routes, synchronous, type Scenario } from './scenarios.js'
 import type { Figures } from './simulate.js'
+import { SITUATIONS, play } from './situations.js'
 import { drift, step } from './steps.js'
 
 const SEEDS = [201, 202, 203]
@@ -76,4 +77,15 @@ for (const [factor, slots] of [[3, 10], [5, 10], [1 / 3, 10], [3, 40]] as const)
   const { before, after, settled } = await step(factor, slots, ours, 205)
   const name = `× ${factor.toFixed(2)}, ${String(slots)} slots`
   print([name, ...[before, after, settled].map(({ limit }) => limit.toFixed(0)), percent(after.goodput), milliseconds(after.p99), milliseconds(settled.p99)])
+}
+
+process.stdout.write('\n')
+head('turned away where nobody needs to be, of all', kinds.map(({ name }) => name))
+for (const situation of SITUATIONS) {
+  const cells: string[] = []
+  for (const kind of kinds) {
+    const { asked, rejected } = await play(situation, kind, 206)
+    cells.push(`${String(rejected)} / ${String(asked)}`)
+  }
+  print([situation.name, ...cells])
 }

@@ -1,4 +1,5 @@
 /** The world around the simulated server: clients that come, wait and leave; the handlers' work; the downstream pool. */
+import type { Linked } from '../../middleware/concurrency/in-flight.js'
 import type { Contender, Visit } from './contender.js'
 import type { EventLoop } from './event-loop.js'
 import { Fifo } from './fifo.js'
@@ -12,6 +13,8 @@ export interface Work {
   downstream: number
   /** Time that it waits for something that is not scarce, in milliseconds. Default: none. */
   wait?: number
+  /** Its target. Default: none that is told. */
+  target?: string
 }
 
 export interface WorldOptions {
@@ -38,6 +41,11 @@ export const CLIENT_TIMEOUT = 1000
 class Exchange implements Visit {
   readonly priority = 'normal'
   startedAt: number | undefined
+  readonly target: string
+  readonly waitsForClient = false
+  inFlight = false
+  older: Linked | undefined
+  newer: Linked | undefined
   readonly stamped: number | undefined
   readonly intended: number
   outcome: Outcome = 'open'
@@ -55,6 +63,7 @@ class Exchange implements Visit {
     this.#world = world
     this.#work = work
     this.#over = over
+    this.target = work.target ?? ''
     this.intended = world.loop.now
     this.stamped = stamped ? world.loop.now : undefined
   }

@@ -24,7 +24,7 @@ export const adaptive: ContenderKind = {
           }
         },
       },
-      { min: 8, max: 1000, initial: 20, queue: { max: undefined, timeout: undefined, order: 'adaptive' } },
+      { min: 8, max: 10_000, initial: 10_000, queue: { max: undefined, timeout: undefined, order: 'adaptive' } },
     )
     return {
       arrive: (visit) => {
