@@ -4,10 +4,11 @@
  * brings its time. Holds a fixed amount of memory, below 100 KB.
  */
 import { EventEmitter } from 'node:events'
-import { Buckets, type Quantity } from './verdict/buckets.js'
-import { levelOf, measured, pointsOf } from './verdict/points.js'
+import type { Quantity } from './verdict/buckets.js'
+import { levelOf, measured } from './verdict/points.js'
+import { QUANTITIES, Scale } from './verdict/scale.js'
 import { sentenceFor } from './verdict/sentence.js'
-import { LEAST_POINTS, TendencyWatch, type Tendency } from './verdict/tendency.js'
+import { LEAST_POINTS, leastGrowth, type Tendency } from './verdict/tendency.js'
 import { COLLECTED, REMAINDER } from './verdict/thresholds.js'
 
 /**
@@ -72,6 +73,8 @@ export interface Evidence {
   /** What the slope makes over `span` seconds. */
   growth: number
   span: number
+  /** The least growth in `span` seconds that would have been told. */
+  leastGrowth: number
   /** By how much values differ by chance, load taken out. */
   noise: number
   /** Its median. */
@@ -106,39 +109,35 @@ export interface VerdictOptions {
 }
 
 const BUCKET = 120_000
-const FINE_BUCKETS = 60
-const COARSE_BUCKETS = 96
-const COARSE_FACTOR = 15
 /** Fine buckets that are left out: code is loaded and compiled in them. */
 const WARM_UP_BUCKETS = 3
-const THRESHOLDS = { heap: COLLECTED, external: COLLECTED, remainder: REMAINDER } as const
+const QUICK = { heap: COLLECTED, external: COLLECTED, remainder: REMAINDER } as const
+/** Chosen on made-up apps, as what holds for two hours is fitted on recorded ones. */
+const SLOWLY = { hold: 6, release: 6, large: 0.8, points: 24 } as const
+const COLLECTED_SLOWLY = { ...COLLECTED, ...SLOWLY }
+const SLOW = { heap: COLLECTED_SLOWLY, external: COLLECTED_SLOWLY, remainder: { ...REMAINDER, ...SLOWLY, share: COLLECTED.share } } as const
+/** Two hours, eight, and two days. `factor`: of the width of a fine bucket. */
+const SCALES = [
+  { factor: 1, capacity: 60, thresholds: QUICK, followsLately: false },
+  { factor: 4, capacity: 60, thresholds: SLOW, followsLately: true },
+  { factor: 15, capacity: 96, thresholds: SLOW, followsLately: true },
+] as const
+/** Work that a closed bucket makes at most, in products of numbers: three quantities of which each grows, and a share of what other scales make. */
+const WORK = 1_200_000
 const RANK: Readonly<Record<Tendency, number>> = { warming: 0, flat: 1, growing: 2, suspected: 3 }
 
-/** One width of buckets and what is said of each quantity in them. */
-class Scale {
-  readonly buckets: Buckets
-  readonly watches = {
-    heap: new TendencyWatch(THRESHOLDS.heap),
-    external: new TendencyWatch(THRESHOLDS.external),
-    remainder: new TendencyWatch(THRESHOLDS.remainder),
-  }
-
-  constructor(width: number, capacity: number) {
-    this.buckets = new Buckets(width, capacity)
-  }
-
-  /** Whether anything may have changed. */
-  advance(time: number): boolean {
-    if (!this.buckets.advance(time)) return false
-    for (const quantity of ['heap', 'external', 'remainder'] as const) this.watches[quantity].update(pointsOf(this.buckets.closed, quantity))
-    return true
-  }
-}
+/** ms for which it is known what the heap does. */
+const spanOf = ({ watches }: Scale): number => watches.heap.trend?.span ?? 0
 
 /** Emits `change` with the new verdict and the one before when the state changes. */
 export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
   readonly #width: number
-  readonly #scales: readonly [Scale, Scale]
+  readonly #scales: readonly Scale[]
+  /** The one with the finest buckets. */
+  readonly #finest: Scale
+  /** Samples of the finest bucket that is open, and work that each does: so much that all is done before it closes. */
+  #samples = 0
+  #workForEach = WORK
   readonly #callSites: CallSiteSource | undefined
   #start = NaN
   #collections = 0
@@ -151,12 +150,15 @@ export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
     super()
     this.#width = bucket
     this.#callSites = callSites
-    this.#scales = [new Scale(bucket, FINE_BUCKETS), new Scale(bucket * COARSE_FACTOR, COARSE_BUCKETS)]
-    const evidence = this.#evidence('heap', this.#scales[0], 'warming')
+    const [finest, ...others] = SCALES.map(({ factor, ...options }) => new Scale({ width: bucket * factor, ...options }))
+    if (finest === undefined) throw new Error('no scale')
+    this.#finest = finest
+    this.#scales = [finest, ...others]
+    const evidence = this.#evidence('heap', finest, 'warming')
     this.#current = { state: 'warming', since: 0, sentence: sentenceFor('warming', evidence), evidence }
   }
 
-  /** The verdict as of the last closed bucket. */
+  /** The verdict as of the last closed bucket, about: what that means is found in small steps, some with each sample. */
   get current(): Verdict {
     return this.#current
   }
@@ -165,13 +167,15 @@ export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
     if (!this.#begun(time)) return
     this.#collections++
     this.#latestLive = live
-    for (const { buckets } of this.#scales) buckets.collection(live, external)
+    for (const scale of this.#scales) scale.collection(live, external)
   }
 
   sample(input: SampleInput): void {
     if (!this.#begun(input.time)) return
     this.#latest = input
-    for (const { buckets } of this.#scales) buckets.sample(input)
+    this.#samples++
+    for (const scale of this.#scales) scale.sample(input)
+    this.#work(input.time)
   }
 
   /** Whether the time counts; closes buckets whose time is over. */
@@ -181,8 +185,23 @@ export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
       this.#current = { ...this.#current, since: time }
     }
     if (time - this.#start < WARM_UP_BUCKETS * this.#width) return false
-    if (this.#scales.map((scale) => scale.advance(time)).includes(true)) this.#judge(time)
+    for (const scale of this.#scales) {
+      if (!scale.advance(time) || scale !== this.#finest) continue
+      this.#workForEach = WORK / Math.max(1, this.#samples)
+      this.#samples = 0
+    }
     return true
+  }
+
+  /** Some small steps, those of the finest scale first. */
+  #work(time: number): void {
+    let left = this.#workForEach
+    while (left > 0) {
+      const scale = this.#scales.find(({ busy }) => busy)
+      if (scale === undefined) return
+      left -= scale.step()
+      if (!scale.busy) this.#judge(time)
+    }
   }
 
   #judge(time: number): void {
@@ -194,24 +213,27 @@ export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
     if (state !== before.state) this.#announce(this.#current, before)
   }
 
-  /** The gravest of what the quantities say, on either scale. */
+  /** The gravest of what the quantities say, on any scale; of those that say as much, on the finest. */
   #state(): [VerdictState, Quantity, Scale] {
-    const said = (quantity: Quantity): [Tendency, Scale] => {
-      const [fine, coarse] = this.#scales
-      const [ofFine, ofCoarse] = [fine.watches[quantity].tendency, coarse.watches[quantity].tendency]
-      return RANK[ofCoarse] > RANK[ofFine] ? [ofCoarse, coarse] : [ofFine, fine]
-    }
-    const quantities = (['heap', 'external', 'remainder'] as const).map((quantity) => [quantity, ...said(quantity)] as const)
+    const quantities = QUANTITIES.map((quantity) => ({ quantity, ...this.#said(quantity) }))
     for (const [tendency, name] of [['suspected', 'native-growth'], ['growing', 'growing']] as const) {
-      const found = quantities.find(([, ofQuantity]) => ofQuantity === tendency)
-      if (found !== undefined) return [tendency === 'suspected' && found[0] === 'heap' ? 'leak-suspected' : name, found[0], found[2]]
+      const found = quantities.find((said) => said.tendency === tendency)
+      if (found !== undefined) return [tendency === 'suspected' && found.quantity === 'heap' ? 'leak-suspected' : name, found.quantity, found.scale]
     }
-    const [heap, scale] = said('heap')
-    return [heap === 'warming' ? 'warming' : 'ok', 'heap', scale]
+    // Of several scales that know nothing of growth, the longest time says most.
+    const heap = this.#said('heap')
+    const longest = this.#scales.reduce((one, other) => spanOf(other) >= spanOf(one) ? other : one)
+    return heap.tendency === 'warming' ? ['warming', 'heap', heap.scale] : ['ok', 'heap', longest]
+  }
+
+  #said(quantity: Quantity): { tendency: Tendency; scale: Scale } {
+    const tendencyOf = (scale: Scale): Tendency => scale.watches[quantity].tendency
+    const scale = this.#scales.reduce((one, other) => RANK[tendencyOf(other)] > RANK[tendencyOf(one)] ? other : one)
+    return { tendency: tendencyOf(scale), scale }
   }
 
   #evidence(quantity: Quantity, scale: Scale, state: VerdictState): Evidence {
-    const { trend } = scale.watches[quantity]
+    const { trend, thresholds } = scale.watches[quantity]
     const slope = trend?.slope ?? 0
     const grows = state !== 'warming' && state !== 'ok'
     return {
@@ -219,6 +241,7 @@ export class LeakVerdict extends EventEmitter<{ change: [Verdict, Verdict] }> {
       bytesPerSecond: slope * 1000,
       growth: trend?.growth ?? 0,
       span: (trend?.span ?? 0) / 1000,
+      leastGrowth: trend === undefined ? 0 : leastGrowth(trend, thresholds),
       noise: trend?.noise ?? 0,
       level: trend === undefined ? this.#latestLive : levelOf(scale.buckets.closed, quantity),
       points: measured(scale.buckets.closed, quantity).length,

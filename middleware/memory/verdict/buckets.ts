@@ -18,6 +18,8 @@ export interface Bucket {
   readonly rate: number
   /** The same in the bucket before: memory follows load with a delay. */
   readonly rateBefore: number
+  /** The same in this bucket and those before, each of them counting for a share less. */
+  readonly rateLately: number
   readonly inFlight: number
   /** Requests since the first bucket, about. */
   readonly requests: number
@@ -49,6 +51,8 @@ interface OpenBucket {
 }
 
 const HEAPS = 10
+/** What a bucket counts for in the load lately. */
+const LATELY = 0.2
 
 const fresh = (): OpenBucket => ({ heap: NaN, external: NaN, remainder: NaN, heapTotal: NaN, largestHeap: 0, rate: 0, inFlight: 0, samples: 0, collections: 0 })
 const lower = (floor: number, value: number): number => floor <= value ? floor : value
@@ -65,6 +69,7 @@ export class Buckets {
   #peakHeap = 0
   #open = fresh()
   #last = { rate: NaN, inFlight: NaN }
+  #rateLately = NaN
 
   constructor(width: number, capacity: number) {
     this.#width = width
@@ -103,13 +108,14 @@ export class Buckets {
     const { largestHeap, samples, rate, inFlight, ...floors } = this.#open
     const own = samples > 0 ? { rate: rate / samples, inFlight: inFlight / samples } : this.#last
     if (own.rate > 0) this.#requests += own.rate * this.#width / 1000
+    this.#rateLately = Number.isNaN(this.#rateLately) ? own.rate : this.#rateLately + LATELY * (own.rate - this.#rateLately)
     this.#largestHeaps.push(largestHeap)
     if (this.#largestHeaps.length > HEAPS) this.#largestHeaps.shift()
     this.#peakHeap = Math.max(this.#peakHeap, largestHeap)
     this.closed.push({
       time: (this.#index + 0.5) * this.#width,
       ...floors, ...own, largestHeap: Math.max(...this.#largestHeaps), peakHeap: this.#peakHeap,
-      rateBefore: Number.isNaN(this.#last.rate) ? own.rate : this.#last.rate, requests: this.#requests,
+      rateBefore: Number.isNaN(this.#last.rate) ? own.rate : this.#last.rate, rateLately: this.#rateLately, requests: this.#requests,
     })
     if (this.closed.length > this.#capacity) this.closed.shift()
     this.#last = own

@@ -1,7 +1,12 @@
 /** The median of numbers. */
 export function median(values: ArrayLike<number>): number {
-  const sorted = new Float64Array(values).sort()
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? 0
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2
+  return medianOf(new Float64Array(values))
+}
+
+/** The same; `values` are in order afterwards. */
+export function medianOf(values: Float64Array): number {
+  values.sort()
+  const middle = values.length >> 1
+  const upper = values[middle] ?? 0
+  return values.length % 2 === 1 ? upper : ((values[middle - 1] ?? 0) + upper) / 2
 }

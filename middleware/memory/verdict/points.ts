@@ -9,15 +9,18 @@ const CAUSES: Readonly<Record<Quantity, readonly (keyof Bucket)[]>> = {
   external: ['rate', 'rateBefore', 'inFlight'],
   remainder: ['rate', 'rateBefore', 'inFlight', 'heapTotal', 'largestHeap', 'peakHeap'],
 }
+/** Sessions and caches with a time to live follow the load of an hour or so. */
+const LATELY: readonly (keyof Bucket)[] = ['rateLately']
 
 /** The buckets in which the quantity was measured. */
 export function measured(buckets: readonly Bucket[], quantity: Quantity): Bucket[] {
   return buckets.filter((bucket) => !Number.isNaN(bucket[quantity]))
 }
 
-export function pointsOf(buckets: readonly Bucket[], quantity: Quantity): Point[] {
+export function pointsOf(buckets: readonly Bucket[], quantity: Quantity, followsLately = false): Point[] {
+  const causes = followsLately ? [...CAUSES[quantity], ...LATELY] : CAUSES[quantity]
   return measured(buckets, quantity).map((bucket) => (
-    { time: bucket.time, value: bucket[quantity], requests: bucket.requests, causes: CAUSES[quantity].map((cause) => bucket[cause]) }))
+    { time: bucket.time, value: bucket[quantity], requests: bucket.requests, causes: causes.map((cause) => bucket[cause]) }))
 }
 
 /** The median of the quantity, octets; NaN where it was never measured. */

@@ -1,8 +1,8 @@
 /**
  * Robust least squares for some dozens of rows and a few columns: outliers count less (Huber's estimate, found by weighing again
- * and again), and some columns may only add, never take away.
+ * and again), and some columns may only add, never take away. Runs once in a while, so never compiled by V8: plain loops.
  */
-import { median } from './median.js'
+import { medianOf } from './median.js'
 
 export interface Columns {
   /** Of any sign. One value a row. */
@@ -18,6 +18,12 @@ export interface Fit {
   readonly rests: Float64Array
 }
 
+/**
+ * Small steps: much is computed, and what runs beside it must not wait for all of it. Each says how much work it was, in products of two
+ * numbers; some thousands at most.
+ */
+export type Stepwise<Result> = Generator<number, Result>
+
 const { abs, max, sqrt } = Math
 const ROUNDS = 4
 /** Rests beyond so many standard deviations weigh less. */
@@ -31,38 +37,48 @@ const SAME = 1e-9
 
 /** A robust standard deviation of rests, of which `unknowns` were fitted. */
 export function deviation(rests: Float64Array, unknowns = 0): number {
-  return median(rests.map(abs)) * TO_DEVIATION * sqrt(rests.length / max(1, rests.length - unknowns))
+  const distances = new Float64Array(rests.length)
+  for (let row = 0; row < distances.length; row++) distances[row] = abs(rests[row] ?? 0)
+  return medianOf(distances) * TO_DEVIATION * sqrt(rests.length / max(1, rests.length - unknowns))
 }
 
 /** What rests cost, in units of half of their squared deviations; outliers by their distance (Huber's loss). */
 export function costOf(rests: Float64Array, scale: number): number {
   let sum = 0
-  for (const rest of rests) {
-    const distance = abs(rest) / scale
+  for (let row = 0; row < rests.length; row++) {
+    const distance = abs(rests[row] ?? 0) / scale
     sum += distance < TOLERATED ? distance * distance / 2 : TOLERATED * (distance - TOLERATED / 2)
   }
   return sum
 }
 
 /** The best fit; additive columns that would take away are left out, the worst first. */
-export function fit(values: Float64Array, { free, additive }: Columns): Fit {
+export function* fit(values: Float64Array, { free, additive }: Columns): Stepwise<Fit> {
   const columns = [...free, ...additive]
   const used = columns.map((_, index) => index)
-  const alike = new Float64Array(values.length).fill(1)
   const chosen = (): Float64Array[] => used.map((index) => columns[index] ?? values)
-  // Most of what must be left out shows without weighing, which costs a quarter.
+  const alike = new Float64Array(values.length).fill(1)
   const drop = ({ coefficients }: Fit): boolean => {
     const worst = leastBelowZero(coefficients, free.length)
     if (worst !== undefined) used.splice(worst, 1)
     return worst !== undefined
   }
-  while (drop(leastSquares(values, chosen(), alike, free.length)));
+  let plain = leastSquares(values, chosen(), alike, free.length)
+  // Most of what must be left out shows without weighing, which costs a quarter.
+  while (drop(plain)) {
+    yield workOf(values, used.length + 1)
+    plain = leastSquares(values, chosen(), alike, free.length)
+  }
   for (;;) {
-    const found = weighed(values, chosen(), free.length)
+    yield workOf(values, used.length)
+    const found = yield* weighed(plain, values, chosen(), free.length)
     const fitted = [...used]
     if (!drop(found)) return { rests: found.rests, coefficients: spread(found.coefficients, fitted, columns.length) }
+    plain = leastSquares(values, chosen(), alike, free.length)
   }
 }
+
+const workOf = (values: Float64Array, columns: number): number => values.length * columns * (columns + 5) / 2
 
 function leastBelowZero(coefficients: Float64Array, from: number): number | undefined {
   let least: number | undefined
@@ -79,9 +95,9 @@ function spread(coefficients: Float64Array, used: readonly number[], length: num
   return all
 }
 
-function weighed(values: Float64Array, columns: readonly Float64Array[], free: number): Fit {
-  const weights = new Float64Array(values.length).fill(1)
-  let found = leastSquares(values, columns, weights, free)
+function* weighed(first: Fit, values: Float64Array, columns: readonly Float64Array[], free: number): Stepwise<Fit> {
+  const weights = new Float64Array(values.length)
+  let found = first
   for (let round = 1; round < ROUNDS; round++) {
     const tolerated = deviation(found.rests) * TOLERATED
     for (let row = 0; row < weights.length; row++) {
@@ -89,33 +105,34 @@ function weighed(values: Float64Array, columns: readonly Float64Array[], free: n
       weights[row] = distance > tolerated ? tolerated / distance : 1
     }
     found = leastSquares(values, columns, weights, free)
+    yield workOf(values, columns.length)
   }
   return found
 }
 
 function leastSquares(values: Float64Array, columns: readonly Float64Array[], weights: Float64Array, free: number): Fit {
-  const width = columns.length
+  const [width, rows] = [columns.length, values.length]
   const products = new Float64Array(width * width)
   const wanted = new Float64Array(width)
-  columns.forEach((column, index) => {
-    const weighted = multiplied(column, weights)
+  const weighted = new Float64Array(rows)
+  for (let index = 0; index < width; index++) {
+    const column = columns[index] ?? values
+    for (let row = 0; row < rows; row++) weighted[row] = (column[row] ?? 0) * (weights[row] ?? 0)
     wanted[index] = product(weighted, values)
     for (let other = 0; other <= index; other++) products[index * width + other] = product(weighted, columns[other] ?? column)
-    if (index >= free) products[index * width + index] = (products[index * width + index] ?? 0) + RIDGE * values.length
-  })
+    if (index >= free) products[index * width + index] = (products[index * width + index] ?? 0) + RIDGE * rows
+  }
   const coefficients = solved(products, wanted)
-  const rests = values.slice()
-  columns.forEach((column, index) => {
-    const coefficient = coefficients[index] ?? 0
-    for (let row = 0; row < rests.length; row++) rests[row] = (rests[row] ?? 0) - coefficient * (column[row] ?? 0)
-  })
-  return { coefficients, rests }
+  return { coefficients, rests: restsOf(values, columns, coefficients) }
 }
 
-function multiplied(one: Float64Array, other: Float64Array): Float64Array {
-  const all = new Float64Array(one.length)
-  for (let row = 0; row < all.length; row++) all[row] = (one[row] ?? 0) * (other[row] ?? 0)
-  return all
+function restsOf(values: Float64Array, columns: readonly Float64Array[], coefficients: Float64Array): Float64Array {
+  const rests = values.slice()
+  for (const [index, column] of columns.entries()) {
+    const coefficient = coefficients[index] ?? 0
+    for (let row = 0; row < rests.length; row++) rests[row] = (rests[row] ?? 0) - coefficient * (column[row] ?? 0)
+  }
+  return rests
 }
 
 function product(one: Float64Array, other: Float64Array): number {

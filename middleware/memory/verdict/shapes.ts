@@ -3,8 +3,10 @@
  * begins later, a step, and two kinds of filling. A leak goes on along a line, by time or by requests; a cache that fills slows
  * down or stops; what is loaded once is a step.
  */
-import { costOf, deviation, fit, type Fit } from './regression.js'
+import { costOf, deviation, fit, type Fit, type Stepwise } from './regression.js'
 import { median } from './median.js'
+import { leastPauses, type Pauses } from './pauses.js'
+import { stairsOf, type Stairs } from './stairs.js'
 
 /** What is known of a quantity's course: one value a row, in the order of time. */
 export interface Course {
@@ -34,6 +36,10 @@ export interface Straight {
   readonly correlation: number
   /** Of the causes alone, and of the lines: each has its own idea of what causes add. */
   readonly fits: readonly Fit[]
+  /** The better line. */
+  readonly best: Fit
+  /** The least noise, octets. */
+  readonly exact: number
 }
 
 /** Costs of what else may have risen. */
@@ -56,16 +62,23 @@ const PACES = [0.1, 0.2, 0.4]
 const BEND_UNKNOWNS = 4
 /** Rows that a level before or after a step has at least. */
 const LEAST_LEVEL = 2
+/** A row's products in what a step costs. */
+const WORK_OF_STEP = 20
 /** No more exact than this share of the level is any floor. */
 const EXACT = 0.005
 
 /** At least five rows. */
-export function straightOf(course: Course): Straight {
+export function* straightOf(course: Course): Stepwise<Straight> {
   const { values, ways } = course
-  const level = laid(course)
-  const lines = ways.map((way) => laid(course, way))
-  const bends = ways.map((way) => laid(course, way, way.map((along) => max(0, along - MIDDLE))))
-  const noise = max(EXACT * median(values), min(...bends.map(({ rests }) => deviation(rests, BEND_UNKNOWNS))))
+  const level = yield* laid(course)
+  const lines: Fit[] = []
+  const bends: Fit[] = []
+  for (const way of ways) {
+    lines.push(yield* laid(course, way))
+    bends.push(yield* laid(course, way, beyond(way, MIDDLE)))
+  }
+  const exact = EXACT * median(values)
+  const noise = max(exact, min(...bends.map(({ rests }) => deviation(rests, BEND_UNKNOWNS))))
   const cost = ({ rests }: Fit): number => costOf(rests, noise)
   const costs = lines.map(cost)
   const line = min(...costs)
@@ -78,23 +91,37 @@ export function straightOf(course: Course): Straight {
     rising: min(line, ...bends.map(cost)),
     correlation: neighboursCorrelate(best.rests),
     fits: [level, ...lines],
+    best, exact,
   }
 }
 
-export function othersOf(course: Course, { noise, level, fits }: Straight): Others {
-  const { ways } = course
+export function* othersOf(course: Course, { noise, level, fits }: Straight): Stepwise<Others> {
   const cost = (found: Fit): number => costOf(found.rests, noise)
-  return {
-    later: min(...ways.flatMap((way) => BEGINNINGS.map((beginning) => cost(laid(course, way.map((along) => max(0, along - beginning))))))),
-    step: min(...fits.map((found) => stepCost(withoutCauses(course, found), noise))),
-    filling: min(...ways.flatMap(fillings).map((filled) => {
-      const found = laid(course, filled)
-      return slopeOf(found) > 0 ? cost(found) : level
-    })),
+  let [later, step, filling] = [Infinity, Infinity, Infinity]
+  for (const found of fits) {
+    step = min(step, stepCost(withoutCauses(course, found), noise))
+    yield WORK_OF_STEP * course.values.length
   }
+  for (const way of course.ways) {
+    for (const beginning of BEGINNINGS) later = min(later, cost(yield* laid(course, beyond(way, beginning))))
+    for (const filled of fillings(way)) {
+      const found = yield* laid(course, filled)
+      filling = min(filling, slopeOf(found) > 0 ? cost(found) : level)
+    }
+  }
+  return { later, step, filling }
 }
 
-function laid({ values, causes }: Course, ...columns: Float64Array[]): Fit {
+/** What growth is made of: whether it is a staircase, or has paused. */
+export function* madeOf(course: Course, { best, exact, fits }: Straight): Stepwise<Stairs & Pauses> {
+  const stairs = yield* stairsOf(withoutCauses(course, best), course.ways, exact)
+  return { ...stairs, ...yield* leastPauses(course.ways, fits.slice(1), stairs) }
+}
+
+/** How far a way has gone beyond a place. */
+const beyond = (way: Float64Array, place: number): Float64Array => way.map((along) => max(0, along - place))
+
+function laid({ values, causes }: Course, ...columns: Float64Array[]): Stepwise<Fit> {
   return fit(values, { free: [new Float64Array(values.length).fill(1), ...columns], additive: causes })
 }
 

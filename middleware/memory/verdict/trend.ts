@@ -1,6 +1,7 @@
 /** The trend of floors, what load brings taken out: how much there is of it, and how much better it explains them than what is harmless. */
 import { median } from './median.js'
-import { othersOf, straightOf, type Course, type Straight } from './shapes.js'
+import type { Stepwise } from './regression.js'
+import { madeOf, othersOf, straightOf, type Course } from './shapes.js'
 
 export interface Point {
   /** ms */
@@ -27,10 +28,19 @@ export interface Trend {
   readonly overLoad: number
   readonly overStep: number
   readonly overFilling: number
+  /** By how much better a staircase of up to three steps explains the floors than growth does; some, also where growth is all there is. */
+  readonly stairs: number
   /** Slope of the second half as a share of the slope of the whole, by requests or by time, whichever is more. */
   readonly recent: number
+  /** By how much better a level explains a stretch of time than growth does: any stretch, and one that goes on until now. */
+  readonly pause: number
+  readonly stalled: number
+  /** Growth that would be explained better than load explains it by a logarithm of 1, octets; by so many times that, at its square. */
+  readonly resolution: number
   /** Whether load went up and down enough to be told from growth. */
   readonly comparable: boolean
+  /** How many there are. */
+  readonly points: number
   /** Median of the values. */
   readonly level: number
   /** ms between the first and the last point. */
@@ -40,35 +50,56 @@ export interface Trend {
 const { min, sqrt } = Math
 /** A load that correlates more with time is not told from growth. */
 const COMPARABLE = 0.8
+/** A line that rises by the noise costs a level a 24th for each row. */
+const COST_OF_LINE = 24
+/** Products for each point that is read. */
+const WORK_OF_POINT = 20
 /** Growth that explains no more than this is chance: nothing else is looked for. */
 const CHANCE = 1
 
 /** Points are in the order of time, at least five. */
 export function trendOf(points: readonly Point[]): Trend {
+  const steps = trendSteps(points, () => true)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same in small steps. Other shapes are looked for where what is known until then makes it worthwhile; else they count 0. */
+export function* trendSteps(points: readonly Point[], worthwhile: (trend: Trend) => boolean): Stepwise<Trend> {
   const values = column(points, ({ value }) => value)
   const time = wayOf(column(points, (point) => point.time))
   const causes = (points[0]?.causes ?? []).map((_, index) => aroundUsual(column(points, (point) => point.causes[index] ?? NaN)))
   const course: Course = { values, causes, ways: [time, wayOf(column(points, ({ requests }) => requests))] }
-  const straight = straightOf(course)
+  yield WORK_OF_POINT * points.length
+  const straight = yield* straightOf(course)
   const span = (points.at(-1)?.time ?? 0) - (points[0]?.time ?? 0)
   // Neighbours that correlate say less than as many that do not.
-  const overLoad = straight.growth > 0 ? (straight.level - straight.line) * (1 - straight.correlation) / (1 + straight.correlation) : 0
-  return {
+  const worth = (1 - straight.correlation) / (1 + straight.correlation)
+  const trend = {
     slope: straight.growth / span,
     growth: straight.growth,
     noise: straight.noise,
-    overLoad,
-    ...(overLoad < CHANCE ? { overStep: 0, overFilling: 0 } : overOthers(course, straight)),
+    overLoad: straight.growth > 0 ? (straight.level - straight.line) * worth : 0,
+    overStep: 0,
+    overFilling: 0,
+    stairs: 0,
     recent: straight.recent,
+    pause: 0,
+    stalled: 0,
+    resolution: straight.noise * sqrt(COST_OF_LINE / (points.length * worth)),
     comparable: causes.every((cause) => correlation(cause, time) < COMPARABLE),
+    points: points.length,
     level: median(values),
     span,
   }
-}
-
-function overOthers(course: Course, straight: Straight): Pick<Trend, 'overStep' | 'overFilling'> {
-  const { later, step, filling } = othersOf(course, straight)
-  return { overStep: step - min(straight.rising, later), overFilling: filling - straight.line }
+  if (trend.overLoad < CHANCE) return trend
+  const { stairs, pause, stalled } = yield* madeOf(course, straight)
+  const grown = { ...trend, stairs, pause, stalled }
+  if (!worthwhile(grown)) return grown
+  const { later, step, filling } = yield* othersOf(course, straight)
+  return { ...grown, overStep: step - min(straight.rising, later), overFilling: filling - straight.line }
 }
 
 function column(points: readonly Point[], of: (point: Point) => number): Float64Array {

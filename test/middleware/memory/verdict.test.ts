@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { LeakVerdict, type GrownCallSite, type SampleInput, type Verdict } from '../../../middleware/memory/verdict.js'
 import { Buckets } from '../../../middleware/memory/verdict/buckets.js'
 import { duration, octets } from '../../../middleware/memory/units.js'
+import { Scale } from '../../../middleware/memory/verdict/scale.js'
 import { TendencyWatch, lasts } from '../../../middleware/memory/verdict/tendency.js'
 import { COLLECTED } from '../../../middleware/memory/verdict/thresholds.js'
 import { trendOf, type Point, type Trend } from '../../../middleware/memory/verdict/trend.js'
@@ -48,7 +49,7 @@ describe('the leak verdict', () => {
     const random = noise(1, 3 * MB)
     live(verdict, 0, 6 * HOUR, () => ({ live: 30 * MB + random() }))
     expect(states).toEqual(['warming', 'ok'])
-    expect(verdict.current.sentence).toMatch(/^No growth: the live heap stays at about 2\d\.\d MB at like load\.$/)
+    expect(verdict.current.sentence).toMatch(/^No growth of 1\d % or more in [56] hours: the live heap is at about [23]\d\.\d MB at like load\.$/)
     expect(verdict.current.evidence).toMatchObject({ timeToLimit: null, limit: null })
   })
 
@@ -99,6 +100,52 @@ describe('the leak verdict', () => {
     live(verdict, 0, 6 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * Math.min(1.5, time / HOUR) }))
     expect(states).toContain('leak-suspected')
     expect(verdict.current.state).toBe('ok')
+  })
+
+  it('is taken back within the hour after growth has ended', () => {
+    const verdict = new LeakVerdict()
+    const random = noise(4, 1.5 * MB)
+    const grown = (time: number): number => 60 * MB + 20 * MB * Math.min(2, time / HOUR) + random()
+    live(verdict, 0, 2 * HOUR, (time) => ({ live: grown(time) }))
+    expect(verdict.current.state).toBe('leak-suspected')
+    live(verdict, 2 * HOUR, 3 * HOUR, (time) => ({ live: grown(time) }))
+    expect(verdict.current.state).not.toBe('leak-suspected')
+  })
+
+  it('says no more than it knows: less growth than it would have told, growth that has ended', () => {
+    const verdict = new LeakVerdict()
+    const random = noise(6, 16 * MB)
+    live(verdict, 0, 2 * HOUR, () => ({ live: 50 * MB + random() }))
+    // Noise of 12 %: growth by a tenth would not stand out.
+    const share = Number(/^No growth of (\d+) % or more in 11\d minutes:/.exec(verdict.current.sentence)?.[1])
+    expect(share).toBeGreaterThan(10)
+    expect(verdict.current.evidence.leastGrowth).toBeLessThanOrEqual(share / 100 * verdict.current.evidence.level)
+    const once = new LeakVerdict()
+    live(once, 0, 4 * HOUR, (time) => ({ live: (time < HOUR ? 50 : 70) * MB }))
+    expect(once.current.sentence).toMatch(/^No growth that goes on: the live heap has grown by .+ MB in 4 hours, but not all the while\.$/)
+  })
+
+  it.each([3, 5, 8])('a leak of %d % an hour is told within eight hours', (percent) => {
+    const verdict = new LeakVerdict()
+    const random = noise(percent, 3 * MB)
+    const states = journal(verdict)
+    live(verdict, 0, 8 * HOUR, (time) => ({ live: 60 * MB * (1 + percent / 100 * time / HOUR) + random() }))
+    expect(states).toContain('leak-suspected')
+    expect(verdict.current.state).toBe('leak-suspected')
+  })
+
+  it.each([
+    ['two hours', [30, 70, 115], 16], ['four hours', [30, 120, 220], 20], ['six hours', [40, 170, 330], 30],
+  ])('features that are rolled out within %s are no leak', (_name, minutes, takes) => {
+    const alarmed = [1, 2].filter((seed) => {
+      const verdict = new LeakVerdict()
+      const states = journal(verdict)
+      const random = noise(seed, 1.5 * MB)
+      const held = (time: number): number => minutes.reduce((sum, minute) => sum + Math.min(1, Math.max(0, (time / MINUTE - minute) / takes)), 0)
+      live(verdict, 0, 8 * HOUR, (time) => ({ live: 53 * MB + 4.8 * MB * held(time) + random() }))
+      return states.some((state) => state === 'leak-suspected' || state === 'native-growth')
+    })
+    expect(alarmed).toEqual([])
   })
 
   it('what slows with the load is not taken back', () => {
@@ -277,6 +324,29 @@ describe('trend', () => {
   })
 })
 
+describe('a scale', () => {
+  it('finds what a closed bucket means in small steps, and all of it before the next one', () => {
+    const scale = new Scale({ width: MINUTE, capacity: 60, thresholds: { heap: COLLECTED, external: COLLECTED, remainder: COLLECTED }, followsLately: false })
+    const steps: number[] = []
+    for (let time = 0; time < HOUR; time += MINUTE) {
+      if (scale.advance(time) && time > HOUR / 2) {
+        let count = 0
+        while (scale.busy) { scale.step(); count++ }
+        steps.push(count)
+      }
+      scale.collection(50 * MB + 20 * MB * time / HOUR, MB)
+      scale.sample({ rss: 100 * MB, heapTotal: 80 * MB, external: MB, requestsPerSecond: 10, inFlight: 1 })
+    }
+    expect(Math.min(...steps)).toBeGreaterThan(50)
+    expect(scale.watches.heap.tendency).toBe('suspected')
+    scale.advance(HOUR)
+    scale.collection(70 * MB, MB)
+    scale.advance(HOUR + MINUTE)
+    expect(scale.busy).toBe(true)
+    expect(scale.watches.heap.trend?.span).toBe(60 * MINUTE - MINUTE)
+  })
+})
+
 describe('buckets', () => {
   it('hold a fixed number, and the lowest value of each', () => {
     const buckets = new Buckets(MINUTE, 5)
@@ -286,7 +356,7 @@ describe('buckets', () => {
       buckets.sample({ rss: 157 + (time / 10_000) % 6, heapTotal: 100, external: 7, requestsPerSecond: 10, inFlight: 1 })
     }
     expect(buckets.closed).toHaveLength(5)
-    expect(buckets.closed[4]).toEqual({ time: 58.5 * MINUTE, heap: 95, external: 7, remainder: 150, heapTotal: 100, largestHeap: 100, peakHeap: 100, rate: 10, rateBefore: 10, inFlight: 1, requests: 35_400, collections: 6 })
+    expect(buckets.closed[4]).toEqual({ time: 58.5 * MINUTE, heap: 95, external: 7, remainder: 150, heapTotal: 100, largestHeap: 100, peakHeap: 100, rate: 10, rateBefore: 10, rateLately: 10, inFlight: 1, requests: 35_400, collections: 6 })
   })
 })
 

@@ -98,7 +98,7 @@ export const SPACES: Space[] = [
 
 const EVIDENCE: Evidence = {
   quantity: 'heap', bytesPerSecond: 0, growth: 0, span: 0, noise: 1.4 * MB, level: 48.2 * MB, points: 31, pointsNeeded: 12,
-  collections: 214, likeLoad: true, timeToLimit: null, limit: null, callSites: [],
+  leastGrowth: 4_000_000, collections: 214, likeLoad: true, timeToLimit: null, limit: null, callSites: [],
 }
 const GROWTH = { bytesPerSecond: (21.6 * MB) / 3600, growth: 25.2 * MB, span: 70 * 60, timeToLimit: 31 * 3600, limit: 'cgroup' } as const
 const BY_STATE: Readonly<Record<VerdictState, Partial<Evidence>>> = {

@@ -1,6 +1,7 @@
 /** What recorded apps do with memory: all behaviours by name, each a leak or harmless. */
 import { HARMLESS } from './behaviours/harmless.js'
 import { LEAKS } from './behaviours/leaks.js'
+import { SLOW_HARMLESS, SLOW_LEAKS } from './behaviours/slow.js'
 import type { Step, Surroundings } from './behaviours/step.js'
 
 export interface Behaviour {
@@ -8,7 +9,10 @@ export interface Behaviour {
   start: (surroundings: Surroundings) => Step
 }
 
+/** Those of hours, of which the sets `fitting` and `judging` have all. */
+export const HOURS: readonly string[] = [...Object.keys(LEAKS), ...Object.keys(HARMLESS)]
+
 export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = Object.fromEntries([
-  ...Object.entries(LEAKS).map(([name, start]): [string, Behaviour] => [name, { kind: 'leak', start }]),
-  ...Object.entries(HARMLESS).map(([name, start]): [string, Behaviour] => [name, { kind: 'harmless', start }]),
+  ...Object.entries({ ...LEAKS, ...SLOW_LEAKS }).map(([name, start]): [string, Behaviour] => [name, { kind: 'leak', start }]),
+  ...Object.entries({ ...HARMLESS, ...SLOW_HARMLESS }).map(([name, start]): [string, Behaviour] => [name, { kind: 'harmless', start }]),
 ])

@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Buckets, type Quantity } from '../../../../middleware/memory/verdict/buckets.js'
 import { pointsOf } from '../../../../middleware/memory/verdict/points.js'
-import { LEAST_POINTS, TendencyWatch, type Thresholds } from '../../../../middleware/memory/verdict/tendency.js'
+import { CHOSEN, LEAST_POINTS, TendencyWatch, type Thresholds } from '../../../../middleware/memory/verdict/tendency.js'
 import { trendOf, type Point, type Trend } from '../../../../middleware/memory/verdict/trend.js'
 import { readSet, seeded, type Series } from './format.js'
 import { LONG, UNCOUNTED } from './recipes.js'
@@ -39,8 +39,6 @@ const GRID = {
   share: [0.03, 0.05, 0.07, 0.1, 0.13],
 } as const
 const NAMES = ['overLoad', 'overStep', 'overFilling', 'recent', 'share'] as const
-/** Chosen, not fitted: hardly anything harmless looks like a leak in so many more periods than not, and an app that runs for weeks can wait. */
-const HOLD = 15
 /** Buckets by which it must be told earlier here. Most recordings are short: what would be told soon after their end counts, too. */
 const EARLIER = { leak: 6, harmless: 2 }
 const BUCKET = 120_000
@@ -105,7 +103,7 @@ interface Said {
 }
 
 function say({ leak, trends }: Case, fitted: Thresholds): Said {
-  const thresholds = { ...fitted, hold: HOLD - (leak ? EARLIER.leak : EARLIER.harmless) }
+  const thresholds = { ...fitted, hold: CHOSEN.hold - (leak ? EARLIER.leak : EARLIER.harmless) }
   const said = { alarmed: false, found: false }
   for (const ofQuantity of trends) {
     const watch = new TendencyWatch(thresholds)
@@ -123,7 +121,7 @@ function loss({ leak, weight }: Case, { alarmed, found }: Said): number {
 type Place = readonly number[]
 
 function thresholdsAt(place: Place): Thresholds {
-  return { ...Object.fromEntries(NAMES.map((name, index) => [name, GRID[name][place[index] ?? 0]])), hold: HOLD } as Thresholds
+  return { ...Object.fromEntries(NAMES.map((name, index) => [name, GRID[name][place[index] ?? 0]])), ...CHOSEN } as Thresholds
 }
 
 function places(): Place[] {
@@ -213,7 +211,7 @@ class Fit {
   }
 }
 
-const show = (thresholds: Thresholds): string => `{ ${[...NAMES, 'hold' as const].map((name) => `${name}: ${String(thresholds[name])}`).join(', ')} }`
+const show = (thresholds: Thresholds): string => `{ ${NAMES.map((name) => `${name}: ${String(thresholds[name])}`).join(', ')}, ...CHOSEN }`
 
 const all = new Fit()
 const { collected, remainder } = all.fit()
@@ -223,7 +221,7 @@ if (Number(values.folds) > 0) {
   for (const trait of ['behaviour', 'shape'] as const) tell(`${values.folds} folds, each ${trait} judged without it`, all.crossValidate(Number(values.folds), trait))
 }
 const text = `/** Thresholds of the verdict. Written by \`npm run fit:verdict\` from the series in test/middleware/memory/series/fitting. */
-import type { Thresholds } from './tendency.js'
+import { CHOSEN, type Thresholds } from './tendency.js'
 
 /** Of the live heap and of external memory. */
 export const COLLECTED: Thresholds = ${show(collected)}

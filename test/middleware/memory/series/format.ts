@@ -3,8 +3,8 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export type SetName = 'fitting' | 'judging'
-export const SETS: readonly SetName[] = ['fitting', 'judging']
+export type SetName = 'fitting' | 'judging' | 'slow'
+export const SETS: readonly SetName[] = ['fitting', 'judging', 'slow']
 
 /** A recorded process: what it did, and what could be seen of its memory from inside. */
 export interface Series {

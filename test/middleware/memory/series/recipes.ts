@@ -2,7 +2,7 @@
  * What is recorded: two sets that share no seed. Behaviours and shapes of load that stand in both have other sizes, rates
  * and bases in each; some of those for judging stand in that set alone.
  */
-import { BEHAVIOURS } from './behaviours.js'
+import { BEHAVIOURS, HOURS } from './behaviours.js'
 import { seeded, type Recipe, type SetName } from './format.js'
 import { SHAPES } from './load.js'
 
@@ -133,7 +133,7 @@ const FITTING_NATIVE: readonly Line[] = ['steady', 'noisy', 'waves', 'saw', 'rar
 const BEFORE = [...FITTING, ...FITTING_FURTHER, ...FITTING_THIRD, ...FITTING_FOURTH]
 const FITTING_LONG = drawn([...new Set(BEFORE.map(([behaviour]) => behaviour))], 17_000, BEFORE)
 
-const ALL = Object.keys(BEHAVIOURS)
+const ALL = HOURS
 /** Was for judging: all behaviours twice, and once more for longer, with different shapes. */
 const FITTING_DRAWN = drawnInTurn([25_000, 25_001], [])
 const FITTING_LONGER = drawn(ALL, 29_000, FITTING_DRAWN)
@@ -150,6 +150,33 @@ function drawnInTurn(seeds: readonly number[], before: readonly Line[]): Line[] 
   return seeds.reduce<Line[]>((lines, seed) => [...lines, ...drawn(ALL, seed, [...before, ...lines])], [])
 }
 
+/** Eight hours of large apps, for judging: leaks of 3 to 8 % an hour, and what grows as much and ends. */
+const WORKING_DAY = 240
+const SLOW_LINES: readonly Line[] = [
+  ['usersByPowerLaw', 'steady'], ['usersByPowerLaw', 'noisy'], ['queueBacksUp', 'steady'], ['queueBacksUp', 'noisy'], ['labelsNowAndThen', 'day'],
+  ['jobKeeps', 'noisy'], ['subscriptions', 'waves'], ['auditLog', 'slowDay'], ['uploads', 'noisy'], ['mapById', 'day'], ['closures', 'bursts'],
+  ['sessions', 'stepUp'],
+  ['rolloutMorning', 'noisy'], ['rolloutMorning', 'steady'], ['rolloutDay', 'noisy'], ['rolloutSteps', 'waves'], ['rolloutFour', 'day'],
+  ['keysWithinHour', 'noisy'], ['fullWithinHour', 'slowDay'], ['fullWithinTwo', 'steady'], ['sessionsHour', 'slowDay'], ['sessionsHour', 'ramp'],
+  ['plain', 'ramp'], ['connections', 'noon'],
+]
+
+function slowRecipes(): Recipe[] {
+  return SLOW_LINES.map(([behaviour, shape], index) => {
+    const seed = 41_000 + index
+    const random = seeded(seed)
+    const rate = Math.round(30 + 20 * random())
+    const base = Math.round(50 + 50 * random())
+    // Of the base; other objects of the process are some 10 MB more.
+    const hourly = 0.035 + 0.045 * random()
+    const octets = hourly * 8 * (base + 10) * 1_048_576
+    return {
+      behaviour, shape, seed, rate, duration: WORKING_DAY, pace: WORKING_DAY, warmUp: WARM_UP, heap: 1024,
+      size: Math.round(octets / (rate * WORKING_DAY)), node: index % 3 === 2 ? 24 : 20, base,
+    }
+  })
+}
+
 export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
   fitting: [
     ...[FITTING, FITTING_FURTHER, FITTING_THIRD, FITTING_FOURTH].flatMap((lines, index) => recipes({ lines, firstSeed: 1000 + 4000 * index, duration: PACE })),
@@ -161,4 +188,5 @@ export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
     ...recipes({ lines: FITTING_LONGEST, firstSeed: 33_000, duration: LONGEST, warmUp: WARM_UP, heap: 512 }),
   ],
   judging: recipes({ lines: JUDGING, firstSeed: 37_000, duration: LONGEST, warmUp: WARM_UP, heap: 512 }),
+  slow: slowRecipes(),
 }

@@ -1,0 +1,53 @@
+/**
+ * Judges made-up apps, or recorded ones of a working day, by the verdict as it is:
+ *
+ *   npm run judge:verdict -- fitting|judging|slow [--rounds 4] [--all]
+ *
+ * A leak counts as found if it is told within eight hours after it began; any suspicion of what is harmless is a false alarm, also one
+ * that is taken back. With --all, the states of each are printed.
+ */
+import { parseArgs } from 'node:util'
+import { LeakVerdict } from '../../../../middleware/memory/verdict.js'
+import { readSet } from './format.js'
+import { replay, type Listener } from './replay.js'
+import { play, syntheticSet } from './synthetic.js'
+
+interface Subject {
+  name: string
+  kind: 'leak' | 'harmless'
+  begins: number
+  play: (listener: Listener) => void
+}
+
+const HOUR = 3_600_000
+const WITHIN = 8
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string', default: '4' }, all: { type: 'boolean', default: false } } })
+const [set] = positionals
+if (set !== 'fitting' && set !== 'judging' && set !== 'slow') throw new Error('name a set: fitting, judging or slow')
+
+function subjects(): Subject[] {
+  if (set === 'fitting' || set === 'judging') {
+    return syntheticSet(set, Number(values.rounds)).map((synthetic) => ({ ...synthetic, play: (listener) => { play(synthetic, listener) } }))
+  }
+  return readSet('slow').map((series) => ({ name: series.name, kind: series.kind, begins: 0, play: (listener) => { replay(series, listener) } }))
+}
+
+/** Hours, from the beginning of what is judged to every change, and what it was to. */
+function changesOf({ begins, play: playTo }: Subject): [hour: number, state: string][] {
+  const verdict = new LeakVerdict()
+  const changes: [number, string][] = []
+  verdict.on('change', ({ since, state }) => changes.push([since / HOUR - begins, state]))
+  playTo({ collection: (input) => { verdict.collection(input) }, sample: (input) => { verdict.sample(input) } })
+  return changes
+}
+
+const score = { leak: { right: 0, of: 0 }, harmless: { right: 0, of: 0 } }
+for (const subject of subjects()) {
+  const changes = changesOf(subject)
+  const alarm = changes.find(([, state]) => state === 'leak-suspected' || state === 'native-growth')
+  const right = subject.kind === 'leak' ? alarm !== undefined && alarm[0] > 0 && alarm[0] <= WITHIN : alarm === undefined
+  score[subject.kind].right += Number(right)
+  score[subject.kind].of++
+  if (!right || values.all) process.stdout.write(`${right ? 'right' : 'wrong'} ${subject.name}: ${changes.map(([hour, state]) => `${hour.toFixed(1)} h ${state}`).join(', ')}\n`)
+}
+process.stdout.write(`${set}: ${String(score.leak.right)} of ${String(score.leak.of)} leaks found, ${String(score.harmless.right)} of ${String(score.harmless.of)} harmless ones without a suspicion\n`)
