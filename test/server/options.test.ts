@@ -51,7 +51,7 @@ describe('wrong options', () => {
     expect(code).toBe('ERR_FCGI_OPTION')
     for (const pattern of patterns) expect(message).toMatch(pattern)
   })
-  it.each([['text'], [{}], [null], [5]])('an app that is %j', (app) => {
+  it.each([['text'], [[]], [null], [5]])('an app that is %j', (app) => {
     const { code, message } = errorOf(() => Reflect.apply(createServer, undefined, [app]) as unknown)
     expect(code).toBe('ERR_FCGI_OPTION')
     expect(message).toMatch(/Express app/)
