@@ -1,13 +1,15 @@
 /** `recovery()`: one request's failure never ends the process. The public face. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { EventEmitter } from 'node:events'
-import { attribute, attributeFromStart, detach, watchCompatibility } from './recovery/attribution.js'
+import { attribute, attributeFromStart, detach, watchCarrier, watchCompatibility } from './recovery/attribution.js'
 import { Boundaries } from './recovery/boundaries.js'
 import { contextOf, contexts, RequestContext, type Next } from './recovery/context.js'
 import type { RecoveryCount } from './recovery/counts.js'
 import { ABORT } from './recovery/failure.js'
+import { addOpenRequest } from './recovery/open-requests.js'
 import { resolveOptions, type RecoveryOptions } from './recovery/options.js'
 import { Recoverer, type RecoveryEvents } from './recovery/recoverer.js'
+import { bindCallbacks } from './recovery/bind-callbacks.js'
 import { bind, emitter } from './recovery/shared-emitters.js'
 
 export { recoveryInfo, ThrownValueError, type FailureKind, type FailurePhase, type RecoveryNote } from './recovery/failure.js'
@@ -48,6 +50,15 @@ export interface RecoveryFactory {
   bind: typeof bind
   /** Makes an emitter that requests share bind each listener to the request that adds it. */
   emitter: typeof emitter
+  /**
+   * Makes the methods of a client or a pool bind their callbacks to the request that calls them. Takes an instance, or a
+   * prototype for all instances.
+   *
+   * @param methods their names; default: all but those of emitters, those that begin with `_` and classes
+   * @throws OptionError where a name is no method
+   * @example recovery.callbacks(pg.Pool.prototype); recovery.callbacks(pg.Client.prototype)
+   */
+  callbacks: typeof bindCallbacks
   /** Throw it to end a request without an answer and without a report. */
   readonly ABORT: typeof ABORT
   /** Puts back all that was changed of Node's. Middleware that is mounted passes requests on, then. */
@@ -83,7 +94,9 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
       watchCompatibility(request)
       watchCompatibility(response)
     }
+    watchCarrier(request)
     const context = known ?? new RequestContext(request, response, next, recoverer)
+    if (known === undefined) addOpenRequest(context)
     try {
       if (known === undefined) contexts.run(context, next)
       else {
@@ -127,4 +140,4 @@ function uninstall(): void {
   detach()
 }
 
-export const recovery: RecoveryFactory = Object.assign(createRecovery, { errors, bind, emitter, ABORT, uninstall })
+export const recovery: RecoveryFactory = Object.assign(createRecovery, { errors, bind, emitter, callbacks: bindCallbacks, ABORT, uninstall })

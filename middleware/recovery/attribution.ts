@@ -14,13 +14,17 @@
 import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
 import { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 import { Server } from 'node:net'
-import { contextOf, contexts, type FailureContext, type RequestContext } from './context.js'
-import { kindOf, type FailureKind } from './failure.js'
+import { unwatchClientSockets, watchClientSockets } from './client-sockets.js'
+import { contextOf, contexts, requestContextOf, type FailureContext, type FailureHandler, type RequestContext } from './context.js'
+import { kindOf, toError, type FailureKind } from './failure.js'
 import { watchNativeCallbacks } from './native-callbacks.js'
+import { addOpenRequest } from './open-requests.js'
+import { makerOf, unwatchPromises, watchPromises } from './promise-makers.js'
 import { Patches } from '../shared/patches.js'
 import { attempt } from '../shared/safe-call.js'
 import { warnIfUnsupported } from './unsupported.js'
 import { hasBody } from './request-body.js'
+import { watchUnheardErrors } from './unheard-errors.js'
 
 type Listener = (...args: never[]) => unknown
 type Add = (this: Emitter, name: string | symbol, listener: Listener) => Emitter
@@ -33,6 +37,7 @@ interface Emitter {
   on: Add
   addListener: Add
   prependListener: Add
+  removeListener(name: string | symbol, listener: Listener): unknown
   listenerCount(name: string | symbol): number
 }
 
@@ -40,6 +45,9 @@ interface Emitter {
 function asEmitter(value: object): Emitter {
   return value as Emitter
 }
+
+/** Classes of sockets and streams that are watched. */
+const knownCarriers = new Set<unknown>()
 
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
 
@@ -64,8 +72,13 @@ export function attribute(bound: boolean): void {
     watchEmitter(asEmitter(IncomingMessage.prototype))
     watchEmitter(asEmitter(ServerResponse.prototype))
     watchNativeCallbacks(patches, guarded, callNoting)
+    watchUnheardErrors(patches)
+    watchClientSockets(patches)
   }
-  if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) watchBound()
+  if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) {
+    watchBound()
+    if (outlivesException) watchPromises()
+  }
 }
 
 /** Gives every request a context at once, for error boundaries without a recovery() before them. `make` makes it. */
@@ -80,8 +93,22 @@ export function attributeFromStart(make: MakeContext): void {
 /** Puts everything back. */
 export function detach(): void {
   patches.restore()
+  unwatchClientSockets()
+  unwatchPromises()
+  knownCarriers.clear()
   attached = false
   leaving = undefined
+}
+
+/** Listeners on what carries a request, too: its socket, and over HTTP/2 its stream. Their classes are found where they are used. */
+export function watchCarrier(request: IncomingMessage): void {
+  const { socket, stream } = request as { socket: object; stream?: object }
+  // Over HTTP/2 it is a proxy, whose listeners are the stream's.
+  const carrier = request.httpVersionMajor === 2 ? stream : socket
+  if (carrier === undefined || knownCarriers.has(carrier.constructor)) return
+  knownCarriers.add(carrier.constructor)
+  const target = Object.getPrototypeOf(carrier) as Emitter
+  for (const name of ADDING) patches.replace(target, name, watchCarrierListeners)
 }
 
 /** The compatibility classes of HTTP/2 are found where they are used: node:http2 is not loaded for them. */
@@ -132,9 +159,33 @@ function callNoting(fn: AnyFunction, self: unknown, args: unknown[]): unknown {
 }
 
 /** An exception in a tick of an HTTP parser that reads a body has broken it: nothing more can come on this connection. */
-function distrust({ request, response }: FailureContext): void {
-  if (request === undefined || response === undefined) return
+function distrust(context: FailureContext): void {
+  const { request, response } = context
+  // Whose it is may be a guess.
+  if (request === undefined || response === undefined || context.actual !== undefined) return
   if (hasBody(request) && request.httpVersionMajor === 1 && !response.headersSent) response.setHeader('Connection', 'close')
+}
+
+/** A socket carries many requests, so each listener is bound to the one that adds it. */
+function watchCarrierListeners(original: Add): Add {
+  return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
+    const context = attached && typeof listener === 'function' ? requestContextOf(contexts.getStore()) : undefined
+    return original.call(this, name, context !== undefined && carries(this, context) ? boundTo(context, this, name, listener) : listener)
+  }
+}
+
+function carries(emitter: Emitter, { request }: RequestContext): boolean {
+  return request.httpVersionMajor === 2 ? (request as { stream?: unknown }).stream === emitter : (request.socket as unknown) === emitter
+}
+
+/** `listener` is what Node compares with what is to be removed; once() has put a function of its own around it. */
+function boundTo(context: RequestContext, emitter: Emitter, name: string | symbol, listener: Listener & { listener?: Listener }): Listener {
+  const isOnce = typeof listener.listener === 'function'
+  const bound = function bound(this: unknown, ...args: unknown[]): unknown {
+    if (isOnce) emitter.removeListener(name, bound)
+    return runGuarded(context, 'emitter', listener as AnyFunction, this, args)
+  }
+  return Object.assign(bound, { listener: isOnce ? listener.listener : listener })
 }
 
 function forget(): void {
@@ -152,6 +203,7 @@ function watchServer(original: Emit, make: MakeContext): Emit {
     const isStart = attached && REQUEST_EVENTS.has(name) && contextOf(request) === undefined
     if (!isStart) return Reflect.apply(original, this, args)
     const context = make(request, response)
+    addOpenRequest(context)
     try {
       return contexts.run(context, applyEmit, original, this, args)
     } catch (error) {
@@ -170,8 +222,10 @@ function watchProcess(original: Emit): Emit {
 
 /** Whether the failure belonged to a request. */
 function isRecovered(name: 'uncaughtException' | 'unhandledRejection', error: unknown, origin: unknown): boolean {
+  const maker = name === 'unhandledRejection' ? makerOf(origin) : undefined
+  if (maker !== undefined && maker.context === undefined) return failForgotten(maker.handler, error)
   // A bound function may have been called by another request.
-  const context = leaving !== undefined && Object.is(leaving.error, error) ? leaving.context : contexts.getStore()
+  const context = maker?.context ?? (leaving !== undefined && Object.is(leaving.error, error) ? leaving.context : contexts.getStore())
   if (context === undefined) return false
   const isRejection = name === 'unhandledRejection' || origin === 'unhandledRejection'
   if (isRejection && isToldTwice(name, error)) return true
@@ -180,6 +234,11 @@ function isRecovered(name: 'uncaughtException' | 'unhandledRejection', error: un
   if (!contexts.run(context, () => context.fail(error, kind))) return false
   if (outlivesException) contexts.enterWith(undefined)
   return true
+}
+
+/** Its request was over so long ago that nothing is known of it any more. */
+function failForgotten(handler: FailureHandler, error: unknown): boolean {
+  return handler.onUnattributed(undefined, { error: toError(error), kind: 'rejection', phase: 'after-response' })
 }
 
 /** What was heard of as an exception, and is heard of at once as a rejection, too: so with `--unhandled-rejections=strict`. */

@@ -18,6 +18,11 @@ export class Boundaries implements FailureHandler {
     return attempt(() => this.#find(context.request), undefined)?.onLateFailure(context, failure) ?? false
   }
 
+  onUnattributed(context: RequestContext | undefined, failure: Failure): boolean {
+    if (context === undefined) return false
+    return attempt(() => this.#find(context.request), undefined)?.onUnattributed(context, failure) ?? false
+  }
+
   /** The boundary of the request's app; undefined where the app has no error middleware, and has asked for nothing. */
   #find(request: IncomingMessage): FailureHandler | undefined {
     const [first] = this.#handlers.values()

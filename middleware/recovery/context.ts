@@ -10,12 +10,16 @@ export type Next = (error?: unknown) => void
 export interface FailureHandler {
   /** A failure that no caller can catch any more. False where it is not to be handled, but to go on. */
   onLateFailure(context: RequestContext, failure: Failure): boolean
+  /** A failure of some request, nobody can tell of which: what has failed serves several, such as this one. False as above. */
+  onUnattributed(context: RequestContext | undefined, failure: Failure): boolean
 }
 
 /** What a failure can belong to. */
 export interface FailureContext {
   readonly request: IncomingMessage | undefined
   readonly response: ServerResponse | undefined
+  /** The request that this one is derived from. */
+  readonly actual?: RequestContext
   /** Takes a failure; false where it is none of this context's after all, and goes on as if there were none. */
   fail(error: unknown, kind: FailureKind): boolean
 }
@@ -29,6 +33,8 @@ export class RequestContext implements FailureContext {
   handler: FailureHandler
   /** Failures so far: the first is the app's to answer. */
   failures = 0
+  /** Writes of this request's own code to connections of clients: while it grows, the request goes on. */
+  writes = 0
 
   constructor(request: IncomingMessage, response: ServerResponse, next: Next | undefined, handler: FailureHandler) {
     this.request = request
@@ -51,6 +57,10 @@ export const contexts = new AsyncLocalStorage<FailureContext | undefined>()
  */
 export function contextOf(bearer: object): RequestContext | undefined {
   const context = contexts.getStore()
-  if (context === undefined || (context.request !== bearer && context.response !== bearer)) return undefined
-  return context instanceof RequestContext ? context : undefined
+  return context !== undefined && (context.request === bearer || context.response === bearer) ? requestContextOf(context) : undefined
+}
+
+/** The context of the request that a context is derived from, or is. */
+export function requestContextOf(context: FailureContext | undefined): RequestContext | undefined {
+  return context instanceof RequestContext ? context : context?.actual
 }

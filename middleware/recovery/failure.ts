@@ -14,8 +14,8 @@ export type FailureKind =
   | 'event-target'
   | 'callback'
 
-/** How far the response was. */
-export type FailurePhase = 'before-headers' | 'streaming' | 'after-response'
+/** How far the response was; 'unknown' where the failure belongs to some request, and nobody can tell to which. */
+export type FailurePhase = 'before-headers' | 'streaming' | 'after-response' | 'unknown'
 
 export interface Failure {
   readonly error: Error

@@ -11,7 +11,7 @@ import { Window, giveUp } from './giving-up.js'
 import { callHook, hookEmitter, warnOfHook } from './hooks.js'
 import { isLoggedByExpress, logTextOf } from './log.js'
 import type { RecoveryConfiguration } from './options.js'
-import { reportOf, requestIdOf, type RecoveryOutcome, type RecoveryReport } from './report.js'
+import { reportOf, requestIdOf, unattributedReportOf, type RecoveryOutcome, type RecoveryReport } from './report.js'
 
 /** What loggers may listen to. */
 export interface RecoveryEvents {
@@ -58,6 +58,17 @@ export class Recoverer implements FailureHandler {
     return true
   }
 
+  /** None of the requests is answered for it. */
+  onUnattributed(_context: RequestContext | undefined, failure: Failure): boolean {
+    const isTooMany = this.#window?.add(performance.now()) === true
+    if (failure.error === ABORT) return true
+    note(failure)
+    const report = unattributedReportOf(failure)
+    this.#publish(report, this)
+    if (isTooMany || this.#configuration.isFatal(failure.error)) this.#giveUp(report)
+    return true
+  }
+
   /** A failure that Express has brought to the boundary; `boundary` wants to know of it, too. */
   onError(request: IncomingMessage, response: ServerResponse, value: unknown, boundary: Recoverer): void {
     if (value === ABORT) {
@@ -87,9 +98,10 @@ export class Recoverer implements FailureHandler {
     const late = failure.kind !== 'throw'
     const report = this.#report(context.request, context.response, failure, late, outcome, this)
     if (!late) return
-    // A request that fails again and again is one failure of the process.
-    const isTooMany = context.failures === 1 && this.#window?.add(performance.now()) === true
-    if (isTooMany || this.#configuration.isFatal(failure.error)) this.#giveUp(context, report)
+    // A request that fails again and again is one failure of the process; once it is over, each may be another one's.
+    const isCounted = context.failures === 1 || failure.phase === 'after-response'
+    const isTooMany = isCounted && this.#window?.add(performance.now()) === true
+    if (isTooMany || this.#configuration.isFatal(failure.error)) this.#giveUp(report, context)
   }
 
   #settle(context: RequestContext, { error, phase }: Failure): RecoveryOutcome {
@@ -117,14 +129,19 @@ export class Recoverer implements FailureHandler {
   #report(request: IncomingMessage, response: ServerResponse, failure: Failure, late: boolean, outcome: RecoveryOutcome, boundary: Recoverer): RecoveryReport {
     const id = requestIdOf(request, this.#configuration.requestId)
     const report = reportOf(request, response, failure, { late, outcome, id })
-    this.counts.add(report.route, failure.kind)
+    this.#publish(report, boundary, isLoggedByExpress(request))
+    return report
+  }
+
+  /** @param isLogged whether what is passed to the app is logged by Express */
+  #publish(report: RecoveryReport, boundary: Recoverer, isLogged = false): void {
+    this.counts.add(report.route, report.kind)
     const isTaken = this.#tell(report, boundary.#configuration)
-    if (!isTaken && !(outcome === 'passed to the app' && isLoggedByExpress(request))) {
+    if (!isTaken && !(report.outcome === 'passed to the app' && isLogged)) {
       // As Express itself does: stderr, and no exception where nobody reads it.
       // eslint-disable-next-line no-console
       attempt(() => { console.error(logTextOf(report)) }, undefined)
     }
-    return report
   }
 
   /** Whether somebody takes the report, so that it need not be printed. */
@@ -139,10 +156,10 @@ export class Recoverer implements FailureHandler {
     return takers.length > 0 || loggers.length > 0 || hasListener
   }
 
-  #giveUp({ request }: RequestContext, report: RecoveryReport): void {
+  #giveUp(report: RecoveryReport, context?: RequestContext): void {
     if (this.#hasGivenUp) return
     this.#hasGivenUp = true
-    const { server } = request.socket as { server?: Server }
+    const { server } = (context?.request.socket ?? {}) as { server?: Server }
     if (server !== undefined) this.meet(server)
     callHook("a listener of 'give-up'", () => this.events.emit('give-up', report))
     contexts.run(undefined, giveUp, this.#servers, this.#configuration.drainTimeout, (status) => process.exit(status))

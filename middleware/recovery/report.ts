@@ -61,6 +61,12 @@ function givenId(request: IncomingMessage): string | undefined {
   return typeof candidate === 'string' && PLAUSIBLE_ID.test(candidate) ? candidate : undefined
 }
 
+/** Of a failure that nobody can be named for. */
+export function unattributedReportOf(failure: Failure): RecoveryReport {
+  const id = `urn:uuid:${randomUUID()}`
+  return { ...failure, late: true, outcome: 'reported only', id, method: '', url: '', route: '', headers: {}, responseHeaders: {} }
+}
+
 export function reportOf(
   request: IncomingMessage,
   response: ServerResponse,

@@ -129,6 +129,13 @@ describe('the JavaScript in the README runs', () => {
     expect(program.output).toMatch(/^urn:uuid:\S+ \/later timer before-headers thrown where nobody can catch it$/m)
   })
 
+  it('recovery-callbacks: binds the callbacks of a pool', async () => {
+    const project = await createProject()
+    const before = "import pg from 'pg'\nconst own = pg.Pool.prototype.query\n"
+    const program = await project.run('program.js', `${before}${block('recovery-callbacks').replace(/^import pg.*\n/, '')}\nconsole.log(own !== pg.Pool.prototype.query)`, 'ready')
+    expect(program.output).toContain('true')
+  })
+
   it('concurrency: answers, and tells of itself', async () => {
     const project = await createProject()
     const program = await project.run('program.js', block('concurrency'))
@@ -183,6 +190,7 @@ describe('the TypeScript in the README compiles', () => {
       const project = await createProject()
       await project.write('esm.mts', block('typescript'))
       await project.write('commonjs.cts', block('typescript'))
+      await project.write('tracker.mts', block('recovery-tracker'))
       await project.write(
         'tables.mts',
         'import type { RecoveryOptions } from \'express-responder/recovery\'\n' +

@@ -9,7 +9,7 @@ const failures: Failure[] = []
 let context: RequestContext
 
 beforeAll(() => {
-  const handler = { onLateFailure: (_context: RequestContext, failure: Failure) => failures.push(failure) > 0 }
+  const handler = { onLateFailure: (_context: RequestContext, failure: Failure) => failures.push(failure) > 0, onUnattributed: () => true }
   context = new RequestContext({} as never, new EventEmitter() as never, () => undefined, handler)
 })
 afterAll(() => {

@@ -1,0 +1,42 @@
+/**
+ * The requests that are not over yet. Nothing listens for their end: it would cost each request more than the list
+ * does. What is over is dropped once the list has doubled, and once a second.
+ */
+import type { RequestContext } from './context.js'
+import { phaseOf } from './failure.js'
+
+const SWEEP_INTERVAL = 1000
+const FEW = 64
+
+let requests: RequestContext[] = []
+let sweepAt = FEW
+let sweeper: NodeJS.Timeout | undefined
+
+/** Adds a request that has begun. */
+export function addOpenRequest(context: RequestContext): void {
+  requests.push(context)
+  if (requests.length >= sweepAt) sweep()
+  // One timer for a second of requests; none while there are none.
+  sweeper ??= setTimeout(onSweepTime, SWEEP_INTERVAL).unref()
+}
+
+/** The open requests but for one. */
+export function otherOpenRequests(except: RequestContext): RequestContext[] {
+  sweep()
+  return requests.filter((context) => context !== except)
+}
+
+export function isOver({ response }: RequestContext): boolean {
+  return phaseOf(response) === 'after-response'
+}
+
+function onSweepTime(): void {
+  sweeper = undefined
+  sweep()
+  if (requests.length > 0) sweeper = setTimeout(onSweepTime, SWEEP_INTERVAL).unref()
+}
+
+function sweep(): void {
+  requests = requests.filter((context) => !isOver(context))
+  sweepAt = Math.max(FEW, 2 * requests.length)
+}

@@ -1,0 +1,79 @@
+/** Listeners on what carries a request belong to the request that adds them: its socket, and over HTTP/2 its stream. */
+import { afterEach, expect, it } from '@jest/globals'
+import { once } from 'node:events'
+import http from 'node:http'
+import http2 from 'node:http2'
+import net, { type AddressInfo } from 'node:net'
+import { recovery, type RecoveryReport } from '../../../middleware/recovery.js'
+
+type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void
+
+const closing: (() => void)[] = []
+
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+  recovery.uninstall()
+})
+
+function guard(handler: Handler): { listener: Handler; reports: RecoveryReport[]; reported: () => Promise<void> } {
+  const reports: RecoveryReport[] = []
+  const middleware = recovery({ onRecover: (report) => reports.push(report) })
+  const listener: Handler = (request, response) => { middleware(request, response, () => { handler(request, response) }) }
+  return { listener, reports, reported: async () => { if (reports.length === 0) await once(middleware.events, 'recover') } }
+}
+
+it("request.socket: each listener is that of its request, also on a kept connection, and can be removed", async () => {
+  const removed = (): void => { throw new Error('was removed') }
+  const { listener, reports, reported } = guard((request, response) => {
+    request.socket.once('close', removed)
+    request.socket.off('close', removed)
+    if (request.url === '/listens') request.socket.on('close', () => { throw new Error('of the first') })
+    response.end()
+  })
+  const server = http.createServer(listener).listen(0, '127.0.0.1')
+  closing.push(() => server.close())
+  await once(server, 'listening')
+  const socket = net.connect((server.address() as AddressInfo).port, '127.0.0.1')
+  socket.write('GET /listens HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(socket, 'data')
+  socket.write('GET /other HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(socket, 'data')
+  socket.destroy()
+  await reported()
+  expect(reports.map(({ url, error }) => [url, error.message])).toEqual([['/listens', 'of the first']])
+})
+
+it('an upgraded socket that the app is given as a request: nothing of HTTP is written to it', async () => {
+  const { listener, reports, reported } = guard((request) => {
+    request.socket.on('data', () => { throw new Error('a bad message') })
+  })
+  const server = http.createServer().listen(0, '127.0.0.1')
+  closing.push(() => server.close())
+  server.on('upgrade', (request) => { listener(request, new http.ServerResponse(request)) })
+  await once(server, 'listening')
+  const socket = net.connect((server.address() as AddressInfo).port, '127.0.0.1')
+  let text = ''
+  socket.on('data', (chunk) => (text += String(chunk)))
+  socket.write('GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n')
+  await once(server, 'upgrade')
+  socket.write('message')
+  await reported()
+  socket.destroy()
+  expect([reports.map(({ url, outcome }) => [url, outcome]), text]).toEqual([[['/chat', 'reported only']], ''])
+})
+
+it('request.stream of HTTP/2', async () => {
+  const { listener, reports, reported } = guard((request, response) => {
+    const { stream } = request as unknown as http2.Http2ServerRequest
+    stream.on('close', () => { throw new Error('of the stream') })
+    response.end()
+  })
+  const server = http2.createServer(listener as never).listen(0, '127.0.0.1')
+  closing.push(() => server.close())
+  await once(server, 'listening')
+  const session = http2.connect(`http://127.0.0.1:${String((server.address() as AddressInfo).port)}`)
+  closing.push(() => { session.destroy() })
+  session.request({ ':path': '/stream' }).end()
+  await reported()
+  expect(reports.map(({ url, error, outcome }) => [url, error.message, outcome])).toEqual([['/stream', 'of the stream', 'reported only']])
+})
