@@ -4,7 +4,7 @@ import { FIRST_PART } from '../support/app.js'
 import { Exchange, ask, lines } from '../support/client.js'
 import { IN_PROCESS, forEachServer, newId } from '../support/suite.js'
 
-forEachServer('responses through', ({ trait, site }) => {
+forEachServer('responses through', ({ key, trait, site }) => {
   it('1. Never end a request without a header block: a response that is destroyed is an error to the client', async () => {
     const id = newId()
     const answer = await ask(site().origin, { method: 'POST', path: `/headless?id=${id}` })
@@ -89,6 +89,16 @@ forEachServer('responses through', ({ trait, site }) => {
       status: code,
       location: 'https://example.com/there',
     })
+  })
+
+  it.each(['/status/200', 'https://example.com/there'])('9. Status: always, also with Location: 200 stays 200, and the app is called once (%s)', async (target) => {
+    const id = newId()
+    const answer = await ask(site().origin, `/located?id=${id}&to=${encodeURIComponent(target)}`)
+    expect({ status: answer.status, body: answer.body.toString() }).toEqual({ status: 200, body: 'here\n' })
+    await site().events.wait(id, 'called')
+    expect(site().events.count(id, 'called')).toBe(1)
+    // Apache's mod_fcgid and mod_cgi would take it for a redirect: it is not sent to them.
+    expect(answer.headers.location).toBe(key === 'modFcgid' || key === 'cgiFcgi' ? undefined : target)
   })
 
   it('9. Status: always, also with Location: 201 stays 201', async () => {

@@ -44,7 +44,7 @@ export function createApp(events: AppEvents): Express {
   const routes = express.Router({ caseSensitive: true })
   addDescribing(routes)
   addBodies(routes, events)
-  addHeads(routes)
+  addHeads(routes, events)
   addBroken(routes, events)
   addStreams(routes, events)
   addWebServerFeatures(routes, events)
@@ -154,7 +154,7 @@ function once(req: Request): Promise<unknown[]> {
   })
 }
 
-function addHeads(routes: Router): void {
+function addHeads(routes: Router, events: AppEvents): void {
   routes.all('/status/:code', (req, res) => {
     res.status(Number(req.params.code)).type('text/plain').end('the body\n')
   })
@@ -169,6 +169,7 @@ function addHeads(routes: Router): void {
   })
   // Location with a status of 200: CGI would take it for an internal redirect.
   routes.all('/located', (req, res) => {
+    events.report({ id: idOf(req), event: 'called' })
     res.location(text(req.query['to'])).type('text/plain').send('here\n')
   })
   routes.get('/cookies', (_req, res) => {
