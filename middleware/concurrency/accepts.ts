@@ -1,7 +1,11 @@
-/** Counts the connections that this process' servers accept, from the first request of each server on. */
+/**
+ * Counts the connections that this process' servers accept, from the first request of each server on. A server may tell of
+ * each request of a connection by 'connection', too, with an object that only looks like a socket: those are none.
+ */
 import cluster from 'node:cluster'
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import { Duplex } from 'node:stream'
 
 let accepted = NaN
 /** The server of the request before: nearly always that of the next one, too. */
@@ -26,7 +30,9 @@ export function watchAccepts({ socket }: IncomingMessage): void {
   if (!isEmitter(server) || watched.has(server)) return
   watched.add(server)
   if (Number.isNaN(accepted)) accepted = 0
-  server.on('connection', () => { accepted += 1 })
+  server.on('connection', (connection: unknown) => {
+    if (connection instanceof Duplex) accepted += 1
+  })
 }
 
 function isEmitter(value: unknown): value is EventEmitter {
