@@ -17,6 +17,7 @@ import {
   type RecordConsumer,
 } from '../fastcgi/record.js'
 import { FastCgiError, type ErrorCode } from '../server/errors.js'
+import { describeAnswer } from '../server/other-protocols.js'
 import type { GatewayParams, ResolvedOptions } from './options.js'
 import { paramsOf } from './params.js'
 import { ResponseReader, type ResponseHead } from './response-reader.js'
@@ -125,7 +126,7 @@ export class Exchange implements RecordConsumer, ConnectionUser {
   }
 
   onBadVersion(version: number): void {
-    throw new FastCgiError('ERR_FCGI_BAD_VERSION', `a record of version ${String(version)}`)
+    throw new FastCgiError('ERR_FCGI_BAD_VERSION', describeAnswer(version))
   }
 
   onRecord(type: number, requestId: number, chunk: Uint8Array, start: number, end: number, more: boolean): boolean {

@@ -2,6 +2,7 @@
 import { Server, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { FASTCGI_TO_HTTP, isFastCgi } from '../server/other-protocols.js'
 import { Exchange, type ExchangeContext } from './exchange.js'
 import { resolveOptions, type GatewayOptions } from './options.js'
 import { resolveTarget, type GatewayTarget } from './target.js'
@@ -56,9 +57,13 @@ export function gateway(target: GatewayTarget, options?: GatewayOptions): Server
   return server
 }
 
-/** Closes at once what a plain http.Server waits for: connections that have not sent anything, as browsers open them. */
+/**
+ * Closes at once what a plain http.Server waits for: connections that have not sent anything, as browsers open them.
+ * Tells of web servers that speak FastCGI to it.
+ */
 class GatewayServer extends Server {
   readonly #connections = new Set<Socket>()
+  #hasWarned = false
 
   constructor() {
     super()
@@ -66,6 +71,19 @@ class GatewayServer extends Server {
       this.#connections.add(socket)
       socket.once('close', () => this.#connections.delete(socket))
     })
+  }
+
+  // A listener would take Node's answer to bad requests away.
+  override emit(name: string, ...given: unknown[]): boolean {
+    if (name === 'clientError') this.#warnOfFastCgi(given[0])
+    return super.emit(name, ...given)
+  }
+
+  #warnOfFastCgi(error: unknown): void {
+    const packet: unknown = typeof error === 'object' && error !== null && 'rawPacket' in error ? error.rawPacket : undefined
+    if (this.#hasWarned || !(packet instanceof Uint8Array) || !isFastCgi(packet)) return
+    this.#hasWarned = true
+    process.emitWarning(FASTCGI_TO_HTTP, { type: 'FastCgiWarning', code: 'ERR_FCGI_HTTP_PORT' })
   }
 
   override close(callback?: (error?: Error) => void): this {

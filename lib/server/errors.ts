@@ -3,6 +3,7 @@
 /** What each code means; the codes are part of the public interface. */
 export const ERROR_CODES = {
   ERR_FCGI_BAD_VERSION: 'a record of another protocol version than 1',
+  ERR_FCGI_HTTP_PORT: 'FastCGI that came to an HTTP port',
   ERR_FCGI_BAD_RECORD: 'a record that breaks the protocol',
   ERR_FCGI_BAD_PARAMS: 'name-value pairs that cannot be read',
   ERR_FCGI_BAD_REQUEST: 'params that make no request',
