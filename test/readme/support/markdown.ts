@@ -18,18 +18,18 @@ export function page(path: string): string {
   return readFileSync(`${root}/${path}`, 'utf8')
 }
 
-/** The blocks of code of a page, in order. */
+/** The blocks of code of a page, in order; those of a list without its indentation. */
 export function codeBlocks(markdown: string): CodeBlock[] {
-  return [...markdown.matchAll(/^```(\w*)(?: name=(\S+))?\n([\s\S]*?)^```$/gm)].map(([, language = '', name = '', text = '']) => ({
+  return [...markdown.matchAll(/^( *)```(\w*)(?: name=(\S+))?\n([\s\S]*?)^\1```$/gm)].map(([, indentation = '', language = '', name = '', text = '']) => ({
     language,
     name,
-    text,
+    text: text.split('\n').map((line) => line.startsWith(indentation) ? line.slice(indentation.length) : line).join('\n'),
   }))
 }
 
 /** The page without its blocks of code. */
 export function prose(markdown: string): string {
-  return markdown.replace(/^```[\s\S]*?^```$/gm, '')
+  return markdown.replace(/^( *)```[\s\S]*?^\1```$/gm, '')
 }
 
 /** The cells of the first table below a heading, row by row, without its head. */
