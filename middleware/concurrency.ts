@@ -1,4 +1,5 @@
 /** The public face of the concurrency cap. */
+import './shared/node-version.js'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Reason } from './concurrency/admission.js'

@@ -1,4 +1,5 @@
 /** `memoryStats()`: one endpoint that shows the process' memory, and says whether it leaks. The public face. */
+import './shared/node-version.js'
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Access } from './memory/access.js'

@@ -1,4 +1,5 @@
 /** The public face of the rate limit: express-rate-limit, with a key, answers and a store that are right here. */
+import './shared/node-version.js'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientRateLimitInfo } from 'express-rate-limit'

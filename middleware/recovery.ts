@@ -1,4 +1,5 @@
 /** `recovery()`: one request's failure never ends the process. The public face. */
+import './shared/node-version.js'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { EventEmitter } from 'node:events'
 import { attribute, attributeFromStart, detach, watchCarrier, watchCompatibility } from './recovery/attribution.js'

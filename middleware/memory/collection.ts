@@ -2,10 +2,10 @@
  * One full collection, forced. V8's own `gc()`, which is there for who asks for it: the inspector's collectGarbage tells V8 that
  * memory is low, which is two collections one after the other, and twice as long in which nothing else runs.
  */
-import { Session } from 'node:inspector/promises'
 import { setImmediate } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { createSession } from './inspector.js'
 import { SamplingError } from './profile/heap-sampler.js'
 
 let collectOnce: (() => void) | undefined
@@ -40,7 +40,7 @@ function collectorOfNewContext(): (() => void) | undefined {
 }
 
 async function tellThatMemoryIsLow(): Promise<void> {
-  const session = new Session()
+  const session = createSession()
   try {
     session.connect()
     await session.post('HeapProfiler.collectGarbage')

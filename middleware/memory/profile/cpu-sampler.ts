@@ -1,7 +1,7 @@
 /** What the processor is busy with, by call stack: V8's CPU profiler, as often as Go's. */
 import type { Profiler } from 'node:inspector'
-import { Session } from 'node:inspector/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createSession } from '../inspector.js'
 import { placeOf, SamplingError } from './heap-sampler.js'
 import type { Place, Stack } from './stacks.js'
 
@@ -26,7 +26,7 @@ const IDLE = '(idle)'
  * @throws SamplingError where the inspector may not be used; an AbortError where the signal says so
  */
 export async function takeCpuProfile(length: number, signal: AbortSignal): Promise<CpuProfile> {
-  const session = new Session()
+  const session = createSession()
   const begun = performance.now()
   try {
     session.connect()

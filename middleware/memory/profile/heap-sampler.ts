@@ -6,7 +6,8 @@
  * starts it decides for all, and when any session that started it ends, it ends for all.
  */
 import type { HeapProfiler, Runtime } from 'node:inspector'
-import { Session } from 'node:inspector/promises'
+import type { Session } from 'node:inspector/promises'
+import { createSession } from '../inspector.js'
 import type { HeapSample } from './sampling-error.js'
 import { EVALUATED, type Place, type Stack } from './stacks.js'
 
@@ -67,7 +68,7 @@ export class HeapSampler {
       shared.users++
       return
     }
-    const session = new Session()
+    const session = createSession()
     try {
       session.connect()
       shared = { session, interval: this.#interval, users: 1 }
