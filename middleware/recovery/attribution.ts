@@ -20,6 +20,7 @@ import { kindOf, toError, type FailureKind } from './failure.js'
 import { watchNativeCallbacks } from './native-callbacks.js'
 import { addOpenRequest } from './open-requests.js'
 import { makerOf, unwatchPromises, watchPromises } from './promise-makers.js'
+import { watchQueuedRequests } from './queued-requests.js'
 import { Patches } from '../shared/patches.js'
 import { attempt } from '../shared/safe-call.js'
 import { warnIfUnsupported } from './unsupported.js'
@@ -74,6 +75,7 @@ export function attribute(bound: boolean): void {
     watchNativeCallbacks(patches, guarded, callNoting)
     watchUnheardErrors(patches)
     watchClientSockets(patches)
+    watchQueuedRequests(patches)
   }
   if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) {
     watchBound()
