@@ -64,8 +64,9 @@ const nextMicrotask = queueMicrotask
  * Begins to attribute failures.
  *
  * @param bound whether AsyncResources, bound functions and microtasks are watched too
+ * @param trackPromises whether the makers of promises are noted, where Node does not tell them
  */
-export function attribute(bound: boolean): void {
+export function attribute({ bound, trackPromises }: { bound: boolean; trackPromises: boolean }): void {
   if (!attached) {
     attached = true
     warnIfUnsupported()
@@ -77,10 +78,8 @@ export function attribute(bound: boolean): void {
     watchClientSockets(patches)
     watchQueuedRequests(patches)
   }
-  if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) {
-    watchBound()
-    if (outlivesException) watchPromises()
-  }
+  if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) watchBound()
+  if (trackPromises && outlivesException) watchPromises()
 }
 
 /** Gives every request a context at once, for error boundaries without a recovery() before them. `make` makes it. */
