@@ -74,7 +74,7 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
   const recoverer = new Recoverer(configuration)
   let lastServer: Server | undefined
   isInstalled = true
-  attribute(configuration.bound)
+  attribute(configuration)
 
   function recovery(request: IncomingMessage, response: ServerResponse, next: Next): void {
     if (recoverer.hasGivenUp) {
@@ -122,7 +122,7 @@ function errors(options?: RecoveryOptions): RecoveryErrorMiddleware {
   const configuration = resolveOptions('recovery.errors', options)
   const recoverer = new Recoverer(configuration)
   isInstalled = true
-  attribute(configuration.bound)
+  attribute(configuration)
   attributeFromStart((request, response) => new RequestContext(request, response, undefined, boundaries))
 
   // Express asks for four parameters.

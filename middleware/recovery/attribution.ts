@@ -20,6 +20,7 @@ import { kindOf, toError, type FailureKind } from './failure.js'
 import { watchNativeCallbacks } from './native-callbacks.js'
 import { addOpenRequest } from './open-requests.js'
 import { makerOf, unwatchPromises, watchPromises } from './promise-makers.js'
+import { watchQueuedRequests } from './queued-requests.js'
 import { Patches } from '../shared/patches.js'
 import { attempt } from '../shared/safe-call.js'
 import { warnIfUnsupported } from './unsupported.js'
@@ -63,8 +64,9 @@ const nextMicrotask = queueMicrotask
  * Begins to attribute failures.
  *
  * @param bound whether AsyncResources, bound functions and microtasks are watched too
+ * @param trackPromises whether the makers of promises are noted, where Node does not tell them
  */
-export function attribute(bound: boolean): void {
+export function attribute({ bound, trackPromises }: { bound: boolean; trackPromises: boolean }): void {
   if (!attached) {
     attached = true
     warnIfUnsupported()
@@ -74,11 +76,10 @@ export function attribute(bound: boolean): void {
     watchNativeCallbacks(patches, guarded, callNoting)
     watchUnheardErrors(patches)
     watchClientSockets(patches)
+    watchQueuedRequests(patches)
   }
-  if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) {
-    watchBound()
-    if (outlivesException) watchPromises()
-  }
+  if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) watchBound()
+  if (trackPromises && outlivesException) watchPromises()
 }
 
 /** Gives every request a context at once, for error boundaries without a recovery() before them. `make` makes it. */

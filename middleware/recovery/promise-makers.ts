@@ -2,8 +2,9 @@
  * Which request has made a promise, for rejections that nobody awaits. From Node 24 on such a rejection has the context in
  * which the promise was rejected: for a client of Redis, say, that of its connection. Node 20 and 22 tell the maker's.
  *
- * Each promise that a request makes costs some 50 ns for it. It is kept in a private field of the promise, which nobody
- * can see, and holds no request: a promise may be kept for ever.
+ * It costs some 70 ns an `await`: 2.1 µs for a handler with 30 of them, which is 8 % of a small request. So it is an
+ * option. It is kept in a private field of the promise, which nobody can see, and holds no request: a promise may be
+ * kept for ever.
  */
 import { promiseHooks } from 'node:v8'
 import { contexts, RequestContext, type FailureHandler } from './context.js'

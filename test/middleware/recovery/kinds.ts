@@ -125,6 +125,13 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     phases: EARLY,
     impossible: 'An emitter that was made outside of any request calls its listeners in the context of who emits. recovery.emitter() cures it.',
   },
+  'promise that is rejected elsewhere': {
+    trigger: ({ elsewhere }) => { void new Promise((_resolve, reject) => { elsewhere(() => { reject(new Error('by intention')) }) }) },
+    reported: 'rejection',
+    phases: EARLY,
+    impossible: 'Node tells the context of who rejects. The option trackPromises cures it.',
+    impossibleOn: [24, 26],
+  },
   'callback made elsewhere': {
     trigger: ({ elsewhere }) => { elsewhere(fail) },
     reported: 'callback',

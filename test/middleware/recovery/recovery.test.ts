@@ -46,6 +46,17 @@ describe.each([4, 5] as const)('on Express %d', (express) => {
   })
 })
 
+it('trackPromises: a promise that is rejected outside of its request fails the request that made it, also once that is over', async () => {
+  const subject = await start({ options: { intensity: false, trackPromises: true } })
+  const path = (phase: string): string => `/fail/promise that is rejected elsewhere/${phase}`.replaceAll(' ', '%20')
+  for (let time = 1; time <= 3; time++) expect(await get(subject.path, path('before-headers'))).toMatchObject({ status: 500 })
+  expect(await get(subject.path, path('after-response'))).toMatchObject({ status: 200 })
+  await subject.until(() => subject.reports.length > 3)
+  const early = { kind: 'rejection', phase: 'before-headers' }
+  expect(subject.reports).toMatchObject([early, early, early, { kind: 'rejection', phase: 'after-response' }])
+  expect(await subject.innocents(3)).toEqual([])
+})
+
 describe('ABORT', () => {
   it.each(['http', 'fastcgi'] as const)('ends the request without an answer and without a report: %s', async (protocol) => {
     const subject = await start({ protocol })

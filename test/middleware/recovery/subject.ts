@@ -19,7 +19,7 @@ export interface Setting {
   /** Whether recovery() stands first, and recovery.errors() last. */
   first: boolean
   last: boolean
-  options?: Pick<RecoveryOptions, 'intensity' | 'answerTimeout' | 'drainTimeout' | 'expose'>
+  options?: Pick<RecoveryOptions, 'intensity' | 'answerTimeout' | 'drainTimeout' | 'expose' | 'trackPromises'>
   /** What an error middleware of the app's own does. */
   own?: 'answers' | 'waits' | 'throws'
 }

@@ -52,8 +52,10 @@ describeIfInstalled(REDIS, 'clients of Redis', () => {
   beforeAll(async () => { server = await RedisServer.start() })
   afterAll(() => server.stop())
   testsOf(['redis 3', 'ioredis'], () => ({ host: '127.0.0.1', port: server.port }))
-  it.each(['redis', 'ioredis'])('%s: a command that nobody awaits and that Redis refuses is the failure of its request', async (client) => {
-    const started = await PoolProgram.start({ client: 'ioredis', bound: false, server: { host: '127.0.0.1', port: server.port }, intensity: false })
+  it.each(['redis', 'ioredis'])('%s, trackPromises: a command that nobody awaits and that Redis refuses is the failure of its request', async (client) => {
+    const started = await PoolProgram.start({
+      client: 'ioredis', bound: false, server: { host: '127.0.0.1', port: server.port }, intensity: false, trackPromises: true,
+    })
     program = started
     const slow = started.get('/slow/1')
     const refused = await Promise.all(['?1', '?2', '?3'].map((query) => started.get(`/refused/${client}${query}`)))

@@ -16,6 +16,7 @@ export interface PoolSetting {
   /** Where the server is that the client asks. */
   server: { host: string; port: number }
   intensity: NonNullable<RecoveryOptions['intensity']>
+  trackPromises?: boolean
 }
 
 /** What the program tells of each recovery. */
@@ -38,6 +39,7 @@ const refused = setting.client.includes('redis') ? await refusedCommands(setting
 const app = express()
 app.use(recovery({
   intensity: setting.intensity,
+  trackPromises: setting.trackPromises ?? false,
   onRecover: ({ url, outcome, phase }) => process.send?.({ url, outcome, phase } satisfies PoolReport),
 }))
 const answer = (response: Response, text: string): void => {
