@@ -53,6 +53,11 @@ export class PoolProgram {
     })
   }
 
+  /** Until so many recoveries have been told of. */
+  async reported(count: number): Promise<void> {
+    while (this.reports.length < count) await once(this.#child, 'message')
+  }
+
   async stop(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.exited

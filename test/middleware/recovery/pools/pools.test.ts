@@ -7,6 +7,9 @@ import type { ClientName } from './clients.js'
 import { load, PoolProgram } from './load.js'
 import type { PoolSetting } from './program.js'
 
+/** A new database takes a second, and much longer on a machine that is busy, in milliseconds. */
+const START_LIMIT = 120_000
+
 let program: PoolProgram | undefined
 
 afterEach(async () => {
@@ -42,15 +45,25 @@ function testsOf(clients: readonly ClientName[], server: () => PoolSetting['serv
 
 describeIfInstalled(POSTGRESQL, 'pools of PostgreSQL', () => {
   let server: PostgresServer
-  beforeAll(async () => { server = await PostgresServer.start() })
-  afterAll(() => server.stop())
+  let starting: Promise<PostgresServer> | undefined
+  beforeAll(async () => {
+    starting = PostgresServer.start()
+    server = await starting
+  }, START_LIMIT)
+  // Also where it has come too late.
+  afterAll(async () => { await (await starting)?.stop() }, START_LIMIT)
   testsOf(['pg', 'pg, one connection'], () => server)
 })
 
 describeIfInstalled(REDIS, 'clients of Redis', () => {
   let server: RedisServer
-  beforeAll(async () => { server = await RedisServer.start() })
-  afterAll(() => server.stop())
+  let starting: Promise<RedisServer> | undefined
+  beforeAll(async () => {
+    starting = RedisServer.start()
+    server = await starting
+  }, START_LIMIT)
+  // Also where it has come too late.
+  afterAll(async () => { await (await starting)?.stop() }, START_LIMIT)
   testsOf(['redis 3', 'ioredis'], () => ({ host: '127.0.0.1', port: server.port }))
   it.each(['redis', 'ioredis'])('%s, trackPromises: a command that nobody awaits and that Redis refuses is the failure of its request', async (client) => {
     const started = await PoolProgram.start({
@@ -61,6 +74,7 @@ describeIfInstalled(REDIS, 'clients of Redis', () => {
     const refused = await Promise.all(['?1', '?2', '?3'].map((query) => started.get(`/refused/${client}${query}`)))
     expect(refused.map(({ status }) => status)).toEqual([500, 500, 500])
     expect(await slow).toEqual({ status: 200, body: 'fine 1' })
+    await started.reported(3)
     expect(started.reports.map(({ url }) => url).sort()).toEqual(['?1', '?2', '?3'].map((query) => `/refused/${client}${query}`))
   })
 })
