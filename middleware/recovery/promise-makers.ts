@@ -38,7 +38,7 @@ let stop: (() => void) | undefined
 
 /** Begins to watch promises. */
 export function watchPromises(): void {
-  stop ??= promiseHooks.onInit(onInit as Parameters<typeof promiseHooks.onInit>[0]) as unknown as () => void
+  stop ??= promiseHooks.onInit(onInit) as unknown as () => void
 }
 
 export function unwatchPromises(): void {
