@@ -37,7 +37,7 @@ const BURST_AT_MOST = 5000
 /** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it … */
 const BUSY_AT_MOST = 750
 /** … and for so many, while nobody is refused otherwise. */
-const BUSY_AT_MOST_IN_PEACE = 2000
+const BUSY_AT_MOST_IN_PEACE = 5000
 /** Where refusing has not emptied it for so long, it never will: who is refused comes again at once. Then some are let in. */
 const EMPTIED_WITHIN = 500
 /** The rate of arrivals is taken over at least so many milliseconds … */
@@ -61,8 +61,9 @@ export class Gate {
   #turnStart: number
   /** Half of what the turn before took: on average a request came in its middle. */
   #before = 0
-  /** When the first and the latest request of this turn were read, and the time between them that counts. */
-  #firstRead = NaN
+  /** When the work of the turn before began. */
+  #startBefore = NaN
+  /** When the latest request of this turn was read, and the time from the first to it that counts. */
   #lastRead = NaN
   #counted = 0
   /** The time that counts of the turn before, and all of the time in which this turn's requests came; NaN where the loop had waited. */
@@ -149,10 +150,10 @@ export class Gate {
     const idle = this.#clock.idleTime() - this.#turnEndIdle
     this.#turnStart = Math.min(now, this.#turnEnd + idle)
     if (idle > 0) this.#emptied(this.#turnStart)
-    this.#cameDuring = idle > 0 ? NaN : now - this.#firstRead
+    this.#cameDuring = idle > 0 ? NaN : now - this.#startBefore
     this.#countedBefore = idle > 0 ? 0 : this.#counted
     this.#counted = 0
-    this.#firstRead = this.#lastRead = now
+    this.#lastRead = now
     this.#clock.setImmediate(this.#leaveTurn)
   }
 
@@ -169,6 +170,7 @@ export class Gate {
     this.#busy += Math.min(this.#counted, STRETCH_AT_MOST)
     if (this.#acceptedNothing()) this.#emptied(this.#turnStart)
     this.#before = (now - this.#turnStart) / 2
+    this.#startBefore = this.#turnStart
     this.#turnEnd = this.#turnStart = now
     this.#turnEndIdle = this.#clock.idleTime()
     this.#inTurn = false
