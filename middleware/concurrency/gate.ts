@@ -34,6 +34,8 @@ export interface LoopClock {
 const STRETCH_AT_MOST = 250
 /** A burst on a loop that had nothing to do may take so long, while nobody is refused otherwise. */
 const BURST_AT_MOST = 5000
+/** It may come in several turns: what counts since the loop last had nothing to do, up to so much, is taken for one burst. */
+const SPREAD_BURST_AT_MOST = 2000
 /** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it … */
 const BUSY_AT_MOST = 750
 /** … and for so many, while nobody is refused otherwise. */
@@ -69,6 +71,8 @@ export class Gate {
   /** The time that counts of the turn before, and all of the time in which this turn's requests came; NaN where the loop had waited. */
   #countedBefore = 0
   #cameDuring = NaN
+  /** The time that counts since the loop last waited, without this turn's. */
+  #sinceIdle = 0
   /** When the backlog was last empty, the time since then that counts, and the requests read since. */
   #emptyAt: number
   #busy = 0
@@ -126,7 +130,8 @@ export class Gate {
   /** Whether this turn has more requests than there is patience for. */
   #overfull(patience: number, peace: boolean): boolean {
     if (!peace) return this.#counted + this.#countedBefore / 2 > patience
-    return this.#counted > (Number.isNaN(this.#cameDuring) ? BURST_AT_MOST : Math.max(patience, this.#cameDuring))
+    if (Number.isNaN(this.#cameDuring)) return this.#counted > BURST_AT_MOST
+    return this.#sinceIdle + this.#counted > SPREAD_BURST_AT_MOST && this.#counted > Math.max(patience, this.#cameDuring)
   }
 
   /** Whether new connections wait in the backlog for too long, as far as that can be known. */
@@ -152,6 +157,7 @@ export class Gate {
     if (idle > 0) this.#emptied(this.#turnStart)
     this.#cameDuring = idle > 0 ? NaN : now - this.#startBefore
     this.#countedBefore = idle > 0 ? 0 : this.#counted
+    this.#sinceIdle = idle > 0 ? 0 : this.#sinceIdle + this.#counted
     this.#counted = 0
     this.#lastRead = now
     this.#clock.setImmediate(this.#leaveTurn)
