@@ -14,6 +14,7 @@ import { startNginx } from '../nginx.js'
 import { serverKind } from '../roster.js'
 import type { Seen, Wave } from './clients.js'
 import { LIMITERS, type LimiterName } from './limiters.js'
+import { runSituations } from './situations/run.js'
 
 interface Setting {
   name: string
@@ -31,6 +32,7 @@ const SETTINGS: readonly Setting[] = [
 ]
 
 const USAGE = `npm run bench:overload -- [--times 5] [--seconds 8] [--rounds 3] [--settings 1,3,5]
+npm run bench:overload -- situations: what is refused below saturation (--help)
 
 Settings: ${SETTINGS.map(({ name }, index) => `${String(index + 1)} ${name}`).join('; ')}.`
 const CAPACITY_SECONDS = 2
@@ -178,7 +180,9 @@ function percentile(values: readonly number[], share: number): number {
 }
 
 const args = process.argv.slice(2)
-if (args.includes('--help')) {
+if (args[0] === 'situations') {
+  await runSituations(args.slice(1))
+} else if (args.includes('--help')) {
   process.stdout.write(`${USAGE}\n`)
 } else {
   const directory = await mkdtemp(path.join(tmpdir(), 'overload-'))

@@ -34,10 +34,12 @@ export interface LoopClock {
 const STRETCH_AT_MOST = 250
 /** A burst on a loop that had nothing to do may take so long, while nobody is refused otherwise. */
 const BURST_AT_MOST = 5000
+/** It may come in several turns: what counts since the loop last had nothing to do, up to so much, is taken for one burst. */
+const SPREAD_BURST_AT_MOST = 2000
 /** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it … */
 const BUSY_AT_MOST = 750
 /** … and for so many, while nobody is refused otherwise. */
-const BUSY_AT_MOST_IN_PEACE = 2000
+const BUSY_AT_MOST_IN_PEACE = 5000
 /** Where refusing has not emptied it for so long, it never will: who is refused comes again at once. Then some are let in. */
 const EMPTIED_WITHIN = 500
 /** The rate of arrivals is taken over at least so many milliseconds … */
@@ -61,13 +63,16 @@ export class Gate {
   #turnStart: number
   /** Half of what the turn before took: on average a request came in its middle. */
   #before = 0
-  /** When the first and the latest request of this turn were read, and the time between them that counts. */
-  #firstRead = NaN
+  /** When the work of the turn before began. */
+  #startBefore = NaN
+  /** When the latest request of this turn was read, and the time from the first to it that counts. */
   #lastRead = NaN
   #counted = 0
   /** The time that counts of the turn before, and all of the time in which this turn's requests came; NaN where the loop had waited. */
   #countedBefore = 0
   #cameDuring = NaN
+  /** The time that counts since the loop last waited, without this turn's. */
+  #sinceIdle = 0
   /** When the backlog was last empty, the time since then that counts, and the requests read since. */
   #emptyAt: number
   #busy = 0
@@ -125,7 +130,8 @@ export class Gate {
   /** Whether this turn has more requests than there is patience for. */
   #overfull(patience: number, peace: boolean): boolean {
     if (!peace) return this.#counted + this.#countedBefore / 2 > patience
-    return this.#counted > (Number.isNaN(this.#cameDuring) ? BURST_AT_MOST : Math.max(patience, this.#cameDuring))
+    if (Number.isNaN(this.#cameDuring)) return this.#counted > BURST_AT_MOST
+    return this.#sinceIdle + this.#counted > SPREAD_BURST_AT_MOST && this.#counted > Math.max(patience, this.#cameDuring)
   }
 
   /** Whether new connections wait in the backlog for too long, as far as that can be known. */
@@ -149,10 +155,11 @@ export class Gate {
     const idle = this.#clock.idleTime() - this.#turnEndIdle
     this.#turnStart = Math.min(now, this.#turnEnd + idle)
     if (idle > 0) this.#emptied(this.#turnStart)
-    this.#cameDuring = idle > 0 ? NaN : now - this.#firstRead
+    this.#cameDuring = idle > 0 ? NaN : now - this.#startBefore
     this.#countedBefore = idle > 0 ? 0 : this.#counted
+    this.#sinceIdle = idle > 0 ? 0 : this.#sinceIdle + this.#counted
     this.#counted = 0
-    this.#firstRead = this.#lastRead = now
+    this.#lastRead = now
     this.#clock.setImmediate(this.#leaveTurn)
   }
 
@@ -169,6 +176,7 @@ export class Gate {
     this.#busy += Math.min(this.#counted, STRETCH_AT_MOST)
     if (this.#acceptedNothing()) this.#emptied(this.#turnStart)
     this.#before = (now - this.#turnStart) / 2
+    this.#startBefore = this.#turnStart
     this.#turnEnd = this.#turnStart = now
     this.#turnEndIdle = this.#clock.idleTime()
     this.#inTurn = false

@@ -56,6 +56,8 @@ const PROBE_WEIGHT = 0.5
 /** A third as many in flight, as little of the throughput, up to so many times, and latency as far above the baseline: nothing is scarce. */
 const IN_PROPORTION = 1.4
 const SAME_LATENCY = 0.75
+/** … unless so few are in flight: then it is the limit that has shrunk too far. */
+const LEAST_REFUTING = 16
 /** Where nobody has had to wait for so long, nothing is scarce any more. */
 const UNUSED_FOR = 10_000
 const CHANGED = 0.15
@@ -177,9 +179,19 @@ export class Gradient {
     this.#mostInFlight = Math.max(this.#mostInFlight, this.limit)
   }
 
-  /** A request is over that says nothing about latency: aborted, a stream, leaked, a health check. */
+  /** A request is over that says nothing about latency: a stream, leaked, a health check. */
   left(now: number): void {
     this.#count(now, -1)
+  }
+
+  /**
+   * The client has left. If it was slow already, then the answer would have taken longer still: where all leave there is
+   * nothing else to learn from.
+   */
+  gaveUp(now: number, startedAt: number, loopWait: number): void {
+    const isSlow = this.#baseline > 0 && now - startedAt - loopWait > TOLERANCE * this.#baseline
+    if (isSlow && this.#probe === undefined) this.finished(now, startedAt, loopWait)
+    else this.left(now)
   }
 
   /** A request is answered. `loopWait` is what the answer waited for the event loop, in milliseconds. */
@@ -299,7 +311,8 @@ export class Gradient {
     const before = this.#baseline
     const share = probe.limit / Math.max(probe.limit, probe.inFlight)
     const isSlow = this.#latency > TOLERANCE * before
-    if (isSlow && throughput <= IN_PROPORTION * share * probe.throughput && latency >= SAME_LATENCY * this.#latency) this.#refuted = true
+    const isTold = isSlow && probe.inFlight >= LEAST_REFUTING
+    if (isTold && throughput <= IN_PROPORTION * share * probe.throughput && latency >= SAME_LATENCY * this.#latency) this.#refuted = true
     if (latency < before || throughput < UNHARMED * probe.throughput) {
       this.#baseline += (this.#probed ? PROBE_WEIGHT : 1) * (latency - before)
       this.#probed = true

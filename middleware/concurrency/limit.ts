@@ -14,6 +14,8 @@ const LONG = 1000
 const TIMES_LONGER = 8
 /** Latency may be so many times what it is without a queue. */
 const TOLERANCE = 2
+/** A limit begins no lower: the least latency that was seen may have been luck, and what is too much shrinks soon. */
+const BEGIN_AT_LEAST = 20
 /** While the limit is in use, who waits for its client is looked for so often, in milliseconds. */
 const LOOKED_FOR_EACH = 50
 /** Latency cannot be less than this share of what was measured, however long the loop was late. */
@@ -124,12 +126,12 @@ export class Limit<Request extends Admission> {
   /** It is over, or does not count any more. `loopWait` is what its end has waited for the event loop. */
   released(request: Request, now: number, startedAt: number, loopWait: number): void {
     this.#active -= 1
-    if (this.#open && request.left) this.#leftOpen(now)
+    if (this.#open && request.left) this.#leftOpen(now, startedAt)
     if (!request.inFlight) return
     this.#inFlight.remove(request)
     this.#counted -= 1
     if (request.left) {
-      if (!this.#open) this.#gradient.left(now)
+      if (!this.#open) this.#gradient.gaveUp(now, startedAt, loopWait)
       return
     }
     if (this.#open) {
@@ -147,8 +149,8 @@ export class Limit<Request extends Admission> {
     this.#stopTimer?.()
   }
 
-  #leftOpen(now: number): void {
-    this.#scarcity.left(now, this.#active + 1)
+  #leftOpen(now: number, startedAt: number): void {
+    this.#scarcity.left(now, startedAt, this.#active + 1)
     this.#decide(now)
   }
 
@@ -158,7 +160,8 @@ export class Limit<Request extends Admission> {
     if (found === undefined) return
     this.#open = false
     this.#long = Math.max(LONG, TIMES_LONGER * found.latency)
-    this.#gradient.begin(now, Math.min(this.#counted, TOLERANCE * found.latency * found.throughput), found.latency, this.#counted)
+    const enough = Math.min(this.#counted, TOLERANCE * found.latency * found.throughput)
+    this.#gradient.begin(now, Math.max(BEGIN_AT_LEAST, enough), found.latency, this.#counted)
   }
 
   #reopen(now: number): void {

@@ -27,8 +27,8 @@ export interface Patience {
   room: number
 }
 
-export const LONG: Readonly<Patience> = { loop: 500, room: 500 }
-export const SHORT: Readonly<Patience> = { loop: 30, room: 40 }
+export const LONG: Readonly<Patience> = { loop: 250, room: 500 }
+export const SHORT: Readonly<Patience> = { loop: 25, room: 40 }
 
 export class Pressure {
   #periodStart = 0

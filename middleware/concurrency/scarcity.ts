@@ -112,9 +112,9 @@ export class Scarcity {
     if (now - this.#windowStart >= WINDOW && this.#samples + this.#left >= LEAST_SAMPLES) this.#endWindow(now, inFlight)
   }
 
-  /** The client has left. */
-  left(now: number, inFlight: number): void {
-    if (this.#experiment !== undefined) return
+  /** The client has left. One that left early did not do so for want of an answer. */
+  left(now: number, startedAt: number, inFlight: number): void {
+    if (this.#experiment !== undefined || !this.#isSlow(now - startedAt)) return
     this.#left += 1
     if (now - this.#windowStart >= WINDOW && this.#samples + this.#left >= LEAST_SAMPLES) this.#endWindow(now, inFlight)
   }
@@ -143,13 +143,13 @@ export class Scarcity {
     const isLeaving = this.#left >= LEAVING * (this.#samples + this.#left) && inFlight >= LEAST_IN_FLIGHT
     this.#leaving = isLeaving ? this.#leaving + 1 : 0
     this.#beginWindow(now)
-    if (this.#leaving >= LEAVING_WINDOWS && now >= this.#next) {
+    if (this.#leaving >= LEAVING_WINDOWS) {
       this.#conclude(now, 'scarce')
       return
     }
     if (this.#least === 0 || mean < this.#least) this.#least = mean
     else this.#least += RISE * (mean - this.#least)
-    const isSuspicious = inFlight >= LEAST_IN_FLIGHT && mean >= SUSPICIOUS * this.#least && mean - this.#least >= SUSPICIOUS_MILLISECONDS
+    const isSuspicious = inFlight >= LEAST_IN_FLIGHT && this.#isSlow(mean)
     this.#suspicious = isSuspicious ? this.#suspicious + 1 : 0
     if (!isSuspicious) return
     if (this.#experimenting) {
@@ -161,6 +161,10 @@ export class Scarcity {
     }
   }
 
+  #isSlow(latency: number): boolean {
+    return latency >= SUSPICIOUS * this.#least && latency - this.#least >= SUSPICIOUS_MILLISECONDS
+  }
+
   #conclude(now: number, finding: Finding): void {
     if (finding === 'scarce') {
       this.#undecided = false
@@ -168,8 +172,9 @@ export class Scarcity {
       this.#next = now
       this.#found = { latency: UNQUEUED_SHARE * this.#least, throughput: this.#peak }
     } else if (finding === 'enough' || this.#undecided) {
+      // That nothing was found out twice is no reason to take this latency for the usual.
+      if (finding === 'enough') this.#least = this.#mean
       this.#undecided = false
-      this.#least = this.#mean
       this.#next = now + this.#interval
       this.#interval = Math.min(MOST_INTERVAL, 2 * this.#interval)
     } else {

@@ -1,4 +1,7 @@
-/** The figures that the adaptive limit has to reach in the simulation, with seeds that it was not tuned with. */
+/**
+ * The figures that the adaptive limit has to reach in the simulation. It was tuned with the seeds 101 to 104 and 211 to
+ * 213; those here were chosen afterwards. Whoever changes the rule to make these pass chooses others.
+ */
 import { describe, expect, it } from '@jest/globals'
 import { others, ours } from './contenders.js'
 import { LOADS, MIXTURES, fresh, kept, meanOf, ofCapacity, title } from './rows.js'
@@ -6,7 +9,7 @@ import { heterogeneous, pool, synchronous } from './scenarios.js'
 import { simulate } from './simulate.js'
 import { drift, step } from './steps.js'
 
-const SEEDS = [101, 102, 103]
+const SEEDS = [411, 412, 413]
 /** Those of the compared that serve anything worth speaking of; `npm run simulate` compares with all. */
 const RIVALS = others.slice(-2)
 const SPAN = { warmUp: 20, seconds: 30 }
@@ -73,7 +76,7 @@ describe('about saturation', () => {
 
 describe('for long', () => {
   it('does not drift in 16 minutes of overload', async () => {
-    const { second, last } = await drift(pool, ours, 103)
+    const { second, last } = await drift(pool, ours, 414)
     expect(last.p99 / second.p99).toBeLessThanOrEqual(1.2)
     expect(last.ofAchievable).toBeGreaterThanOrEqual(0.97)
   }, PATIENCE)
@@ -82,7 +85,7 @@ describe('for long', () => {
     [3, 10],
     [1 / 3, 10],
   ])('finds its new level within two minutes of a step to %d times the latency, %d slots', async (factor, slots) => {
-    const { after, settled } = await step(factor, slots, ours, 104)
+    const { after, settled } = await step(factor, slots, ours, 415)
     expect(after.goodput).toBeGreaterThanOrEqual(0.95)
     expect(after.p99 / settled.p99).toBeLessThanOrEqual(1.5)
     expect(after.limit / settled.limit).toBeGreaterThan(2 / 3)

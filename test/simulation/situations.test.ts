@@ -1,9 +1,9 @@
-/** Situations in which nobody needs to be turned away, with a seed that nothing was tuned with: nobody is. */
+/** Situations in which nobody needs to be turned away: nobody is. The rule was tuned with the seeds 11 and 21; this one was chosen afterwards. */
 import { describe, expect, it } from '@jest/globals'
 import { ours } from './contenders.js'
 import { SITUATIONS, play } from './situations.js'
 
-const SEEDS = [11]
+const SEEDS = [431]
 /** In seconds of real time; a run takes less than one. */
 const PATIENCE = 60_000
 
