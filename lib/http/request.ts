@@ -176,14 +176,9 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   #valueOf({ kind, lastValue }: ParamName, start: number, end: number): string {
     const { text } = this
     if (end - start === lastValue.length && text.startsWith(lastValue, start)) return lastValue
-    // Web servers write it themselves: with anything else in it it is no length.
-    if (kind === ParamKind.CONTENT_LENGTH) return text.slice(start, end)
-    // What is around a value is no part of it (RFC 9110, section 5.5). Node's parser leaves it out, nginx leaves tabs in.
-    let from = start
-    let to = end
-    while (from < to && isBlank(text.charCodeAt(from))) from++
-    while (to > from && isBlank(text.charCodeAt(to - 1))) to--
-    return text.slice(from, to)
+    // Values with blanks around them are rare: what is done to them stays out of what every value goes through.
+    if (isBlank(text.charCodeAt(start)) || isBlank(text.charCodeAt(end - 1))) return withoutBlanks(text, kind, start, end)
+    return text.slice(start, end)
   }
 
   #header(name: ParamName, value: string): boolean {
@@ -265,6 +260,17 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
 
 function isBlank(octet: number): boolean {
   return octet === 0x20 || octet === 0x09
+}
+
+/** What is around a value is no part of it (RFC 9110, section 5.5). Node's parser leaves it out, nginx leaves tabs in. */
+function withoutBlanks(text: string, kind: ParamName['kind'], start: number, end: number): string {
+  // Web servers write it themselves: with anything else in it it is no length.
+  if (kind === ParamKind.CONTENT_LENGTH) return text.slice(start, end)
+  let from = start
+  let to = end
+  while (from < to && isBlank(text.charCodeAt(from))) from++
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+  return text.slice(from, to)
 }
 
 const EMPTY = new Uint8Array(0)

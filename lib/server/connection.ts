@@ -535,7 +535,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
 
   #completeInput(socket: RequestSocket): void {
     socket.endInput()
-    this.#endLate(socket)
+    if (socket.endTimer !== undefined) this.#endLate(socket)
     if (socket.ended) this.#requests.remove(socket)
   }
 
