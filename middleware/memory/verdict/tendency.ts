@@ -17,6 +17,11 @@ export interface Thresholds {
   readonly stalled: number
   /** Growth by so much of the level may be less steady. */
   readonly large: number
+  /** Growth by less of the level counts for half. */
+  readonly small: number
+  /** Growth that explains so much more than load counts `clearWeight` times. */
+  readonly clear: number
+  readonly clearWeight: number
   /** Least buckets with a value before a leak is suspected: fewer do not show what steps they hide. */
   readonly points: number
   /** In how many more buckets all of this must hold than it does not; some count for more, or less. */
@@ -29,7 +34,7 @@ export interface Thresholds {
 export const LEAST_POINTS = 12
 
 /** Chosen, not fitted: hardly anything harmless looks like a leak for so long, and an app that runs for weeks can wait. */
-export const CHOSEN = { stairs: 10, pause: 10, stalled: 8, large: 0.25, points: LEAST_POINTS, hold: 15, release: 10 } as const
+export const CHOSEN = { stairs: 10, pause: 10, stalled: 8, large: 0.25, small: 0.2, clear: 65, clearWeight: 3, points: 20, hold: 15, release: 10 } as const
 
 /** warming: not enough to say anything. */
 export type Tendency = 'warming' | 'flat' | 'growing' | 'suspected'
@@ -48,10 +53,6 @@ const SHARE_OF_PAUSE = 1 / 6
 const LESS_STEADY = 2.5
 /** Growth by so much of the level is told in whatever way it came. */
 const HUGE = 0.8
-/** Growth by less of the level counts for half: some features that were rolled out are as much. */
-const SMALL = 0.2
-/** Growth that explains so much more than load counts twice. */
-const CLEAR = 70
 
 /** Growth that stands out from the noise and from what load brings. */
 export function grows(trend: Trend, { overLoad, share }: Thresholds): boolean {
@@ -71,9 +72,9 @@ function isSteady({ growth, level, overLoad, stairs, pause }: Trend, thresholds:
 }
 
 /** What a bucket counts for in which growth lasts. */
-function weightOf({ growth, level, overLoad }: Trend): number {
-  if (growth < SMALL * level) return 0.5
-  return overLoad >= CLEAR ? 2 : 1
+function weightOf({ growth, level, overLoad }: Trend, { small, clear, clearWeight }: Thresholds): number {
+  if (growth < small * level) return 0.5
+  return overLoad >= clear ? clearWeight : 1
 }
 
 /** The least growth that would be told, octets: by its size, and from the noise. */
@@ -115,7 +116,7 @@ export class TendencyWatch {
     const { thresholds } = this
     const suspected = this.tendency === 'suspected'
     const contrary = suspected ? !grows(trend, this.#stopped) || trend.stalled > thresholds.stalled : lasts(trend, thresholds)
-    this.#contrary = contrary ? this.#contrary + (suspected ? 1 : weightOf(trend)) : Math.max(0, this.#contrary - 1)
+    this.#contrary = contrary ? this.#contrary + (suspected ? 1 : weightOf(trend, thresholds)) : Math.max(0, this.#contrary - 1)
     if (this.#contrary >= (suspected ? thresholds.release : thresholds.hold)) {
       this.#contrary = 0
       this.tendency = suspected ? this.#unsuspected(trend) : 'suspected'
