@@ -3,8 +3,6 @@
  * bodies of GET_VALUES and GET_VALUES_RESULT. Pure: bytes in, values out.
  */
 
-import { isUtf8 } from 'node:buffer'
-
 /** The first octet of a length that takes four octets has this bit set (section 3.4). */
 const LONG_LENGTH = 0x80
 const LONG_LENGTH_OCTETS = 4
@@ -102,11 +100,16 @@ export function paramsOf(text: string, decode = (octets: string): string => octe
 // eslint-disable-next-line no-control-regex -- what is no ASCII is looked for
 const NO_ASCII = /[^\0-\x7f]/
 
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 /** Octets, one a character, as the UTF-8 text that they are; unchanged where they are none. */
 export function decodeUtf8(octets: string): string {
   if (!NO_ASCII.test(octets)) return octets
-  const bytes = Buffer.from(octets, 'latin1')
-  return isUtf8(bytes) ? bytes.toString() : octets
+  try {
+    return strictUtf8.decode(Buffer.from(octets, 'latin1'))
+  } catch {
+    return octets
+  }
 }
 
 /** Text as its UTF-8 octets, one a character. */

@@ -29,7 +29,7 @@ let isWatching = false
 /** Begins to watch; `patches` put it back. */
 export function watchClientSockets(patches: Patches): void {
   isWatching = true
-  patches.replace(Socket.prototype as unknown as Replaceable, 'connect', (original) => {
+  patches.replace<Replaceable, 'connect'>(Socket.prototype, 'connect', (original) => {
     const connect = function connect(this: Socket, ...args: unknown[]): Socket {
       // A socket that connects anew belongs to whoever connects it.
       const maker = requestContextOf(contexts.getStore())
@@ -38,7 +38,7 @@ export function watchClientSockets(patches: Patches): void {
     }
     return connect
   })
-  patches.replace(Socket.prototype as unknown as Replaceable, 'write', (original) => {
+  patches.replace<Replaceable, 'write'>(Socket.prototype, 'write', (original) => {
     const write = function write(this: InternalSocket, ...args: unknown[]): boolean {
       if (isMissing(this.server) && isMissing(this._httpMessage)) noteWrite(this)
       return Reflect.apply(original, this, args)

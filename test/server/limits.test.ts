@@ -250,7 +250,7 @@ describe('limits.headerCount', () => {
     const client = await started.connect()
     const response = await client.request({ params: nginxParams({ url: '/which' }) })
     expect(response.body.toString()).toBe('hello')
-    expect(messages.filter((message) => /\/which has more than 99 headers/.test(message))).toHaveLength(warnings)
+    expect(messages.filter((message) => message.includes('/which has more than 99 headers'))).toHaveLength(warnings)
   })
 
   it('is as large as it is said to be', async () => {
