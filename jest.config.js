@@ -12,7 +12,7 @@ export default {
   testMatch: TESTS === 'long' ? long.map((path) => `<rootDir>/${path}.test.js`) : ['**/*.test.js'],
   testPathIgnorePatterns: TESTS === 'quick' ? long.map((path) => `<rootDir>/${path}\\.test\\.js$`) : [],
   transform: {},
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   // On two cores jest would take one worker, which waits most of the time for the programs that the tests start.
   maxWorkers: 2,
 }

@@ -1,5 +1,5 @@
 /** The page as people meet it: in a real browser, against a server with made-up data. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { describeIfInstalled } from '../../../proxies/support/installed.js'
 import { CHROMIUM, inPage, launch, pointsOf, says, textOf, violations, visit, type Visit } from './chromium.js'
@@ -8,6 +8,9 @@ import {
 } from './histories.js'
 import { StandIn } from './stand-in.js'
 import type { History } from '../../../../middleware/memory/page/browser/wire.js'
+
+// A browser starts slowly on a machine that does something else beside.
+jest.setTimeout(120_000)
 
 const PHONE = { viewport: { width: 360, height: 740 } }
 const STATES = ['warming', 'ok', 'growing', 'leak-suspected', 'native-growth'] as const

@@ -6,7 +6,7 @@ import http, { type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from '@jest/globals'
 import express from 'express'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { memoryStats, type MemoryStats, type MemoryStatsOptions } from '../../../../middleware/memory.js'
@@ -14,6 +14,9 @@ import { describeIfInstalled } from '../../../proxies/support/installed.js'
 import { freePort } from '../../../proxies/support/ports.js'
 import { findProgram } from '../../../proxies/support/programs.js'
 import { CHROMIUM, launch, says, textOf, violations, visit, type Visit } from './chromium.js'
+
+// A browser starts slowly on a machine that does something else beside.
+jest.setTimeout(120_000)
 
 const nginx = findProgram('nginx')
 const APP_POLICY = "default-src 'self'"

@@ -1,11 +1,14 @@
 /** The button for heap snapshots, in a real browser, in front of an endpoint in another process: that one stands still meanwhile. */
 import { readFile } from 'node:fs/promises'
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, it, jest } from '@jest/globals'
 import type { Browser } from 'playwright-core'
 import type { MemoryStatsOptions } from '../../../../middleware/memory.js'
 import { describeIfInstalled } from '../../../proxies/support/installed.js'
 import { AppProcess } from '../app-process.js'
 import { CHROMIUM, launch, says, textOf, visit, type Visit } from './chromium.js'
+
+// A browser starts slowly on a machine that does something else beside.
+jest.setTimeout(120_000)
 
 const ENTRIES = 1000
 
