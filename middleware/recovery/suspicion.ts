@@ -14,6 +14,9 @@ const SUSPICION_TIME = 500
 /** How often that is looked at, before the failure is nobody's. */
 const LOOKS = 4
 
+/** Suspects whose failure it was: they are over since, and what of theirs fails further is theirs as well. */
+const blamed = new WeakSet<RequestContext>()
+
 /** It is this request's failure. */
 export const blame: Blame = (request, failure) => request.handler.onLateFailure(request, failure)
 
@@ -33,8 +36,10 @@ function suspect(request: RequestContext, failure: Failure, others: RequestConte
   let looks = 0
   const look = (): void => {
     looks++
-    const hasDoubt = isOver(request) || progressOf(request) !== before || others.some(isAbandoned)
+    const hasGoneOn = !blamed.has(request) && (isOver(request) || progressOf(request) !== before)
+    const hasDoubt = hasGoneOn || others.some(isAbandoned)
     const isAlone = !hasDoubt && others.every(isOver)
+    if (isAlone) blamed.add(request)
     if (isAlone || hasDoubt || looks === LOOKS) {
       // The app has asked for nothing: what Node does by default.
       if (!(isAlone ? blame : blameNobody)(request, failure)) throw failure.error

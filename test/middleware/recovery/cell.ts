@@ -224,13 +224,23 @@ function ask(client: FastCgiClient, cell: Cell): Promise<ClientResponse> {
   return send(client, paramsOf(cell), cell.kind.body === true ? 'hello' : '')
 }
 
-/** What came for it. A connection may end with octets that are no record, where another one's response was cut off. */
+/**
+ * What came for it. A connection may end with octets that are no record, where another one's response was cut off, and
+ * before the end of the body has been sent.
+ */
 async function send(client: FastCgiClient, params: [string, string][], body: string): Promise<ClientResponse> {
   const id = client.newId()
   await client.begin(id)
   await client.params(id, params)
-  await client.stdin(id, body)
+  await client.stdin(id, body).catch((error: unknown) => {
+    if (!isGone(error)) throw error
+  })
   return client.collect(id)
+}
+
+function isGone(error: unknown): boolean {
+  // Not `instanceof Error`: jest's programs have an Error of their own.
+  return typeof error === 'object' && error !== null && 'code' in error && (error.code === 'EPIPE' || error.code === 'ECONNRESET')
 }
 
 /** A response that is broken off among others has an application status; alone, no end. */
