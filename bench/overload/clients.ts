@@ -33,7 +33,7 @@ export interface Seen {
 }
 
 const TIMEOUT = 1000
-/** A wave's first part, in which the limits and the rate of arrivals are learnt, is not counted. */
+/** A wave's first part, in which the limits and the rate of arrivals are learnt, and five seconds may be a burst, is not counted. */
 const WARM_UP = 0.25
 const HEAD = 'GET / HTTP/1.1\r\nHost: localhost\r\n'
 const SCHEDULED_EVERY = 1

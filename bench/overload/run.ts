@@ -31,7 +31,7 @@ const SETTINGS: readonly Setting[] = [
   { name: 'FastCGI behind nginx, kept', protocol: 'fastcgi', behindNginx: true, newConnections: 0 },
 ]
 
-const USAGE = `npm run bench:overload -- [--times 5] [--seconds 8] [--rounds 3] [--settings 1,3,5]
+const USAGE = `npm run bench:overload -- [--times 5] [--seconds 24] [--rounds 3] [--settings 1,3,5] [--limiters none,concurrencyLimit]
 npm run bench:overload -- situations: what is refused below saturation (--help)
 
 Settings: ${SETTINGS.map(({ name }, index) => `${String(index + 1)} ${name}`).join('; ')}.`
@@ -45,17 +45,20 @@ interface Options {
   seconds: number
   rounds: number
   settings: readonly Setting[]
+  limiters: readonly LimiterName[]
 }
 
 function parse(args: readonly string[]): Options {
   const given = new Map<string, string>()
   for (let index = 0; index < args.length; index += 2) given.set(args[index] ?? '', args[index + 1] ?? '')
   const chosen = given.get('--settings')?.split(',').map(Number)
+  const limiters = given.get('--limiters')?.split(',')
   return {
     times: Number(given.get('--times') ?? 5),
-    seconds: Number(given.get('--seconds') ?? 8),
+    seconds: Number(given.get('--seconds') ?? 24),
     rounds: Number(given.get('--rounds') ?? 3),
     settings: SETTINGS.filter((_setting, index) => chosen?.includes(index + 1) ?? true),
+    limiters: LIMITERS.filter((name) => limiters?.includes(name) ?? true),
   }
 }
 
@@ -82,7 +85,8 @@ class Bench {
     const servers = new Map<LimiterName, Running>()
     const stops: (() => Promise<void>)[] = []
     try {
-      for (const name of LIMITERS) {
+      // Without a limiter the capacity is measured.
+      for (const name of new Set<LimiterName>(['none', ...this.#options.limiters])) {
         const server = await this.#start(setting, name)
         servers.set(name, server)
         stops.unshift(() => server.stop())
@@ -96,7 +100,7 @@ class Bench {
       }
       const rounds = new Map<LimiterName, Round[]>(LIMITERS.map((name) => [name, []]))
       for (let round = 0; round < this.#options.rounds; round += 1) {
-        for (const name of LIMITERS) rounds.get(name)?.push(await this.#round(setting, front(name), front('none')))
+        for (const name of this.#options.limiters) rounds.get(name)?.push(await this.#round(setting, front(name), front('none')))
       }
       report(setting, this.#options, rounds)
     } finally {

@@ -15,11 +15,10 @@
  * came since. At the usual rate of arrivals so many came, so many were read, and the difference waits. Where that is too
  * much, everything is refused, which is quick, until the backlog is empty again and the rate of arrivals is known.
  */
+import { Burst, type BurstClock } from './burst.js'
 
 /** The time, and the event loop. */
-export interface LoopClock {
-  /** Milliseconds, monotonic. */
-  now(): number
+export interface LoopClock extends BurstClock {
   /** Milliseconds that the loop has waited in poll, as `performance.nodeTiming.idleTime`. */
   idleTime(): number
   /** Connections that have been accepted so far; NaN where nobody counts them. */
@@ -32,14 +31,10 @@ export interface LoopClock {
 
 /** Of one stretch of work, no more counts as a wait of those behind it. */
 const STRETCH_AT_MOST = 250
-/** A burst on a loop that had nothing to do may take so long, while nobody is refused otherwise. */
-const BURST_AT_MOST = 5000
-/** It may come in several turns: what counts since the loop last had nothing to do, up to so much, is taken for one burst. */
-const SPREAD_BURST_AT_MOST = 2000
-/** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it … */
+/** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it. */
 const BUSY_AT_MOST = 750
-/** … and for so many, while nobody is refused otherwise. */
-const BUSY_AT_MOST_IN_PEACE = 5000
+/** By its stamp a request that has waited for so long is refused, in peace, too. */
+const STAMPED_AT_MOST = 5000
 /** Where refusing has not emptied it for so long, it never will: who is refused comes again at once. Then some are let in. */
 const EMPTIED_WITHIN = 500
 /** The rate of arrivals is taken over at least so many milliseconds … */
@@ -71,11 +66,12 @@ export class Gate {
   /** The time that counts of the turn before, and all of the time in which this turn's requests came; NaN where the loop had waited. */
   #countedBefore = 0
   #cameDuring = NaN
-  /** The time that counts since the loop last waited, without this turn's. */
-  #sinceIdle = 0
+  /** What counts since the loop last waited; in peace it may be long. */
+  readonly #sinceIdle: Burst
   /** When the backlog was last empty, the time since then that counts, and the requests read since. */
   #emptyAt: number
   #busy = 0
+  readonly #sinceEmpty: Burst
   #read = 0
   /** Requests a millisecond. 0 until it is known. */
   #rate = 0
@@ -90,6 +86,8 @@ export class Gate {
 
   constructor(clock: LoopClock) {
     this.#clock = clock
+    this.#sinceIdle = new Burst(clock)
+    this.#sinceEmpty = new Burst(clock)
     this.#turnEnd = this.#turnStart = this.#emptyAt = clock.now()
     this.#turnEndIdle = clock.idleTime()
     this.#turnEndAccepted = clock.accepted()
@@ -130,13 +128,12 @@ export class Gate {
   /** Whether this turn has more requests than there is patience for. */
   #overfull(patience: number, peace: boolean): boolean {
     if (!peace) return this.#counted + this.#countedBefore / 2 > patience
-    if (Number.isNaN(this.#cameDuring)) return this.#counted > BURST_AT_MOST
-    return this.#sinceIdle + this.#counted > SPREAD_BURST_AT_MOST && this.#counted > Math.max(patience, this.#cameDuring)
+    return this.#sinceIdle.isTooLong && (Number.isNaN(this.#cameDuring) || this.#counted > Math.max(patience, this.#cameDuring))
   }
 
   /** Whether new connections wait in the backlog for too long, as far as that can be known. */
   #backlogged(patience: number, peace: boolean): boolean {
-    if (peace) return this.#busy > BUSY_AT_MOST_IN_PEACE
+    if (peace) return this.#sinceEmpty.isTooLong
     if (this.#busy > BUSY_AT_MOST) return true
     return this.#rate > 0 && this.#busy - this.#read / this.#rate > patience
   }
@@ -147,7 +144,7 @@ export class Gate {
       return false
     }
     if (Number.isNaN(this.#lateSince)) this.#lateSince = now
-    return !peace || wait > BURST_AT_MOST || now - this.#lateSince > LATE_FOR
+    return !peace || wait > STAMPED_AT_MOST || now - this.#lateSince > LATE_FOR
   }
 
   #enterTurn(now: number): void {
@@ -157,7 +154,7 @@ export class Gate {
     if (idle > 0) this.#emptied(this.#turnStart)
     this.#cameDuring = idle > 0 ? NaN : now - this.#startBefore
     this.#countedBefore = idle > 0 ? 0 : this.#counted
-    this.#sinceIdle = idle > 0 ? 0 : this.#sinceIdle + this.#counted
+    if (idle > 0) this.#sinceIdle.end()
     this.#counted = 0
     this.#lastRead = now
     this.#clock.setImmediate(this.#leaveTurn)
@@ -168,12 +165,15 @@ export class Gate {
     const stretch = Math.min(now - this.#lastRead, STRETCH_AT_MOST)
     this.#lastRead = now
     this.#counted += stretch
+    this.#sinceIdle.add(stretch)
   }
 
   readonly #leaveTurn = (): void => {
     const now = this.#clock.now()
     if (this.#readInTurn > 0) this.#count(now)
-    this.#busy += Math.min(this.#counted, STRETCH_AT_MOST)
+    const stretch = Math.min(this.#counted, STRETCH_AT_MOST)
+    this.#busy += stretch
+    this.#sinceEmpty.add(stretch)
     if (this.#acceptedNothing()) this.#emptied(this.#turnStart)
     this.#before = (now - this.#turnStart) / 2
     this.#startBefore = this.#turnStart
@@ -209,6 +209,7 @@ export class Gate {
   #stopEmptying(now: number): void {
     this.#emptyAt = now
     this.#busy = 0
+    this.#sinceEmpty.end()
     this.#read = 0
     this.#rateSpan = 0
     this.#rateRead = 0
@@ -227,6 +228,7 @@ export class Gate {
     }
     this.#emptyAt = now
     this.#busy = 0
+    this.#sinceEmpty.end()
     this.#read = 0
     this.#readInTurn = 0
     this.#emptying = 0

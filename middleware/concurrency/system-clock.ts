@@ -17,6 +17,10 @@ const nobody = new LoadContext('concurrencyLimit', { requireManualDestroy: true 
 
 export const systemClock: Clock = {
   now: () => performance.now(),
+  cpuTime: () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1000
+  },
   idleTime: () => nodeTiming.idleTime,
   accepted: acceptedConnections,
   turns: 'uvMetricsInfo' in nodeTiming ? () => nodeTiming.uvMetricsInfo.loopCount : () => NaN,

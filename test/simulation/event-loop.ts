@@ -16,6 +16,8 @@ export class EventLoop {
   now = 0
   /** Milliseconds spent waiting in poll, as `performance.nodeTiming.idleTime`. */
   idleTime = 0
+  /** Milliseconds of processor time so far. */
+  cpuTime = 0
   /** New connections accepted so far. */
   accepted = 0
   /** Turns of the loop so far. */
@@ -69,6 +71,12 @@ export class EventLoop {
 
   /** JavaScript runs for so long. */
   spend(milliseconds: number): void {
+    this.cpuTime += milliseconds
+    this.#advance(this.now + milliseconds)
+  }
+
+  /** Other programs have the processor for so long. */
+  stall(milliseconds: number): void {
     this.#advance(this.now + milliseconds)
   }
 

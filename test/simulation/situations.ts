@@ -76,11 +76,8 @@ export class Stage {
   }
 
   /** JavaScript of the process that is no capped request: timers, routes before the cap, collections. */
-  work(milliseconds: number, done?: () => void): void {
-    this.loop.ready(() => {
-      this.loop.spend(milliseconds)
-      done?.()
-    })
+  work(milliseconds: number): void {
+    this.loop.ready(() => { this.loop.spend(milliseconds) })
   }
 }
 
@@ -121,6 +118,21 @@ function burst(count: number, work: Work, name: string, newConnection: boolean):
     play: (stage) => {
       stage.every(10_000, () => {
         for (let index = 0; index < count; index += 1) stage.ask(work, newConnection)
+      }, 1000)
+    },
+  }
+}
+
+/** The clients need some time themselves until all have asked, so that the burst comes in several turns of the loop. */
+function spreadBurst(count: number, over: number, cpu: number, newConnection: boolean): Situation {
+  return {
+    name: `bursts of ${String(count)} within ${String(over)} ms, ${String(cpu)} ms of work each${newConnection ? ', new connections' : ''}`,
+    seconds: 34,
+    play: (stage) => {
+      stage.every(10_000, () => {
+        for (let index = 0; index < count; index += 1) {
+          stage.at(stage.loop.now + stage.random.next() * over, () => { stage.ask(synchronous(cpu), newConnection) })
+        }
       }, 1000)
     },
   }
@@ -187,7 +199,10 @@ function busyMachine(situation: Situation): Situation {
     name: `${situation.name}, on a busy machine`,
     play: (stage) => {
       const steal = (): void => {
-        stage.work(4 + stage.random.exponential(8), () => { stage.at(stage.loop.now + stage.random.exponential(12), steal) })
+        stage.loop.ready(() => {
+          stage.loop.stall(4 + stage.random.exponential(8))
+          stage.at(stage.loop.now + stage.random.exponential(12), steal)
+        })
       }
       steal()
       situation.play(stage)
@@ -210,6 +225,7 @@ const IDLE: readonly Situation[] = [
     burst(count, waiting(50), '50 ms of waiting each', fresh),
   ])),
   burst(400, synchronous(5), '5 ms of work each', false),
+  ...both.flatMap((fresh) => [spreadBurst(200, 50, 15, fresh), spreadBurst(400, 300, 10, fresh)]),
   ...both.flatMap((fresh) => [stall(600, fresh), stall(1500, fresh)]),
   start(100, 500),
   start(400, 2000),

@@ -18,6 +18,7 @@ const CHUNK = Buffer.alloc(1024, 'x')
 const TRICKLE_EACH = 100
 const READ_AT_ONCE = 32 * 1024
 const BURSTS = [50, 100, 200, 400]
+const LONG_BURST = 350
 
 export const SITUATIONS: readonly Situation[] = [
   { name: 'one client, one request at a time, after 600 ms of work', seconds: 8, play: lone },
@@ -29,6 +30,8 @@ export const SITUATIONS: readonly Situation[] = [
   },
   { name: 'bursts of 50 to 400, new connections', seconds: 8, play: (clients) => bursts(clients, true) },
   { name: 'bursts of 50 to 400, kept connections', seconds: 8, play: (clients) => bursts(clients, false) },
+  { name: 'bursts of 350 that are 10 ms of work each, new connections', seconds: 8, play: (clients) => longBursts(clients, true) },
+  { name: 'bursts of 350 that are 10 ms of work each, kept connections', seconds: 8, play: (clients) => longBursts(clients, false) },
   { name: '100 clients that wait 500 ms each, from the start', seconds: 8, play: (clients) => clients.crowd(100, { path: '/wait/500' }) },
   {
     name: '30 clients that wait 8 s each, beside 40 quick requests a second',
@@ -69,6 +72,13 @@ async function bursts(clients: Clients, fresh: boolean): Promise<void> {
     const count = BURSTS[index % BURSTS.length] ?? 0
     await Promise.all(Array.from({ length: count }, () => clients.ask({ path: '/work', quick: true, fresh })))
     await delay(200)
+  }
+}
+
+async function longBursts(clients: Clients, fresh: boolean): Promise<void> {
+  while (!clients.isOver) {
+    await Promise.all(Array.from({ length: LONG_BURST }, () => clients.ask({ path: '/work/10', quick: true, fresh })))
+    await delay(1000)
   }
 }
 

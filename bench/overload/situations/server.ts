@@ -44,8 +44,9 @@ if (cap !== undefined) app.use(cap)
 app.get('/quick', (_request, response) => {
   setTimeout(() => response.send('quick'), 5)
 })
-app.get('/work', (_request, response) => {
-  response.send(pbkdf2Sync('password', 'salt', ITERATIONS, KEY_OCTETS, 'sha256').toString('hex'))
+app.get('/work{/:milliseconds}', (request, response) => {
+  const iterations = ITERATIONS * Number(request.params.milliseconds ?? 1)
+  response.send(pbkdf2Sync('password', 'salt', iterations, KEY_OCTETS, 'sha256').toString('hex'))
 })
 app.get('/block', (_request, response) => {
   busy(BLOCK_MILLISECONDS)

@@ -5,6 +5,8 @@ import { Gate } from '../../../middleware/concurrency/gate.js'
 class Loop {
   time = 0
   idle = 0
+  /** What this process has of the processor. */
+  share = 1
   connections = 0
   turns = 0
   readonly gate: Gate
@@ -13,6 +15,7 @@ class Loop {
   constructor() {
     this.gate = new Gate({
       now: () => this.time,
+      cpuTime: () => this.time * this.share,
       idleTime: () => this.idle,
       accepted: () => this.connections,
       turns: () => this.turns,
@@ -120,14 +123,29 @@ describe('what is one', () => {
   it('turns that become longer and longer', () => {
     const loop = new Loop()
     const letIn: number[] = []
-    for (let requests = 1; requests < 1000; requests *= 2) letIn.push(loop.batch({ requests, work: 10 }))
-    expect(letIn.slice(0, 4)).toEqual([1, 2, 4, 8])
-    // About two seconds of work: 127 requests in the turns before, and some 80.
-    expect(Math.max(...letIn)).toBeLessThan(90)
+    for (let requests = 1; requests < 3000; requests *= 2) letIn.push(loop.batch({ requests, work: 10 }))
+    expect(letIn.slice(0, 6)).toEqual([1, 2, 4, 8, 16, 32])
+    // About five seconds of work: 255 requests in the turns before, and some 250.
+    expect(Math.max(...letIn)).toBeLessThan(300)
   })
 
-  it('not what comes in several turns and is two seconds of work', () => {
+  it('turns that become longer and longer, of a process that has a fifth of the processor: after ten seconds', () => {
     const loop = new Loop()
-    expect([10, 60, 120].map((requests) => loop.batch({ requests, work: 10 }))).toEqual([10, 60, 120])
+    loop.share = 0.2
+    const letIn: number[] = []
+    for (let requests = 1; requests < 3000; requests *= 2) letIn.push(loop.batch({ requests, work: 10 }))
+    expect(Math.max(...letIn)).toBeLessThan(600)
+  })
+
+  it('not what comes in several turns and is five seconds of work', () => {
+    const loop = new Loop()
+    expect([10, 60, 430].map((requests) => loop.batch({ requests, work: 10 }))).toEqual([10, 60, 430])
+  })
+
+  it('not eight seconds in which other programs had half of the processor', () => {
+    const loop = new Loop()
+    loop.share = 0.5
+    loop.rest(1000)
+    expect([10, 60, 730].map((requests) => loop.batch({ requests, work: 10 }))).toEqual([10, 60, 730])
   })
 })

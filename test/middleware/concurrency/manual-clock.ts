@@ -16,6 +16,10 @@ export class ManualClock implements Clock {
     return this.#now
   }
 
+  cpuTime(): number {
+    return this.#now
+  }
+
   idleTime(): number {
     return 0
   }

@@ -8,6 +8,7 @@ export const adaptive: ContenderKind = {
     const controller = new Adaptive<Visit>(
       {
         now: () => loop.now,
+        cpuTime: () => loop.cpuTime,
         idleTime: () => loop.idleTime,
         accepted: () => loop.accepted,
         turns: () => loop.iterations,
