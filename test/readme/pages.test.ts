@@ -2,17 +2,17 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { fragments, links, page, root, tableBelow } from './support/markdown.js'
+import { documentation, fragments, links, page, root, tableBelow } from './support/markdown.js'
 
 const PAGES = [
-  'README.md',
+  ...documentation,
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
   'CHANGELOG.md',
   'bench/README.md',
   'test/express-suites/README.md',
-  ...readdirSync(join(root, 'docs'), { encoding: 'utf8' }).map((file) => `docs/${file}`),
+  'examples/shared-hosting/README.md',
 ]
 /** npm's own commands, which are no scripts. */
 const COMMANDS = new Set(['install'])
@@ -36,6 +36,18 @@ describe.each(PAGES)('%s', (path) => {
   it('names npm scripts that there are', () => {
     const named = [...text.matchAll(/(?<=`|&& |^)npm (?:run )?([a-z][a-z:-]*)/gm)].map(([, script = '']) => script)
     expect(named.filter((script) => !COMMANDS.has(script) && scripts[script] === undefined)).toEqual([])
+  })
+})
+
+describe('the pages of docs/', () => {
+  it('are all in its table of contents', () => {
+    const listed = links(page('docs/README.md')).map((target) => join('docs', target.replace(/#.*/, '')))
+    expect(documentation.filter((path) => path.startsWith('docs/') && path !== 'docs/README.md' && !listed.includes(path))).toEqual([])
+  })
+
+  it('have at most 300 lines, and the README 200', () => {
+    const lengths = documentation.map((path) => [path, page(path).trimEnd().split('\n').length] as const)
+    expect(lengths.filter(([path, lines]) => lines > (path === 'README.md' ? 200 : 300))).toEqual([])
   })
 })
 

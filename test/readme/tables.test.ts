@@ -1,13 +1,13 @@
-/** The README's tables say what the code does. */
+/** The tables of the reference say what the code does. */
 import { describe, expect, it } from '@jest/globals'
 import * as face from 'express-responder'
 import { resolveOptions as resolveGatewayOptions } from '../../lib/gateway/options.js'
 import { resolveOptions as resolveServeOptions } from '../../lib/process/options.js'
 import { ERROR_CODES } from '../../lib/server/errors.js'
 import { resolveServerOptions } from '../../lib/server/options.js'
-import { codeIn, page, tableBelow } from './support/markdown.js'
+import { codeIn, documentation, page, tableBelow } from './support/markdown.js'
 
-const readme = page('README.md')
+const options = page('docs/reference/options.md')
 const configuration = resolveServerOptions({}, {})
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, s: 1000 }
@@ -28,27 +28,27 @@ function literal(cell = ''): unknown {
 
 /** The defaults that a table of options gives, by name, of those that it gives as values. */
 function defaultsBelow(heading: string): Record<string, unknown> {
-  const rows = tableBelow(readme, heading).map(([name, value]) => [codeIn(name), literal(value)] as const)
+  const rows = tableBelow(options, heading).map(([name, value]) => [codeIn(name), literal(value)] as const)
   // FCGI_WEB_SERVER_ADDRS is code too, but no value.
   return Object.fromEntries(rows.filter(([, value]) => value !== undefined && !Number.isNaN(value)))
 }
 
-describe('the README', () => {
+describe('the reference', () => {
   it('has every limit and every time, with its default', () => {
-    const rows = tableBelow(readme, 'Limits').map(([name, value]) => [codeIn(name), amount(value)])
+    const rows = tableBelow(page('docs/reference/limits.md'), 'Limits').map(([name, value]) => [codeIn(name), amount(value)])
     const expected = (['limits', 'timeouts'] as const).flatMap((group) =>
       Object.entries(configuration[group]).map(([name, value]) => [`${group}.${name}`, value]),
     )
     expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(expected))
   })
 
-  it('names only codes that there are', () => {
-    const codes = readme.match(/ERR_FCGI_[A-Z_]+/g) ?? []
+  it.each(documentation)('names only codes that there are: %s', (path) => {
+    const codes = page(path).match(/ERR_FCGI_[A-Z_]+/g) ?? []
     expect(codes.filter((code) => !Object.hasOwn(ERROR_CODES, code))).toEqual([])
   })
 
   it('has every error code, with its meaning', () => {
-    const rows = tableBelow(readme, 'Errors').map(([code, meaning]) => [code, meaning])
+    const rows = tableBelow(page('docs/reference/errors.md'), 'Errors').map(([code, meaning]) => [code, meaning])
     expect(Object.fromEntries(rows)).toEqual(ERROR_CODES)
   })
 
@@ -66,25 +66,25 @@ describe('the README', () => {
   })
 
   it('has the defaults of the gateway’s options', () => {
-    const defaults = defaultsBelow('Testing an app')
+    const defaults = defaultsBelow('Gateway options')
     expect(Object.keys(defaults).length).toBeGreaterThan(3)
     expect(resolveGatewayOptions()).toMatchObject(defaults)
   })
 
   it('has every export', () => {
-    const names = tableBelow(readme, 'API').map(([name]) => codeIn(name).replace(/\(.*/, ''))
+    const names = tableBelow(page('docs/reference/api.md'), 'API').map(([name]) => codeIn(name).replace(/\(.*/, ''))
     expect(names.sort()).toEqual(Object.keys(face).sort())
   })
 
-  it('shows the least configuration of nginx that the tests run', () => {
+  it.each(['README.md', 'docs/deploy/README.md'])('shows the least configuration of nginx that the tests run: %s', (path) => {
     const example = page('examples/nginx/minimal.conf').split('\n').map((line) => line.trim())
-    const block = /^```nginx\n([\s\S]*?)^```$/m.exec(readme)?.[1] ?? ''
+    const block = /^```nginx\n([\s\S]*?)^```$/m.exec(page(path))?.[1] ?? ''
     const lines = block.split('\n').map((line) => line.trim())
     expect(lines.length).toBeGreaterThan(5)
     expect(lines.filter((line) => line !== '' && !example.includes(line))).toEqual([])
   })
 
   it('has a place for the benchmark', () => {
-    expect(readme).toMatch(/<!-- bench:begin -->\n[\s\S]*<!-- bench:end -->/)
+    expect(page('docs/benchmarks.md')).toMatch(/<!-- bench:begin -->\n[\s\S]*<!-- bench:end -->/)
   })
 })
