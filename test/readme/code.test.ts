@@ -170,10 +170,30 @@ describe('the JavaScript in the pages runs', () => {
     expect(await program.stop()).toBe(0)
   })
 
+  it.each(['README.md', 'docs/middleware/README.md'])('%s, all: the four middlewares in their order', async (path) => {
+    const project = await createProject()
+    const program = await project.run('program.js', block(path, 'all'))
+    const front = gateway(project.socket)
+    const { headers, text } = await request(front).get('/')
+    expect([text, headers['ratelimit']]).toEqual(['Hello World!', expect.stringContaining('r=599')])
+    const stats = request(front).get('/debug/pprof/memstats')
+    expect((await stats.set('Authorization', `Bearer ${STATS_TOKEN}`)).status).toBe(200)
+    expect((await request(front).get('/debug/pprof/memstats')).status).toBe(403)
+    expect(await program.stop()).toBe(0)
+  })
+
   it('prepared: serves an app over plain HTTP', async () => {
     const project = await createProject()
     await project.run('program.js', block('docs/plain-http.md', 'prepared'))
-    const answer = await getOver(project.socket)
+    const answer = await getOver(project.front)
+    expect([answer.status, answer.body.toString()]).toEqual([200, 'Hello World!'])
+  })
+
+  it('try: asks an app with no web server', async () => {
+    const project = await createProject()
+    await project.run('program.js', block('docs/middleware/concurrency.md', 'concurrency'))
+    await project.run('try.js', block('docs/getting-started.md', 'try'))
+    const answer = await getOver(project.front)
     expect([answer.status, answer.body.toString()]).toEqual([200, 'Hello World!'])
   })
 })
@@ -195,7 +215,9 @@ describe('the TypeScript in the pages compiles', () => {
       await project.write(
         'tables.mts',
         'import type { RecoveryOptions } from \'express-responder/recovery\'\n' +
-          'import type { ConcurrencyLimitOptions } from \'express-responder/concurrency\'\n' +
+          'import type { ConcurrencyLimitOptions, RedisLeaseOptions } from \'express-responder/concurrency\'\n' +
+          'import type { Options } from \'express-rate-limit\'\n' +
+          'import type { RateLimitOptions } from \'express-responder/rate-limit\'\n' +
           'import type { MemoryStatsOptions } from \'express-responder/memory\'\n' +
           'import type { GatewayOptions, Limits, ServeOptions, ServerOptions, Timeouts } from \'express-responder\'\n' +
           table(OPTIONS, 'Server options', 'keyof ServerOptions') +
@@ -204,7 +226,10 @@ describe('the TypeScript in the pages compiles', () => {
           table(OPTIONS, 'Recovery options', 'keyof RecoveryOptions') +
           table(OPTIONS, 'Concurrency options', 'keyof ConcurrencyLimitOptions') +
           table(OPTIONS, 'Memory options', 'keyof MemoryStatsOptions') +
-          table('docs/reference/limits.md', 'Limits', '`limits.${keyof Limits}` | `timeouts.${keyof Timeouts}`'),
+          table(OPTIONS, 'Lease options', 'keyof RedisLeaseOptions') +
+          table(OPTIONS, 'Rate limit options', 'Exclude<keyof RateLimitOptions, keyof Options>') +
+          table('docs/reference/limits.md', 'Limits', '`limits.${keyof Limits}`') +
+          table('docs/reference/limits.md', 'Timeouts', '`timeouts.${keyof Timeouts}`'),
       )
       const compilerOptions = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, skipLibCheck: true, types: ['node'] }
       await project.write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.mts', '*.cts'] }))
