@@ -89,6 +89,7 @@ export class Adaptive<Request extends Admission> implements Rule<Request> {
     if (startedAt === undefined) return
     const now = this.#clock.now()
     request.startedAt = undefined
+    this.#gate.over(request.unread)
     this.#limit.released(request, now, startedAt, this.#gate.loopWait(now))
     this.#tell()
   }

@@ -12,8 +12,10 @@ export interface Admission extends Guest, Linked {
   readonly stamped: number | undefined
   /** The request target, as it came. */
   readonly target: string
-  /** Its client has left. */
+  /** Its client has left, or it counts no longer. */
   readonly left: boolean
+  /** Its client has left before there was an answer. */
+  readonly unread: boolean
   /** The rule's own note of when it started. */
   startedAt: number | undefined
   /** Since it was started it only waits for its client: to send the rest of its body, or to read the answer. */

@@ -218,7 +218,7 @@ export class Cap implements Desk {
     this.counts.leaked += 1
     const { request } = ticket
     this.#tell(() => { this.events.emit('leak', { method: request.method ?? '', route: routeOf(request), heldFor }, request) })
-    ticket.end('left')
+    ticket.end('failed')
   }
 
   #tellLimit(limit: number): void {

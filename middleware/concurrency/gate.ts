@@ -31,6 +31,12 @@ export interface LoopClock extends BurstClock {
 
 /** Of one stretch of work, no more counts as a wait of those behind it. */
 const STRETCH_AT_MOST = 250
+/** Where so many clients have left before their answers, it is no burst that all wait for: the usual patience holds. */
+const LEAVING = 10
+/** No more are remembered. */
+const MOST_LEAVING = 2 * LEAVING
+/** One that has had its answer sets off so much of one that has left. */
+const SET_OFF = 0.25
 /** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it. */
 const BUSY_AT_MOST = 750
 /** By its stamp a request that has waited for so long is refused, in peace, too. */
@@ -81,6 +87,8 @@ export class Gate {
   #emptying = 0
   #emptyingSince = 0
   #readInTurn = 0
+  /** Clients that have left before their answers since the loop last waited, less a share of those that have not. */
+  #leaving = 0
   /** Since when all stamped requests have been late; NaN while they are not. */
   #lateSince = NaN
 
@@ -103,6 +111,7 @@ export class Gate {
     const first = !this.#inTurn
     if (first) this.#enterTurn(now)
     else this.#count(now)
+    const patient = peace && this.#leaving < LEAVING
     this.#read += 1
     this.#readInTurn += 1
     if (patience <= this.#emptying) {
@@ -110,14 +119,20 @@ export class Gate {
       this.#stopEmptying(now)
     }
     if (stamped === undefined) {
-      if (!first && this.#overfull(patience, peace)) return true
-      if (!this.#backlogged(patience, peace)) return false
-    } else if (!this.#late(now, now - stamped, patience, peace)) {
+      if (!first && this.#overfull(patience, patient)) return true
+      if (!this.#backlogged(patience, patient)) return false
+    } else if (!this.#late(now, now - stamped, patience, patient)) {
       return false
     }
     if (this.#emptying === 0) this.#emptyingSince = now
     this.#emptying = patience
     return true
+  }
+
+  /** A request is over; `unread`: its client had left before there was an answer. */
+  over(unread: boolean): void {
+    if (unread) this.#leaving = Math.min(MOST_LEAVING, this.#leaving + 1)
+    else if (this.#leaving > 0) this.#leaving = Math.max(0, this.#leaving - SET_OFF)
   }
 
   /** What an event that is handled at `now` has waited in this turn of the loop, on average; in milliseconds. */
@@ -154,7 +169,10 @@ export class Gate {
     if (idle > 0) this.#emptied(this.#turnStart)
     this.#cameDuring = idle > 0 ? NaN : now - this.#startBefore
     this.#countedBefore = idle > 0 ? 0 : this.#counted
-    if (idle > 0) this.#sinceIdle.end()
+    if (idle > 0) {
+      this.#sinceIdle.end()
+      this.#leaving = 0
+    }
     this.#counted = 0
     this.#lastRead = now
     this.#clock.setImmediate(this.#leaveTurn)

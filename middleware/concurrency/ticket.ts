@@ -34,6 +34,7 @@ type State = 'arriving' | 'waiting' | 'held' | 'over'
 
 export class Ticket implements Admission, Holding, Held {
   left = false
+  unread = false
   startedAt: number | undefined
   inFlight = false
   older: Linked | undefined
@@ -126,6 +127,7 @@ export class Ticket implements Admission, Holding, Held {
       return
     }
     this.left = ending !== 'answered'
+    this.unread = ending === 'left'
     this.#release?.()
     this.#gateway.rule.release(this)
     this.desk.ended(this)
@@ -139,7 +141,7 @@ export class Ticket implements Admission, Holding, Held {
   /** Its turn has come, and its client has gone without a word so far, or has its answer: the rule thinks that it has started. */
   #giveUp(): void {
     this.#state = 'over'
-    this.left = true
+    this.left = this.unread = true
     this.#gateway.rule.release(this)
     this.desk.abandoned(this)
   }
@@ -166,7 +168,7 @@ export class Ticket implements Admission, Holding, Held {
     try {
       this.next()
     } catch (error) {
-      this.end('left')
+      this.end('failed')
       throw error
     }
     // An upgraded connection is somebody else's from here on.

@@ -13,6 +13,8 @@ export interface Visit {
   readonly target: string
   /** The client has gone, and the server knows it. */
   readonly left: boolean
+  /** The same, and there was no answer before. */
+  readonly unread: boolean
   /** Never here: clients send and read all at once. */
   readonly waitsForClient: boolean
   /** Notes of the limit's own. */

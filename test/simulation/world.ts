@@ -51,6 +51,7 @@ class Exchange implements Visit {
   outcome: Outcome = 'open'
   /** Set when the server reads of it. */
   left = false
+  unread = false
   /** When the client had its answer. */
   settledAt = 0
   readonly #world: World
@@ -109,12 +110,15 @@ class Exchange implements Visit {
       this.#state = 'over'
       this.#world.contender.leave(this)
     } else if (this.#state === 'running') {
+      this.unread = true
       this.#release()
     }
   }
 
   #answer(): void {
     if (this.#state !== 'running') return
+    // Writing to a Unix socket that is closed at the other end fails at once.
+    this.unread = this.outcome === 'timeout'
     this.#settle('answered')
     this.#release()
   }

@@ -10,6 +10,7 @@ class Request implements Admission {
   readonly stamped = undefined
   readonly target = '/'
   readonly left = false
+  readonly unread = false
   waitsForClient = false
   startedAt: number | undefined
   inFlight = false
