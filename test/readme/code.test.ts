@@ -3,13 +3,16 @@ import { execFile } from 'node:child_process'
 import http from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { gateway } from 'express-responder'
+import { createClient } from 'redis'
 import request from 'supertest'
 import { Role } from '../../lib/fastcgi/record.js'
+import { describeIfInstalled } from '../proxies/support/installed.js'
 import { FastCgiClient } from '../support/fastcgi-client.js'
 import { readResponse, type HttpResponse } from '../support/http.js'
 import { nginxParams } from '../support/nginx-params.js'
+import { REDIS, RedisServer } from '../support/redis-server.js'
 import { codeBlocks, codeIn, documentation, page, root, tableBelow } from './support/markdown.js'
 import { Project, STATS_TOKEN } from './support/project.js'
 
@@ -182,6 +185,21 @@ describe('the JavaScript in the pages runs', () => {
     expect(await program.stop()).toBe(0)
   })
 
+  it('docs/go-article.md: each counterpart serves the app', async () => {
+    const names = ['recover', 'cap', 'heap', 'socket']
+    const before = `import { serve } from 'express-responder'
+import { concurrencyLimit, memoryStats, recovery } from 'express-responder/middleware'
+import { app } from './app.js'
+const authorize = () => true
+`
+    const project = await createProject()
+    const program = await project.run('program.js', before + names.map((name) => block('docs/go-article.md', name)).join('\n'))
+    const front = gateway(project.socket)
+    expect((await request(front).get('/')).text).toBe('Hello World!')
+    expect((await request(front).get('/debug/pprof/memstats')).status).toBe(200)
+    expect(await program.stop()).toBe(0)
+  })
+
   it('prepared: serves an app over plain HTTP', async () => {
     const project = await createProject()
     await project.run('program.js', block('docs/plain-http.md', 'prepared'))
@@ -195,6 +213,34 @@ describe('the JavaScript in the pages runs', () => {
     await project.run('try.js', block('docs/getting-started.md', 'try'))
     const answer = await getOver(project.front)
     expect([answer.status, answer.body.toString()]).toEqual([200, 'Hello World!'])
+  })
+})
+
+const WITH_REDIS = {
+  'lease': block('docs/middleware/concurrency-shared.md', 'lease'),
+  'rate-limit-redis': block('docs/middleware/rate-limit.md', 'rate-limit-redis'),
+}
+describeIfInstalled(REDIS, 'the JavaScript in the pages that needs Redis runs', () => {
+  let redis: RedisServer
+  beforeAll(async () => { redis = await RedisServer.start() })
+  afterAll(() => redis.stop())
+
+  it.each(Object.entries(WITH_REDIS))('%s: answers, and leaves something in Redis', async (_, text) => {
+    const project = await createProject()
+    const client = createClient({ url: redis.url })
+    await client.connect()
+    try {
+      await client.flushAll()
+      // A Redis that has just started leases nothing for as long as a lease lasts: one second here.
+      const program = await project.run('program.js', text.replace('redis://127.0.0.1:6379', redis.url).replace('limit: 100 }', 'limit: 100, ttl: 1000 }'))
+      let answer = await request(gateway(project.socket)).get('/')
+      while (answer.status === 503) answer = await request(gateway(project.socket)).get('/')
+      expect(answer.text).toBe('Hello World!')
+      expect(await client.dbSize()).toBe(1)
+      expect(await program.stop()).toBe(0)
+    } finally {
+      client.destroy()
+    }
   })
 })
 
