@@ -49,6 +49,8 @@ function asEmitter(value: object): Emitter {
 
 /** Classes of sockets and streams that are watched. */
 const knownCarriers = new Set<unknown>()
+/** The one of the request before: nearly always that of the next one, too. */
+let latestCarrier: unknown
 
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
 
@@ -97,17 +99,19 @@ export function detach(): void {
   unwatchClientSockets()
   unwatchPromises()
   knownCarriers.clear()
+  latestCarrier = undefined
   attached = false
   leaving = undefined
 }
 
 /** Listeners on what carries a request, too: its socket, and over HTTP/2 its stream. Their classes are found where they are used. */
 export function watchCarrier(request: IncomingMessage): void {
-  const { socket, stream } = request as { socket: object; stream?: object }
-  // Over HTTP/2 it is a proxy, whose listeners are the stream's.
-  const carrier = request.httpVersionMajor === 2 ? stream : socket
-  if (carrier === undefined || knownCarriers.has(carrier.constructor)) return
-  knownCarriers.add(carrier.constructor)
+  // Over HTTP/2 the socket is a proxy, whose listeners are the stream's. Other requests are not asked for what they do not have.
+  const carrier: object | undefined = request.httpVersionMajor === 2 ? (request as { stream?: object }).stream : request.socket
+  if (carrier === undefined || carrier.constructor === latestCarrier) return
+  latestCarrier = carrier.constructor
+  if (knownCarriers.has(latestCarrier)) return
+  knownCarriers.add(latestCarrier)
   const target = Object.getPrototypeOf(carrier) as Emitter
   for (const name of ADDING) patches.replace(target, name, watchCarrierListeners)
 }
