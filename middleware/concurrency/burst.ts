@@ -14,7 +14,7 @@ export interface BurstClock {
 /** Of the process' own time, in milliseconds. */
 const AT_MOST = 5000
 /** Whatever the process' share of the processor was. */
-const AT_MOST_BY_THE_CLOCK = 10_000
+const AT_MOST_BY_THE_CLOCK = 20_000
 /** The share is measured from here on: nearly every stretch of work is shorter, and asks for no processor time. */
 const MEASURED_FROM = 500
 
