@@ -97,18 +97,17 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
 
   #writeHead(original: string, response: InternalResponse, encoding: BufferEncoding): void {
     const { output, configuration } = this.carrier
+    const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER && !needsRewriting(original)
     // As over HTTP, where Node closes the connection then.
-    if (!response.shouldKeepAlive) this.carrier.closeWhenDone()
+    if (!response.shouldKeepAlive || (!isPlain && closesConnection(original))) this.carrier.closeWhenDone()
     if (original.length > configuration.limits.headBytes) this.#warnOfSize(original)
     if (hasMoreHeaders(original, configuration.limits.headerCount)) this.#warnOfCount(configuration.limits.headerCount)
-    const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER
-    if (isPlain && !needsRewriting(original)) output.head(this.requestId, original, encoding)
+    if (isPlain) output.head(this.requestId, original, encoding)
     // With a body of UTF-8 Node would write the head as UTF-8, too, of which a variable's octets are one a character.
     else output.stdoutText(this.requestId, this.#rewrittenHead(original, response), this.role === Role.AUTHORIZER ? 'latin1' : encoding)
   }
 
   #rewrittenHead(original: string, response: InternalResponse): string {
-    if (closesConnection(original)) this.carrier.closeWhenDone()
     if (response.statusCode < 200) {
       const status = `${String(response.statusCode)} ${response.statusMessage}`
       this.carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))

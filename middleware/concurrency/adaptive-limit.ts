@@ -127,11 +127,11 @@ export class AdaptiveLimit<Request extends Candidate> {
   /** It is over, or does not count any more. `loopDelay` is what its end has waited for the event loop. */
   released(request: Request, now: number, startedAt: number, loopDelay: number): void {
     this.#active -= 1
-    if (this.#unlimited && request.clientLeft) this.#clientLeftUnlimited(now, startedAt)
+    if (this.#unlimited && request.unanswered) this.#clientLeftUnlimited(now, startedAt)
     if (!request.inFlight) return
     this.#inFlight.remove(request)
     this.#counted -= 1
-    if (request.clientLeft) {
+    if (request.unanswered) {
       if (!this.#unlimited) this.#gradientLimit.clientLeft(now, startedAt, loopDelay)
       return
     }

@@ -90,6 +90,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     if (startedAt === undefined) return
     const now = this.#clock.now()
     request.startedAt = undefined
+    this.#loopDelayGate.requestOver(request.clientLeft)
     this.#limit.released(request, now, startedAt, this.#loopDelayGate.loopDelay(now))
     this.#reportLimit()
   }

@@ -33,6 +33,7 @@ export interface Limiter {
 type State = 'arriving' | 'waiting' | 'held' | 'over'
 
 export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
+  unanswered = false
   clientLeft = false
   startedAt: number | undefined
   inFlight = false
@@ -125,7 +126,8 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
       this.owner.abandoned(this)
       return
     }
-    this.clientLeft = ending !== 'answered'
+    this.unanswered = ending !== 'answered'
+    this.clientLeft = ending === 'left'
     this.#release?.()
     this.#policy.policy.release(this)
     this.owner.released(this)
@@ -139,7 +141,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   /** Its turn has come, and its client has left unnoticed, or has its answer: the policy thinks that it has started. */
   #abandon(): void {
     this.#state = 'over'
-    this.clientLeft = true
+    this.unanswered = this.clientLeft = true
     this.#policy.policy.release(this)
     this.owner.abandoned(this)
   }
@@ -166,7 +168,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     try {
       this.next()
     } catch (error) {
-      this.end('left')
+      this.end('failed')
       throw error
     }
     // An upgraded connection is somebody else's from here on.

@@ -218,7 +218,7 @@ export class ConcurrencyLimiter implements Limiter {
     this.counts.leaked += 1
     const { request } = limited
     this.#notify(() => { this.events.emit('leak', { method: request.method ?? '', route: routeOf(request), heldFor }, request) })
-    limited.end('left')
+    limited.end('failed')
   }
 
   #emitLimit(limit: number): void {

@@ -20,6 +20,12 @@ import type { LoopClock } from './clock.js'
 
 /** Of one stretch of work, no more counts as a wait of those behind it. */
 const MAX_COUNTED_STRETCH_MS = 250
+/** Where so many clients have left before their answers, it is no burst that all wait for: requests may wait as long as usual. */
+const LEAVING_CLIENTS = 10
+/** No more are remembered. */
+const MAX_LEAVING_CLIENTS = 2 * LEAVING_CLIENTS
+/** One that has had its answer sets off so much of one that has left. */
+const ANSWERED_WEIGHT = 0.25
 /** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it. */
 const MAX_BACKLOG_BUSY_MS = 750
 /** By its stamp a request that has waited for so long is refused even where nobody else is. */
@@ -70,6 +76,8 @@ export class LoopDelayGate {
   #draining = 0
   #drainingSince = 0
   #readInTurn = 0
+  /** Clients that have left before their answers since the loop last waited, less a share of those that have not. */
+  #leavingClients = 0
   /** Since when all stamped requests have been late; NaN while they are not. */
   #lateSince = NaN
 
@@ -92,6 +100,7 @@ export class LoopDelayGate {
     const first = !this.#inTurn
     if (first) this.#enterTurn(now)
     else this.#count(now)
+    const lenient = notShedding && this.#leavingClients < LEAVING_CLIENTS
     this.#read += 1
     this.#readInTurn += 1
     if (maxDelay <= this.#draining) {
@@ -99,14 +108,20 @@ export class LoopDelayGate {
       this.#stopDraining(now)
     }
     if (receivedByProxyAt === undefined) {
-      if (!first && this.#turnIsTooLong(maxDelay, notShedding)) return true
-      if (!this.#backlogIsTooLong(maxDelay, notShedding)) return false
-    } else if (!this.#isLateFromProxy(now, now - receivedByProxyAt, maxDelay, notShedding)) {
+      if (!first && this.#turnIsTooLong(maxDelay, lenient)) return true
+      if (!this.#backlogIsTooLong(maxDelay, lenient)) return false
+    } else if (!this.#isLateFromProxy(now, now - receivedByProxyAt, maxDelay, lenient)) {
       return false
     }
     if (this.#draining === 0) this.#drainingSince = now
     this.#draining = maxDelay
     return true
+  }
+
+  /** A request is over; `clientLeft`: before there was an answer. */
+  requestOver(clientLeft: boolean): void {
+    if (clientLeft) this.#leavingClients = Math.min(MAX_LEAVING_CLIENTS, this.#leavingClients + 1)
+    else if (this.#leavingClients > 0) this.#leavingClients = Math.max(0, this.#leavingClients - ANSWERED_WEIGHT)
   }
 
   /** What an event that is handled at `now` has waited in this turn of the loop, on average; in milliseconds. */
@@ -115,25 +130,25 @@ export class LoopDelayGate {
   }
 
   /** Whether this turn has more requests than may wait. */
-  #turnIsTooLong(maxDelay: number, notShedding: boolean): boolean {
-    if (!notShedding) return this.#counted + this.#countedInPreviousTurn / 2 > maxDelay
+  #turnIsTooLong(maxDelay: number, lenient: boolean): boolean {
+    if (!lenient) return this.#counted + this.#countedInPreviousTurn / 2 > maxDelay
     return this.#busySinceIdle.isOverload && (Number.isNaN(this.#arrivedDuring) || this.#counted > Math.max(maxDelay, this.#arrivedDuring))
   }
 
   /** Whether new connections wait in the backlog for too long, as far as that can be known. */
-  #backlogIsTooLong(maxDelay: number, notShedding: boolean): boolean {
-    if (notShedding) return this.#busySinceEmpty.isOverload
+  #backlogIsTooLong(maxDelay: number, lenient: boolean): boolean {
+    if (lenient) return this.#busySinceEmpty.isOverload
     if (this.#backlogBusy > MAX_BACKLOG_BUSY_MS) return true
     return this.#rate > 0 && this.#backlogBusy - this.#read / this.#rate > maxDelay
   }
 
-  #isLateFromProxy(now: number, wait: number, maxDelay: number, notShedding: boolean): boolean {
+  #isLateFromProxy(now: number, wait: number, maxDelay: number, lenient: boolean): boolean {
     if (wait <= maxDelay) {
       this.#lateSince = NaN
       return false
     }
     if (Number.isNaN(this.#lateSince)) this.#lateSince = now
-    return !notShedding || wait > MAX_PROXY_QUEUE_MS || now - this.#lateSince > PROXY_LATE_FOR_MS
+    return !lenient || wait > MAX_PROXY_QUEUE_MS || now - this.#lateSince > PROXY_LATE_FOR_MS
   }
 
   #enterTurn(now: number): void {

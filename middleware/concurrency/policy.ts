@@ -11,7 +11,9 @@ export interface Candidate extends Prioritized, InFlightNode {
   readonly receivedByProxyAt: number | undefined
   /** The request target, as it came. */
   readonly target: string
-  /** Its client has left. */
+  /** Its client has left, or it counts no longer. */
+  readonly unanswered: boolean
+  /** Its client has left before there was an answer. */
   readonly clientLeft: boolean
   /** The policy's own note of when it started. */
   startedAt: number | undefined

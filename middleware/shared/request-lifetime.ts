@@ -11,8 +11,8 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Patches } from './patches.js'
 
-/** How it ended: answered; the client left; or it goes on and counts no longer (a stream, an upgrade). */
-export type Ending = 'answered' | 'left' | 'streams'
+/** How it ended: answered; the client left; the handler failed or held on; or it goes on and counts no longer (a stream, an upgrade). */
+export type Ending = 'answered' | 'left' | 'failed' | 'streams'
 
 /** What is told when a request is over. */
 export interface LifetimeObserver {
@@ -138,7 +138,8 @@ export function subscribeToFinish(): void {
   isSubscribed = true
   subscribe('http.server.response.finish', (message) => {
     const { response, socket } = message as { response: ServerResponse; socket: Connection }
-    socket[LIFETIMES]?.get(response)?.finish('answered')
+    // Where nobody is there any more to be written to, the write itself has destroyed the socket.
+    socket[LIFETIMES]?.get(response)?.finish(socket.destroyed ? 'left' : 'answered')
   })
 }
 

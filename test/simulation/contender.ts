@@ -12,6 +12,8 @@ export interface Visit {
   /** The request target; '' where that is not told. */
   readonly target: string
   /** The client has gone, and the server knows it. */
+  readonly unanswered: boolean
+  /** The same, and there was no answer before. */
   readonly clientLeft: boolean
   /** Never here: clients send and read all at once. */
   readonly waitsForClient: boolean

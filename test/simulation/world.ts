@@ -50,6 +50,7 @@ class SimulatedRequest implements Visit {
   readonly intended: number
   outcome: Outcome = 'open'
   /** Set when the server reads of it. */
+  unanswered = false
   clientLeft = false
   /** When the client had its answer. */
   settledAt = 0
@@ -103,18 +104,21 @@ class SimulatedRequest implements Visit {
   }
 
   #close(): void {
-    if (this.clientLeft) return
-    this.clientLeft = true
+    if (this.unanswered) return
+    this.unanswered = true
     if (this.#state === 'before') {
       this.#state = 'over'
       this.#world.contender.leave(this)
     } else if (this.#state === 'running') {
+      this.clientLeft = true
       this.#release()
     }
   }
 
   #answer(): void {
     if (this.#state !== 'running') return
+    // Writing to a Unix socket that is closed at the other end fails at once.
+    this.clientLeft = this.outcome === 'timeout'
     this.#settle('answered')
     this.#release()
   }

@@ -9,6 +9,7 @@ class Request implements Candidate {
   readonly priority = 'normal'
   readonly receivedByProxyAt = undefined
   readonly target = '/'
+  readonly unanswered = false
   readonly clientLeft = false
   waitsForClient = false
   startedAt: number | undefined

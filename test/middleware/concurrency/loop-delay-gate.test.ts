@@ -142,6 +142,34 @@ describe('what is one', () => {
     expect([10, 60, 430].map((requests) => loop.batch({ requests, work: 10 }))).toEqual([10, 60, 430])
   })
 
+  it('turns that become longer and longer, and clients that leave before their answers: then the usual patience holds', () => {
+    const loop = new Loop()
+    const letIn: number[] = []
+    for (let requests = 1; requests < 3000; requests *= 2) {
+      letIn.push(loop.batch({ requests, work: 10 }))
+      if (requests === 64) for (let index = 0; index < 10; index++) loop.gate.requestOver(true)
+    }
+    expect(letIn.slice(0, 7)).toEqual([1, 2, 4, 8, 16, 32, 64])
+    // In a turn of 640 ms came more than can be done; 250 ms are allowed for.
+    expect(Math.max(...letIn)).toBeLessThanOrEqual(64)
+  })
+
+  it('not a burst of which some clients leave', () => {
+    const loop = new Loop()
+    loop.rest(1000)
+    for (const requests of [10, 60, 330]) {
+      expect(loop.batch({ requests, work: 10 })).toBe(requests)
+      for (let index = 0; index < 60; index++) loop.gate.requestOver(index % 6 === 0)
+    }
+  })
+
+  it('not a burst after a rest, though many had left before it', () => {
+    const loop = new Loop()
+    for (let index = 0; index < 100; index++) loop.gate.requestOver(true)
+    loop.rest(10)
+    expect(loop.batch({ requests: 400, work: 10 })).toBe(400)
+  })
+
   it('not eight seconds in which other programs had half of the processor', () => {
     const loop = new Loop()
     loop.share = 0.5
