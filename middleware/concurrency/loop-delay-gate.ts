@@ -158,7 +158,10 @@ export class LoopDelayGate {
     if (idle > 0) this.#backlogEmptied(this.#turnStart)
     this.#arrivedDuring = idle > 0 ? NaN : now - this.#previousTurnStart
     this.#countedInPreviousTurn = idle > 0 ? 0 : this.#counted
-    if (idle > 0) this.#busySinceIdle.end()
+    if (idle > 0) {
+      this.#busySinceIdle.end()
+      this.#leavingClients = 0
+    }
     this.#counted = 0
     this.#lastRead = now
     this.#clock.setImmediate(this.#leaveTurn)
