@@ -1,8 +1,8 @@
 /** The limiter: which requests it sees, which policy decides on each, and what is counted and told. */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { tell } from '../shared/listeners.js'
-import { routePatternOf } from '../shared/route.js'
+import { notifyListeners } from '../shared/safe-call.js'
+import { routePatternOf } from '../shared/express.js'
 import { countAccepts } from './clock.js'
 import { AdaptivePolicy } from './adaptive-policy.js'
 import type { Reason } from './policy.js'
@@ -226,7 +226,7 @@ export class ConcurrencyLimiter implements Limiter {
   }
 
   #notify(call: () => void): void {
-    tell('concurrencyLimit', 'ERR_CONCURRENCY_LIMIT_LISTENER', call)
+    notifyListeners('concurrencyLimit', 'ERR_CONCURRENCY_LIMIT_LISTENER', call)
   }
 
   #policies(): Iterable<PolicyWithSlots> {

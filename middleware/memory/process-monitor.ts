@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { inspect } from 'node:util'
-import { tell } from '../shared/listeners.js'
+import { notifyListeners } from '../shared/safe-call.js'
 import { LeakDetector } from './leak-detector/leak-detector.js'
 import type { CallSiteSource, CollectionInput, SampleInput, Verdict } from './leak-detector/verdict.js'
 import { OperationLock } from './operation-lock.js'
@@ -209,7 +209,7 @@ export class MemoryWatch {
 
 /** An app's callback must not stop the sampler. */
 export function notifyApp(call: () => void): void {
-  tell('memoryStats', 'ERR_MEMORY_STATS_LISTENER', call)
+  notifyListeners('memoryStats', 'ERR_MEMORY_STATS_LISTENER', call)
 }
 
 /** With a stack, unless it is known what it means. */

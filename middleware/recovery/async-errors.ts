@@ -19,13 +19,13 @@ import { contextOf, contexts, requestContextOf, type FailureContext, type Failur
 import { kindOf, toError, type FailureKind } from './failure.js'
 import { watchNativeCallbacks } from './native-callbacks.js'
 import { addOpenRequest } from './open-requests.js'
-import { makerOf, unwatchPromises, watchPromises } from './promise-makers.js'
-import { watchQueuedRequests } from './queued-requests.js'
+import { creatorOf, unwatchPromises, watchPromises } from './promise-creators.js'
+import { watchAgentQueues } from './agent-queue.js'
 import { Patches } from '../shared/patches.js'
 import { attempt } from '../shared/safe-call.js'
-import { warnIfUnsupported } from './unsupported.js'
-import { hasBody } from './request-body.js'
-import { watchUnheardErrors } from './unheard-errors.js'
+import { warnIfUnsupported } from './runtime-support.js'
+import { hasBody } from './error-response.js'
+import { watchUnhandledErrorEvents } from './unhandled-error-events.js'
 
 type Listener = (...args: never[]) => unknown
 type Add = (this: Emitter, name: string | symbol, listener: Listener) => Emitter
@@ -48,15 +48,15 @@ function asEmitter(value: object): Emitter {
 }
 
 /** Classes of sockets and streams that are watched. */
-const knownCarriers = new Set<unknown>()
+const watchedClasses = new Set<unknown>()
 
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
 
 const patches = new Patches()
-let attached = false
+let isAttributing = false
 
 /** What is on its way out of the context that it was thrown in; an exception is heard of before the next microtask. */
-let leaving: { readonly error: unknown; readonly context: FailureContext } | undefined
+let escaping: { readonly error: unknown; readonly context: FailureContext } | undefined
 
 const nextMicrotask = queueMicrotask
 
@@ -66,17 +66,17 @@ const nextMicrotask = queueMicrotask
  * @param bound whether AsyncResources, bound functions and microtasks are watched too
  * @param trackPromises whether the makers of promises are noted, where Node does not tell them
  */
-export function attribute({ bound, trackPromises }: { bound: boolean; trackPromises: boolean }): void {
-  if (!attached) {
-    attached = true
+export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean; trackPromises: boolean }): void {
+  if (!isAttributing) {
+    isAttributing = true
     warnIfUnsupported()
     patches.replace(asEmitter(process), 'emit', watchProcess)
     watchEmitter(asEmitter(IncomingMessage.prototype))
     watchEmitter(asEmitter(ServerResponse.prototype))
-    watchNativeCallbacks(patches, guarded, callNoting)
-    watchUnheardErrors(patches)
+    watchNativeCallbacks(patches, guarded, callRecordingError)
+    watchUnhandledErrorEvents(patches)
     watchClientSockets(patches)
-    watchQueuedRequests(patches)
+    watchAgentQueues(patches)
   }
   if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) watchBound()
   if (trackPromises && outlivesException) watchPromises()
@@ -92,31 +92,31 @@ export function attributeFromStart(make: MakeContext): void {
 }
 
 /** Puts everything back. */
-export function detach(): void {
+export function stopAttributing(): void {
   patches.restore()
   unwatchClientSockets()
   unwatchPromises()
-  knownCarriers.clear()
-  attached = false
-  leaving = undefined
+  watchedClasses.clear()
+  isAttributing = false
+  escaping = undefined
 }
 
 /** Listeners on what carries a request, too: its socket, and over HTTP/2 its stream. Their classes are found where they are used. */
-export function watchCarrier(request: IncomingMessage): void {
+export function watchConnection(request: IncomingMessage): void {
   const { socket, stream } = request as { socket: object; stream?: object }
   // Over HTTP/2 it is a proxy, whose listeners are the stream's.
-  const carrier = request.httpVersionMajor === 2 ? stream : socket
-  if (carrier === undefined || knownCarriers.has(carrier.constructor)) return
-  knownCarriers.add(carrier.constructor)
-  const target = Object.getPrototypeOf(carrier) as Emitter
-  for (const name of ADDING) patches.replace(target, name, watchCarrierListeners)
+  const connection = request.httpVersionMajor === 2 ? stream : socket
+  if (connection === undefined || watchedClasses.has(connection.constructor)) return
+  watchedClasses.add(connection.constructor)
+  const target = Object.getPrototypeOf(connection) as Emitter
+  for (const name of ADDING) patches.replace(target, name, bindConnectionListeners)
 }
 
 /** The compatibility classes of HTTP/2 are found where they are used: node:http2 is not loaded for them. */
-export function watchCompatibility(bearer: object): void {
+export function watchHttp2Compatibility(bearer: object): void {
   for (let target: object | null = bearer; target !== null; target = Object.getPrototypeOf(target) as object | null) {
     if (!/^Http2Server(Request|Response)$/.test(target.constructor.name) || !Object.hasOwn(target, 'constructor')) continue
-    if (attached && !patches.has(target, 'on')) watchEmitter(asEmitter(target))
+    if (isAttributing && !patches.has(target, 'on')) watchEmitter(asEmitter(target))
     return
   }
 }
@@ -133,7 +133,7 @@ export function runGuarded(context: FailureContext, kind: FailureKind, fn: AnyFu
 
 /** A function that runs as a part of the request that runs now. */
 function guarded(fn: AnyFunction): AnyFunction {
-  const context = attached ? contexts.getStore() : undefined
+  const context = isAttributing ? contexts.getStore() : undefined
   if (context === undefined) return fn
   return function callback(this: unknown, ...args: unknown[]): unknown {
     return runGuarded(context, 'callback', fn, this, args)
@@ -145,22 +145,22 @@ function call(fn: AnyFunction, self: unknown, args: unknown[]): unknown {
 }
 
 /** As `call`, and an error that leaves is remembered to be of this context. */
-function callNoting(fn: AnyFunction, self: unknown, args: unknown[]): unknown {
+function callRecordingError(fn: AnyFunction, self: unknown, args: unknown[]): unknown {
   try {
     return Reflect.apply(fn, self, args)
   } catch (error) {
     const context = contexts.getStore()
     // It may leave several; the first is where it was thrown.
-    if (context !== undefined && (leaving === undefined || !Object.is(leaving.error, error))) {
-      leaving = { error, context }
-      nextMicrotask(forget)
+    if (context !== undefined && (escaping === undefined || !Object.is(escaping.error, error))) {
+      escaping = { error, context }
+      nextMicrotask(forgetEscaping)
     }
     throw error
   }
 }
 
 /** An exception in a tick of an HTTP parser that reads a body has broken it: nothing more can come on this connection. */
-function distrust(context: FailureContext): void {
+function closeAfterParserError(context: FailureContext): void {
   const { request, response } = context
   // Whose it is may be a guess.
   if (request === undefined || response === undefined || context.actual !== undefined) return
@@ -168,14 +168,14 @@ function distrust(context: FailureContext): void {
 }
 
 /** A socket carries many requests, so each listener is bound to the one that adds it. */
-function watchCarrierListeners(original: Add): Add {
+function bindConnectionListeners(original: Add): Add {
   return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
-    const context = attached && typeof listener === 'function' ? requestContextOf(contexts.getStore()) : undefined
-    return original.call(this, name, context !== undefined && carries(this, context) ? boundTo(context, this, name, listener) : listener)
+    const context = isAttributing && typeof listener === 'function' ? requestContextOf(contexts.getStore()) : undefined
+    return original.call(this, name, context !== undefined && isConnectionOf(this, context) ? boundTo(context, this, name, listener) : listener)
   }
 }
 
-function carries(emitter: Emitter, { request }: RequestContext): boolean {
+function isConnectionOf(emitter: Emitter, { request }: RequestContext): boolean {
   return request.httpVersionMajor === 2 ? (request as { stream?: unknown }).stream === emitter : (request.socket as unknown) === emitter
 }
 
@@ -189,8 +189,8 @@ function boundTo(context: RequestContext, emitter: Emitter, name: string | symbo
   return Object.assign(bound, { listener: isOnce ? listener.listener : listener })
 }
 
-function forget(): void {
-  leaving = undefined
+function forgetEscaping(): void {
+  escaping = undefined
 }
 
 /** Events by which a server gives a request to its app. */
@@ -201,7 +201,7 @@ type MakeContext = (request: IncomingMessage, response: ServerResponse) => Reque
 function watchServer(original: Emit, make: MakeContext): Emit {
   return function emit(this: Emitter, ...args: EmitArguments): boolean {
     const [name, request, response] = args as [string | symbol, IncomingMessage, ServerResponse]
-    const isStart = attached && REQUEST_EVENTS.has(name) && contextOf(request) === undefined
+    const isStart = isAttributing && REQUEST_EVENTS.has(name) && contextOf(request) === undefined
     if (!isStart) return Reflect.apply(original, this, args)
     const context = make(request, response)
     addOpenRequest(context)
@@ -216,39 +216,39 @@ function watchServer(original: Emit, make: MakeContext): Emit {
 
 function watchProcess(original: Emit): Emit {
   return function emit(this: Emitter, name: string | symbol, ...args: unknown[]): boolean {
-    if (attached && (name === 'uncaughtException' || name === 'unhandledRejection') && isRecovered(name, args[0], args[1])) return true
+    if (isAttributing && (name === 'uncaughtException' || name === 'unhandledRejection') && isRecovered(name, args[0], args[1])) return true
     return original.call(this, name, ...args)
   }
 }
 
 /** Whether the failure belonged to a request. */
 function isRecovered(name: 'uncaughtException' | 'unhandledRejection', error: unknown, origin: unknown): boolean {
-  const maker = name === 'unhandledRejection' ? makerOf(origin) : undefined
-  if (maker !== undefined && maker.context === undefined) return failForgotten(maker.handler, error)
+  const creator = name === 'unhandledRejection' ? creatorOf(origin) : undefined
+  if (creator !== undefined && creator.context === undefined) return failUnattributed(creator.handler, error)
   // A bound function may have been called by another request.
-  const context = maker?.context ?? (leaving !== undefined && Object.is(leaving.error, error) ? leaving.context : contexts.getStore())
+  const context = creator?.context ?? (escaping !== undefined && Object.is(escaping.error, error) ? escaping.context : contexts.getStore())
   if (context === undefined) return false
   const isRejection = name === 'unhandledRejection' || origin === 'unhandledRejection'
-  if (isRejection && isToldTwice(name, error)) return true
+  if (isRejection && isReportedTwice(name, error)) return true
   const kind = isRejection ? 'rejection' : kindOf(error, executionAsyncResource())
-  if (name === 'uncaughtException') attempt(() => { distrust(context) }, undefined)
+  if (name === 'uncaughtException') attempt(() => { closeAfterParserError(context) }, undefined)
   if (!contexts.run(context, () => context.fail(error, kind))) return false
   if (outlivesException) contexts.enterWith(undefined)
   return true
 }
 
 /** Its request was over so long ago that nothing is known of it any more. */
-function failForgotten(handler: FailureHandler, error: unknown): boolean {
+function failUnattributed(handler: FailureHandler, error: unknown): boolean {
   return handler.onUnattributed(undefined, { error: toError(error), kind: 'rejection', phase: 'after-response' })
 }
 
 /** What was heard of as an exception, and is heard of at once as a rejection, too: so with `--unhandled-rejections=strict`. */
-let raised: { readonly error: unknown } | undefined
+let reportedException: { readonly error: unknown } | undefined
 
-function isToldTwice(name: 'uncaughtException' | 'unhandledRejection', error: unknown): boolean {
-  if (name === 'unhandledRejection') return raised !== undefined && Object.is(raised.error, error)
-  raised = { error }
-  nextMicrotask(() => { raised = undefined })
+function isReportedTwice(name: 'uncaughtException' | 'unhandledRejection', error: unknown): boolean {
+  if (name === 'unhandledRejection') return reportedException !== undefined && Object.is(reportedException.error, error)
+  reportedException = { error }
+  nextMicrotask(() => { reportedException = undefined })
   return false
 }
 
@@ -283,7 +283,7 @@ function watchEmitter(target: Emitter): void {
 /** Most requests have no listener of their app's, so their events are only watched from the first one on. */
 function watchAdding(original: Add): Add {
   return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
-    const context = attached ? contextOf(this) : undefined
+    const context = isAttributing ? contextOf(this) : undefined
     // With 'end' after the response Node itself waits for a request that nobody has read, which is most of them.
     const isOwn = name === 'end' && context?.response.writableFinished === true
     if (context !== undefined && !isOwn && !Object.hasOwn(this, 'emit')) watchEvents(this, context)
@@ -297,7 +297,7 @@ function watchEvents(emitter: Emitter, context: RequestContext): void {
   const emit = function emit(this: Emitter, ...args: EmitArguments): boolean {
     const [name] = args
     // Without a listener there is nothing to watch, but that 'error' is thrown then.
-    const isWatched = attached && (name === 'error' || this.listenerCount(name) > 0)
+    const isWatched = isAttributing && (name === 'error' || this.listenerCount(name) > 0)
     return isWatched ? emitGuarded(original, this, name, context, args) : Reflect.apply(original, this, args)
   }
   Object.defineProperty(emitter, 'emit', { value: emit, writable: true, configurable: true })
@@ -321,27 +321,27 @@ function applyEmit(original: Emit, emitter: Emitter, args: EmitArguments): boole
 function watchBound(): void {
   patches.replace(AsyncResource.prototype, 'runInAsyncScope', (original) => {
     const runInAsyncScope = function runInAsyncScope(this: AsyncResource, fn: AnyFunction, self?: unknown, ...args: unknown[]): unknown {
-      return attached ? original.call(this, callNoting, undefined, fn, self, args) : original.call(this, fn, self, ...args)
+      return isAttributing ? original.call(this, callRecordingError, undefined, fn, self, args) : original.call(this, fn, self, ...args)
     }
     return runInAsyncScope as typeof original
   })
   patches.replace(AsyncLocalStorage, 'bind', (original) => {
     const bind = (fn: AnyFunction): AnyFunction =>
       original(function bound(this: unknown, ...args: unknown[]) {
-        return attached ? callNoting(fn, this, args) : Reflect.apply(fn, this, args)
+        return isAttributing ? callRecordingError(fn, this, args) : Reflect.apply(fn, this, args)
       })
     return bind as typeof original
   })
   patches.replace(AsyncLocalStorage, 'snapshot', (original) => {
     const snapshot = (): unknown => {
       const run = original() as (fn: AnyFunction, ...args: unknown[]) => unknown
-      return (fn: AnyFunction, ...args: unknown[]) => (attached ? run(callNoting as AnyFunction, fn, undefined, args) : run(fn, ...args))
+      return (fn: AnyFunction, ...args: unknown[]) => (isAttributing ? run(callRecordingError as AnyFunction, fn, undefined, args) : run(fn, ...args))
     }
     return snapshot as typeof original
   })
   patches.replace(globalThis, 'queueMicrotask', (original) => {
     return function queueMicrotask(callback: () => void): void {
-      const context = attached && typeof callback === 'function' ? contexts.getStore() : undefined
+      const context = isAttributing && typeof callback === 'function' ? contexts.getStore() : undefined
       if (context === undefined) original(callback)
       else original(() => runGuarded(context, 'microtask', callback, undefined, []))
     }

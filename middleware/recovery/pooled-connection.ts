@@ -2,7 +2,7 @@
  * Which request uses a connection of a client, such as that of a pool. Node runs the events of a connection in the
  * context of the request that has made it, whoever is served by it later: what is known of its users is gathered here.
  *
- * - Only its maker has written to it: the failure is the maker's, at once.
+ * - Only its creator has written to it: the failure is the creator's, at once.
  * - Others have written, one at a time, each after something had been read: the failure is that of the last one, unless
  *   that shows that it goes on by itself.
  * - Several have written before anything was read, or the client has written on its own, out of an event of a
@@ -11,15 +11,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { requestContextOf, type FailureContext, type RequestContext } from './context.js'
 import { phaseOf, toError, type FailureKind } from './failure.js'
-import { blame, blameIfAlone, blameNobody, blameSuspect, type Blame } from './suspicion.js'
+import { blame, blameIfAlone, blameNobody, blameSuspect, type Blame } from './failure-suspects.js'
 
 /** The context of code that descends from an event of a connection. */
 class ConnectionContext implements FailureContext {
-  readonly use: ConnectionUse
+  readonly use: PooledConnection
   readonly actual: RequestContext
   readonly blame: Blame
 
-  constructor(use: ConnectionUse, actual: RequestContext, toBlame: Blame) {
+  constructor(use: PooledConnection, actual: RequestContext, toBlame: Blame) {
     this.use = use
     this.actual = actual
     this.blame = toBlame
@@ -40,9 +40,9 @@ class ConnectionContext implements FailureContext {
 
 /** Addresses to which a connection was used by a request that has not made it: there is a pool. A bounded number. */
 const sharedAddresses = new Set<string>()
-const MOST_ADDRESSES = 1000
+const MAX_ADDRESSES = 1000
 
-export class ConnectionUse {
+export class PooledConnection {
   readonly #address: string
   /** Whether it was made in a request. */
   readonly #isOfRequest: boolean
@@ -54,12 +54,12 @@ export class ConnectionUse {
   #isShared: boolean
   #context: ConnectionContext | undefined
 
-  /** @param maker the request in which it was made, if there was one */
-  constructor(maker: RequestContext | undefined, address: string) {
+  /** @param creator the request in which it was made, if there was one */
+  constructor(creator: RequestContext | undefined, address: string) {
     this.#address = address
-    this.#user = maker
-    this.#isOfRequest = maker !== undefined
-    this.#isShared = maker === undefined
+    this.#user = creator
+    this.#isOfRequest = creator !== undefined
+    this.#isShared = creator === undefined
   }
 
   /** Somebody writes. */
@@ -104,7 +104,7 @@ export class ConnectionUse {
 
   #share(): void {
     this.#isShared = true
-    if (this.#isOfRequest && sharedAddresses.size < MOST_ADDRESSES) sharedAddresses.add(this.#address)
+    if (this.#isOfRequest && sharedAddresses.size < MAX_ADDRESSES) sharedAddresses.add(this.#address)
   }
 
   #contextWith(actual: RequestContext | undefined, toBlame: Blame): FailureContext | undefined {

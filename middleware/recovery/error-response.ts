@@ -1,13 +1,12 @@
 /** The built-in answer to a failure, and how a response that has begun is cut off. */
 import accepts from 'accepts'
-import { STATUS_CODES, ServerResponse, type IncomingMessage } from 'node:http'
+import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
 import { Socket } from 'node:net'
 import { sendProblem } from '../shared/problem.js'
 import { attempt, propertyOf } from '../shared/safe-call.js'
-import { hasBody } from './request-body.js'
 
 /** How the built-in answer is made. */
-export interface AnswerConfiguration {
+export interface ErrorResponseConfiguration {
   /** Whether message and stack of a 5xx may be in the body. */
   readonly expose: boolean
   /** How long at the most a client's upload is read after the answer, in milliseconds. */
@@ -15,10 +14,10 @@ export interface AnswerConfiguration {
 }
 
 /** A client that has sent nothing for so long has stopped sending, in milliseconds. */
-const LINGER_IDLE = 2000
+const LINGER_IDLE_MS = 2000
 
 /** Headers that describe the response that was to be, and that nobody may keep or apply to this one. */
-const STALE = [
+const STALE_HEADERS = [
   'Accept-Ranges', 'Age', 'Cache-Control', 'Content-Disposition', 'Content-Encoding', 'Content-Language', 'Content-Length',
   'Content-Location', 'Content-Range', 'Content-Type', 'ETag', 'Expires', 'Last-Modified', 'Location', 'Set-Cookie', 'Trailer',
   'Transfer-Encoding',
@@ -31,13 +30,13 @@ export function statusOf(error: Error): number {
 }
 
 /** As `answer`, whatever the app has made of its response and of the error: then a plain 500, or at the worst an end. */
-export function answerSafely(request: IncomingMessage, response: ServerResponse, error: Error, id: string, configuration: AnswerConfiguration): void {
-  if (attempt(() => { answer(request, response, error, id, configuration); return true }, false)) return
-  if (!attempt(() => answerPlainly(request, response), false)) cutOff(response)
+export function sendErrorResponseSafely(request: IncomingMessage, response: ServerResponse, error: Error, id: string, configuration: ErrorResponseConfiguration): void {
+  if (attempt(() => { sendErrorResponse(request, response, error, id, configuration); return true }, false)) return
+  if (!attempt(() => sendPlainResponse(request, response), false)) cutOff(response)
 }
 
 /** With Node's own methods, which middleware may have replaced in this response: true where that could be done. */
-function answerPlainly(request: IncomingMessage, response: ServerResponse): boolean {
+function sendPlainResponse(request: IncomingMessage, response: ServerResponse): boolean {
   if (response.headersSent || !(response instanceof ServerResponse)) return false
   const body = JSON.stringify({ title: STATUS_CODES[500], status: 500 })
   for (const name of response.getHeaderNames()) ServerResponse.prototype.removeHeader.call(response, name)
@@ -50,9 +49,9 @@ function answerPlainly(request: IncomingMessage, response: ServerResponse): bool
 }
 
 /** Answers a request whose response has not begun: by the Accept header as problem+json, page or text. */
-export function answer(request: IncomingMessage, response: ServerResponse, error: Error, id: string, configuration: AnswerConfiguration): void {
+export function sendErrorResponse(request: IncomingMessage, response: ServerResponse, error: Error, id: string, configuration: ErrorResponseConfiguration): void {
   const status = statusOf(error)
-  for (const name of STALE) response.removeHeader(name)
+  for (const name of STALE_HEADERS) response.removeHeader(name)
   // What is no header is left out.
   for (const [name, value] of headersOf(error)) attempt(() => response.setHeader(name, value), undefined)
   response.setHeader('Vary', varyBy(response))
@@ -113,7 +112,7 @@ function endLingering(request: IncomingMessage, response: ServerResponse, body: 
     request.off('close', end)
     response.end()
   }
-  const idle = setTimeout(end, Math.min(LINGER_IDLE, most)).unref()
+  const idle = setTimeout(end, Math.min(LINGER_IDLE_MS, most)).unref()
   timers.push(idle, setTimeout(end, most).unref())
   if (body === undefined) response.flushHeaders()
   else response.write(body)
@@ -130,7 +129,7 @@ function endLingering(request: IncomingMessage, response: ServerResponse, body: 
 function headersOf(error: Error): [name: string, value: string][] {
   const headers = propertyOf(error, 'headers')
   if (typeof headers !== 'object' || headers === null) return []
-  const stale = new Set(STALE.map((name) => name.toLowerCase()))
+  const stale = new Set(STALE_HEADERS.map((name) => name.toLowerCase()))
   const names = attempt(() => Object.keys(headers), []).filter((name) => !stale.has(name.toLowerCase()))
   return names.flatMap((name): [string, string][] => {
     const value = propertyOf(headers, name)
@@ -168,4 +167,12 @@ function page(title: string, lines: string[]): string {
   const escape = (text: string): string => text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '')
   const paragraphs = lines.map((line) => (line.includes('\n') ? `<pre>${escape(line)}</pre>` : `<p>${escape(line)}</p>`)).join('\n')
   return `<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>${escape(title)}</title>\n<h1>${escape(title)}</h1>\n${paragraphs}\n</html>\n`
+}
+
+/* Whether a request has a body. */
+
+/** RFC 9112, section 6.3: a request has a body if one of two headers says so. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  const length = headers['content-length']
+  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined
 }

@@ -10,10 +10,10 @@ interface Closable {
 }
 
 /** How often connections that have become idle are looked for, in milliseconds. */
-const SWEEP_INTERVAL = 50
+const SWEEP_INTERVAL_MS = 50
 
 /** Counts what happened within the last `windowMs`. */
-export class Window {
+export class FailureBudget {
   readonly #max: number
   readonly #length: number
   readonly #times: number[] = []
@@ -42,7 +42,7 @@ export function giveUp(servers: Iterable<Server>, drainTimeout: number, exit: (s
   const idle = (): void => {
     for (const server of open) attempt(() => server.closeIdleConnections?.(), undefined)
   }
-  const sweep = setInterval(idle, SWEEP_INTERVAL)
+  const sweep = setInterval(idle, SWEEP_INTERVAL_MS)
   const limit = setTimeout(end, drainTimeout)
   for (const server of [...open]) {
     attempt(() => server.drain?.(), undefined)

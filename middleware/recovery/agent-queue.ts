@@ -14,23 +14,23 @@ interface InternalAgent {
   createSocket: Take
 }
 
-const makers = new WeakMap<ClientRequest, FailureContext>()
+const requesters = new WeakMap<ClientRequest, FailureContext>()
 
 /** Begins to watch; `patches` put it back. */
-export function watchQueuedRequests(patches: Patches): void {
+export function watchAgentQueues(patches: Patches): void {
   const target = Agent.prototype as unknown as InternalAgent
   patches.replace(target, 'addRequest', (original) =>
     function addRequest(this: Agent, request: ClientRequest, ...args: unknown[]): unknown {
       const context = contexts.getStore()
-      if (context !== undefined) makers.set(request, context)
+      if (context !== undefined) requesters.set(request, context)
       return original.call(this, request, ...args)
     },
   )
   patches.replace(target, 'createSocket', (original) =>
     function createSocket(this: Agent, request: ClientRequest, ...args: unknown[]): unknown {
-      const maker = makers.get(request)
-      if (maker === contexts.getStore()) return original.call(this, request, ...args)
-      return contexts.run(maker, () => original.call(this, request, ...args))
+      const requester = requesters.get(request)
+      if (requester === contexts.getStore()) return original.call(this, request, ...args)
+      return contexts.run(requester, () => original.call(this, request, ...args))
     },
   )
 }

@@ -1,12 +1,12 @@
 /** Error boundaries, that is what `recovery.errors()` has made: whose a request is that no recovery() has met. */
 import type { IncomingMessage } from 'node:http'
-import { appsOf, layersOf } from '../shared/express-stack.js'
+import { appsOf, layersOf } from '../shared/express.js'
 import { attempt } from '../shared/safe-call.js'
 import type { FailureHandler, RequestContext } from './context.js'
 import { isErrorMiddleware } from './error-middleware.js'
 import type { Failure } from './failure.js'
 
-export class Boundaries implements FailureHandler {
+export class ErrorBoundaries implements FailureHandler {
   readonly #handlers = new Map<unknown, FailureHandler>()
 
   /** @param middleware as it may stand in an app's stack */

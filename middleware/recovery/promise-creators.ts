@@ -1,6 +1,6 @@
 /**
  * Which request has made a promise, for rejections that nobody awaits. From Node 24 on such a rejection has the context in
- * which the promise was rejected: for a client of Redis, say, that of its connection. Node 20 and 22 tell the maker's.
+ * which the promise was rejected: for a client of Redis, say, that of its connection. Node 20 and 22 tell the creator's.
  *
  * It costs some 70 ns an `await`: 2.1 µs for a handler with 30 of them, which is 8 % of a small request. So it is an
  * option. It is kept in a private field of the promise, which nobody can see, and holds no request: a promise may be
@@ -9,7 +9,7 @@
 import { promiseHooks } from 'node:v8'
 import { contexts, RequestContext, type FailureHandler } from './context.js'
 
-interface Maker {
+interface PromiseCreator {
   readonly context: WeakRef<RequestContext>
   readonly handler: FailureHandler
 }
@@ -19,21 +19,21 @@ const Given = function given(promise: object): object {
   return promise
 } as unknown as new (promise: object) => object
 
-class Stamp extends Given {
-  readonly #maker: Maker
+class PromiseTag extends Given {
+  readonly #creator: PromiseCreator
 
-  constructor(promise: object, maker: Maker) {
+  constructor(promise: object, creator: PromiseCreator) {
     super(promise)
-    this.#maker = maker
+    this.#creator = creator
   }
 
-  static makerOf(promise: object): Maker | undefined {
-    return #maker in promise ? promise.#maker : undefined
+  static creatorOf(promise: object): PromiseCreator | undefined {
+    return #creator in promise ? promise.#creator : undefined
   }
 }
 
 /** Most often the request that has made the promise before makes the next. */
-let last: Maker | undefined
+let lastCreator: PromiseCreator | undefined
 let stop: (() => void) | undefined
 
 /** Begins to watch promises. */
@@ -44,18 +44,18 @@ export function watchPromises(): void {
 export function unwatchPromises(): void {
   stop?.()
   stop = undefined
-  last = undefined
+  lastCreator = undefined
 }
 
 /** Who has made a promise; undefined where that is not known. The context is undefined where it is no longer there. */
-export function makerOf(promise: unknown): { context: RequestContext | undefined; handler: FailureHandler } | undefined {
-  const maker = typeof promise === 'object' && promise !== null ? Stamp.makerOf(promise) : undefined
-  return maker === undefined ? undefined : { context: maker.context.deref(), handler: maker.handler }
+export function creatorOf(promise: unknown): { context: RequestContext | undefined; handler: FailureHandler } | undefined {
+  const creator = typeof promise === 'object' && promise !== null ? PromiseTag.creatorOf(promise) : undefined
+  return creator === undefined ? undefined : { context: creator.context.deref(), handler: creator.handler }
 }
 
 function onInit(promise: object): void {
   const context = contexts.getStore()
   if (!(context instanceof RequestContext)) return
-  if (last?.context.deref() !== context) last = { context: new WeakRef(context), handler: context.handler }
-  new Stamp(promise, last)
+  if (lastCreator?.context.deref() !== context) lastCreator = { context: new WeakRef(context), handler: context.handler }
+  new PromiseTag(promise, lastCreator)
 }

@@ -10,7 +10,7 @@ type Response = Parameters<ValueDeterminingMiddleware<unknown>>[1]
 const DETAIL = 'Too many requests. Please try again later.'
 
 /** @param message the option of this name: the problem's detail, its members, or a function that gives them or answers itself */
-export function answerWith(message: unknown): (request: Request, response: Response, next: unknown, used: Options) => Promise<void> {
+export function responseOf(message: unknown): (request: Request, response: Response, next: unknown, used: Options) => Promise<void> {
   return async (request, response, _next, used) => {
     const given: unknown = typeof message === 'function' ? await (message as ValueDeterminingMiddleware<unknown>)(request, response) : message
     if (response.headersSent || response.writableEnded) return

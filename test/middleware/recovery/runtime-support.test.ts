@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals'
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { reasonOfSilence } from '../../../middleware/recovery/unsupported.js'
+import { reasonOfSilence } from '../../../middleware/recovery/runtime-support.js'
 import { recovery } from '../../../middleware/recovery.js'
 
 const MODULE = fileURLToPath(new URL('../../../middleware/recovery.js', import.meta.url))

@@ -14,7 +14,7 @@ import { contexts } from './context.js'
 type Emit = (this: Stream, name: string | symbol, ...args: unknown[]) => boolean
 
 /** Begins to watch; `patches` put it back. */
-export function watchUnheardErrors(patches: Patches): void {
+export function watchUnhandledErrorEvents(patches: Patches): void {
   patches.replace(Stream.prototype, 'emit', (original: Emit) =>
     function emit(this: Stream, name: string | symbol, ...args: unknown[]): boolean {
       if (name !== 'error' || this.listenerCount('error') > 0) return original.call(this, name, ...args)

@@ -3,17 +3,16 @@
  * a second also asks the store again, without waiting for it. What queues up in a client that holds commands back is bounded so.
  */
 import { performance } from 'node:perf_hooks'
-import { MemoryStore, type ClientRateLimitInfo, type IncrementResponse, type Options, type Store } from 'express-rate-limit'
+import { type ClientRateLimitInfo, type IncrementResponse, MemoryStore, type Options, type Store } from 'express-rate-limit'
 import { RateLimitStoreError } from './errors.js'
 import { LONGEST_TIMER, type StoreFailure } from './options.js'
-import { within } from './within.js'
 
 /** Milliseconds until a store that has failed is asked again. */
-const RETRY_AFTER = 1000
+const RETRY_INTERVAL_MS = 1000
 /** And while it has not answered that: it may have lost the question. */
-const LOST_AFTER = 60_000
+const LOST_AFTER_MS = 60_000
 
-export interface StoreGuard {
+export interface FallbackSettings {
   /** Milliseconds that an answer may take. */
   readonly timeout: number
   readonly onFailure: StoreFailure
@@ -28,22 +27,22 @@ interface Outage {
   nextTry: number
 }
 
-export class GuardedStore implements Store {
+export class FallbackStore implements Store {
   readonly localKeys: boolean
   readonly prefix: string
   /** Only where the store has it. */
   readonly get?: (key: string) => Promise<ClientRateLimitInfo | undefined>
   readonly #store: Store
-  readonly #guard: StoreGuard
+  readonly #settings: FallbackSettings
   readonly #local = new MemoryStore()
   #options: Options | undefined
   #outage: Outage | undefined
   /** Some stores prepare in `init()` what they cannot do without; others cannot do it twice. So every second time. */
   #mustInit = false
 
-  constructor(store: Store, guard: StoreGuard) {
+  constructor(store: Store, guard: FallbackSettings) {
     this.#store = store
-    this.#guard = guard
+    this.#settings = guard
     this.localKeys = store.localKeys ?? false
     this.prefix = store.prefix ?? ''
     // express-rate-limit tells kinds of stores apart by it, to notice that a request is counted twice.
@@ -55,7 +54,7 @@ export class GuardedStore implements Store {
 
   init(options: Options): void {
     this.#options = options
-    if (this.#guard.onFailure === 'local') this.#local.init({ ...options, windowMs: Math.min(options.windowMs, LONGEST_TIMER) })
+    if (this.#settings.onFailure === 'local') this.#local.init({ ...options, windowMs: Math.min(options.windowMs, LONGEST_TIMER) })
     this.#prepare().catch((error: unknown) => {
       this.#mustInit = true
       this.#failed(error)
@@ -75,7 +74,7 @@ export class GuardedStore implements Store {
 
   async decrement(key: string): Promise<void> {
     if (this.#outage !== undefined) {
-      if (this.#guard.onFailure === 'local') await this.#local.decrement(key)
+      if (this.#settings.onFailure === 'local') await this.#local.decrement(key)
       return
     }
     try {
@@ -91,12 +90,12 @@ export class GuardedStore implements Store {
   }
 
   #withoutStore(key: string): Promise<IncrementResponse> {
-    if (this.#guard.onFailure === 'local') return this.#local.increment(key)
+    if (this.#settings.onFailure === 'local') return this.#local.increment(key)
     throw new RateLimitStoreError('rateLimit: the store does not count', { cause: this.#outage?.error })
   }
 
   #answer<Answer>(ask: () => Promise<Answer>, late?: () => void): Promise<Answer> {
-    return within(this.#guard.timeout, ask(), late)
+    return withTimeout(this.#settings.timeout, ask(), late)
   }
 
   async #count(key: string): Promise<IncrementResponse> {
@@ -112,8 +111,8 @@ export class GuardedStore implements Store {
   #failed(error: unknown): void {
     if (this.#outage !== undefined) return
     const now = performance.now()
-    this.#outage = { since: now, error, nextTry: now + RETRY_AFTER }
-    this.#guard.failed(error)
+    this.#outage = { since: now, error, nextTry: now + RETRY_INTERVAL_MS }
+    this.#settings.failed(error)
   }
 
   /** It is there, and too slow: the next request finds out whether it still is. */
@@ -124,12 +123,12 @@ export class GuardedStore implements Store {
   #askAgain(key: string, outage: Outage): void {
     const now = performance.now()
     if (now < outage.nextTry) return
-    outage.nextTry = now + LOST_AFTER
+    outage.nextTry = now + LOST_AFTER_MS
     const prepares = this.#mustInit
     const attempt = this.#tryAgain(key, prepares)
     attempt.catch(() => {
       this.#mustInit = !prepares
-      outage.nextTry = performance.now() + RETRY_AFTER
+      outage.nextTry = performance.now() + RETRY_INTERVAL_MS
     })
     this.#answer(() => attempt, () => { outage.nextTry = 0 }).then(() => { this.#recovered(outage) }, () => undefined)
   }
@@ -142,6 +141,44 @@ export class GuardedStore implements Store {
   #recovered(outage: Outage): void {
     if (this.#outage !== outage) return
     this.#outage = undefined
-    this.#guard.recovered(performance.now() - outage.since)
+    this.#settings.recovered(performance.now() - outage.since)
+  }
+}
+
+/* An answer in time, or an error. */
+
+/** @param late called where the answer comes after the error */
+export async function withTimeout<Answer>(milliseconds: number, answer: Promise<Answer>, late?: () => void): Promise<Answer> {
+  let isLate = false
+  let timer: NodeJS.Timeout | undefined
+  const expired = new Promise<never>((_resolve, reject) => {
+    const expire = (): void => {
+      isLate = true
+      reject(new Error(`no answer within ${String(milliseconds)} ms`))
+    }
+    // After a busy time, timers come first: what has been answered meanwhile is read before setImmediate().
+    timer = setTimeout(() => { setImmediate(expire) }, milliseconds)
+  })
+  answer.then(() => { if (isLate) late?.() }, () => undefined)
+  try {
+    return await Promise.race([answer, expired])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/* Stores of old, which answer by a callback, as stores of today. */
+
+export function modernStore(store: Options['store']): Store {
+  if ('increment' in store) return store
+  return {
+    increment: (key) => new Promise<IncrementResponse>((resolve, reject) => {
+      store.incr(key, (error, totalHits, resetTime) => {
+        if (error === undefined || (error as unknown) === null) resolve({ totalHits, resetTime })
+        else reject(error)
+      })
+    }),
+    decrement: (key) => { store.decrement(key) },
+    resetKey: (key) => { store.resetKey(key) },
   }
 }

@@ -12,13 +12,13 @@ const CODE = 'ERR_RECOVERY_LISTENER'
 const warningContext: FailureContext = { request: undefined, response: undefined, fail: () => true }
 
 /** Says that a function of the app's has failed; `what` names it, such as 'the option onRecover'. */
-export function warnOfHook(what: string, error: unknown): void {
+export function warnOfAppCallback(what: string, error: unknown): void {
   const text = `recovery(): ${what} has failed: ${textOf(error)}`
   attempt(() => { contexts.run(warningContext, () => { process.emitWarning(text, { code: CODE }) }) }, undefined)
 }
 
 /** What the functions do later, in a timer or on a socket, belongs to them and to no request. */
-class HookContext implements FailureContext {
+class AppCallbackContext implements FailureContext {
   readonly request = undefined
   readonly response = undefined
   readonly #what: string
@@ -28,27 +28,27 @@ class HookContext implements FailureContext {
   }
 
   fail(error: unknown): boolean {
-    warnOfHook(this.#what, error)
+    warnOfAppCallback(this.#what, error)
     return true
   }
 }
 
 /** What a function of the app's returns; undefined where it throws. */
-export function callHook<Value>(what: string, call: () => Value): Value | undefined {
+export function callAppCallback<Value>(what: string, call: () => Value): Value | undefined {
   try {
-    const result = contexts.run(new HookContext(what), call)
-    onRejection(result, (error) => { warnOfHook(what, error) })
+    const result = contexts.run(new AppCallbackContext(what), call)
+    onRejection(result, (error) => { warnOfAppCallback(what, error) })
     return result
   } catch (error) {
-    warnOfHook(what, error)
+    warnOfAppCallback(what, error)
     return undefined
   }
 }
 
 /** An emitter whose listeners may be async functions, and may be rejected. */
-export function hookEmitter<Events extends Record<keyof Events, unknown[]>>(): EventEmitter<Events> {
+export function isolatedEmitter<Events extends Record<keyof Events, unknown[]>>(): EventEmitter<Events> {
   const emitter = new EventEmitter<Events>({ captureRejections: true })
   // Node calls it instead of emitting 'error', which ends a process that has no listener of it.
-  const value = (error: unknown, event: string | symbol): void => { warnOfHook(`a listener of '${String(event)}'`, error) }
+  const value = (error: unknown, event: string | symbol): void => { warnOfAppCallback(`a listener of '${String(event)}'`, error) }
   return Object.defineProperty(emitter, EventEmitter.captureRejectionSymbol, { value })
 }
