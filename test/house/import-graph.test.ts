@@ -10,8 +10,8 @@ const root = fileURLToPath(new URL('../../..', import.meta.url))
 /** Rooms from the ground up, those of one line beside each other. A file belongs to the longest path that it begins with. */
 const FLOORS: Readonly<Record<'lib' | 'middleware', readonly (readonly string[])[]>> = {
   lib: [
-    ['lib/server/errors.ts', 'lib/node-version.ts'],
-    ['lib/server/option-checks.ts'],
+    ['lib/errors.ts', 'lib/node-version.ts'],
+    ['lib/option-checks.ts'],
     ['lib/fastcgi/'],
     ['lib/http/'],
     ['lib/server/'],

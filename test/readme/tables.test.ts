@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import * as face from 'express-responder'
 import { resolveOptions as resolveGatewayOptions } from '../../lib/gateway/options.js'
 import { resolveOptions as resolveServeOptions } from '../../lib/process/options.js'
-import { ERROR_CODES } from '../../lib/server/errors.js'
+import { ERROR_CODES } from '../../lib/errors.js'
 import { resolveServerOptions } from '../../lib/server/options.js'
 import { codeIn, page, tableBelow } from './support/markdown.js'
 

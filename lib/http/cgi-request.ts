@@ -3,7 +3,7 @@
  * Pure: bytes in, values out. Sources: RFC 3875 (CGI), RFC 9110 (HTTP), Node's rules for raw headers.
  */
 import type { PairVisitor } from '../fastcgi/params.js'
-import { ParamKind, ParamNames, type ParamName } from './header-names.js'
+import { ParamKind, ParamNames, type ParamName } from './cgi-variables.js'
 
 /** Why params make no request. */
 export type HeadProblem = 'too-many' | 'method' | 'url' | 'header-value' | 'ambiguous-header'

@@ -1,7 +1,7 @@
 /** Names of users and groups to their numbers, as chown needs them. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 import { codeOf, explained } from './errors.js'
 
 /** Where local accounts stand, and the name of the same database for getent. */

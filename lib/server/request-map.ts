@@ -1,6 +1,6 @@
 /** The requests of one connection by their ids. Nearly every connection carries one at a time: a table is only made for more. */
 
-export class RequestTable<Request extends { readonly requestId: number }> {
+export class RequestMap<Request extends { readonly requestId: number }> {
   #only: Request | undefined
   #others: Map<number, Request> | undefined
 

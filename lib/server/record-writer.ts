@@ -12,7 +12,7 @@ import {
   writeEndRequest,
   writeHeader,
 } from '../fastcgi/record.js'
-import { STATUS_LINE_PREFIX, STATUS_PREFIX } from '../http/response.js'
+import { STATUS_LINE_PREFIX, STATUS_PREFIX } from '../http/cgi-response.js'
 
 /** Called when bytes have left, or with the reason why they never will. */
 export type WriteCallback = (error?: Error | null) => void
@@ -42,7 +42,7 @@ function returnBuffer(buffer: Buffer): void {
 }
 
 /** The outgoing side of a connection. */
-export class RecordOutput {
+export class RecordWriter {
   readonly #socket: Duplex
   /** Whether a completed write means that nobody holds the bytes any more: so with the kernel, not with streams in general. */
   readonly #reusesBuffers: boolean

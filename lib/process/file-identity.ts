@@ -4,7 +4,7 @@ import { codeOf } from './errors.js'
 import { unusedName } from './private-files.js'
 
 /** A file, told apart from all others that bear or bore its name. */
-export interface Identity {
+export interface FileIdentity {
   readonly device: bigint
   readonly inode: bigint
   /** File systems give the numbers of removed files to new ones. */
@@ -13,13 +13,13 @@ export interface Identity {
 }
 
 /** The file at `path` itself, links not followed; undefined if there is none. */
-export function identify(path: string): Identity | undefined {
+export function identify(path: string): FileIdentity | undefined {
   const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   return stats && { device: stats.dev, inode: stats.ino, born: stats.birthtimeNs, isSocket: stats.isSocket() }
 }
 
 /** Whether both are one and the same file. */
-export function isSame(one: Identity | undefined, other: Identity): boolean {
+export function isSame(one: FileIdentity | undefined, other: FileIdentity): boolean {
   return one?.device === other.device && one.inode === other.inode && one.born === other.born
 }
 
@@ -29,7 +29,7 @@ export function isSame(one: Identity | undefined, other: Identity): boolean {
  * Between looking and removing somebody may put another file there, and unlink cannot be told which one it is to
  * take. So the file is moved aside first, looked at again, and given its name back if it is another's.
  */
-export function removeIfSame(path: string, file: Identity): boolean {
+export function removeIfSame(path: string, file: FileIdentity): boolean {
   if (!isSame(identify(path), file)) return false
   const aside = unusedName(path)
   try {

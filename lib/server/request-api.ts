@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { encodeUtf8 } from '../fastcgi/params.js'
-import { variableLines } from '../http/response.js'
-import { FastCgiError } from './errors.js'
+import { variableLines } from '../http/cgi-response.js'
+import { FastCgiError } from '../errors.js'
 import { RequestSocket } from './request-socket.js'
 
 function socketOf(request: IncomingMessage): RequestSocket | undefined {

@@ -3,7 +3,7 @@
  * section 2.2: spawn-fcgi, mod_fcgid, lighttpd) and systemd's LISTEN_FDS (sd_listen_fds(3)).
  */
 import { fstatSync, readFileSync } from 'node:fs'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 
 /** The descriptor on which a web server passes its listening socket (section 2.2). */
 const FCGI_LISTENSOCK_FILENO = 0

@@ -9,20 +9,20 @@
  */
 
 /** How long after an answer the web server is asked once more, in milliseconds: HAProxy listens when it is idle. */
-const ASK_AGAIN = 2
+const ASK_AGAIN_TIMES = 2
 /**
  * How long a connection has to be idle until it is closed where asking does not help, in milliseconds, and how many
  * times longer than it was idle before. Apache keeps its connections whatever it is told, but uses the latest ones
  * first: one that is idle for unusually long is hardly ever taken up again at this very moment.
  */
-const UNASKED_IDLE = 200
+const UNASKED_IDLE_MS = 200
 const UNASKED_FACTOR = 4
 /** Under load none may be idle for so long: after this share of the time less and less is asked for. */
-const HURRY = 0.6
-const LEAST_UNASKED_IDLE = 20
+const HURRY_SHARE = 0.6
+const MIN_UNASKED_IDLE_MS = 20
 
 /** What is left in the end. */
-export interface LeavableConnection {
+export interface ReleasableConnection {
   /** Without an open request. */
   readonly done: boolean
   /** Sends the record, where no request is open or on its way. */
@@ -31,16 +31,16 @@ export interface LeavableConnection {
 }
 
 /** Those with which it was tried; what others make of such a record nobody knows, and the gateway takes it for a mistake. */
-const LETS_GO = /^(?:nginx|openresty|tengine|angie|freenginx|haproxy|h2o|lighttpd|caddy)\b/i
+const RELEASING_SERVERS = /^(?:nginx|openresty|tengine|angie|freenginx|haproxy|h2o|lighttpd|caddy)\b/i
 
 /** Whether a web server that calls itself so lets go of a connection when it is asked to. */
-export function letsGo(software: string | undefined): boolean {
-  return LETS_GO.test(software ?? '')
+export function releasesWhenAsked(software: string | undefined): boolean {
+  return RELEASING_SERVERS.test(software ?? '')
 }
 
 /** The leave-taking of one connection. */
-export class Goodbye {
-  readonly #connection: LeavableConnection
+export class KeepAliveRelease {
+  readonly #connection: ReleasableConnection
   readonly #asks: boolean
   readonly #linger: number
   readonly #begin = performance.now()
@@ -50,10 +50,10 @@ export class Goodbye {
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param asks whether the web server is asked: {@link letsGo}
+   * @param asks whether the web server is asked: {@link releasesWhenAsked}
    * @param linger how long an idle connection may stay until the server closes it after all, in milliseconds
    */
-  constructor(connection: LeavableConnection, asks: boolean, linger: number) {
+  constructor(connection: ReleasableConnection, asks: boolean, linger: number) {
     this.#connection = connection
     this.#asks = asks
     this.#linger = linger
@@ -74,7 +74,7 @@ export class Goodbye {
       this.#closeLater()
       return
     }
-    this.#wait(ASK_AGAIN, () => {
+    this.#wait(ASK_AGAIN_TIMES, () => {
       this.onIdle()
     })
   }
@@ -98,9 +98,9 @@ export class Goodbye {
 
   #unaskedIdle(): number {
     const past = (performance.now() - this.#begin) / this.#linger
-    const unusual = Math.min(Math.max(UNASKED_IDLE, this.#longestIdle * UNASKED_FACTOR), this.#linger / UNASKED_FACTOR)
-    const patience = past < HURRY ? 1 : Math.max(0, 1 - past) / (1 - HURRY)
-    return Math.min(this.#linger, Math.max(LEAST_UNASKED_IDLE, unusual * patience))
+    const unusual = Math.min(Math.max(UNASKED_IDLE_MS, this.#longestIdle * UNASKED_FACTOR), this.#linger / UNASKED_FACTOR)
+    const patience = past < HURRY_SHARE ? 1 : Math.max(0, 1 - past) / (1 - HURRY_SHARE)
+    return Math.min(this.#linger, Math.max(MIN_UNASKED_IDLE_MS, unusual * patience))
   }
 
   /** One time at once: each answer begins it anew, and while a request is open nothing is due. */

@@ -5,13 +5,13 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 
 /** By `hasRef`, jest's detectOpenHandles sees that it keeps no process alive. */
-class LoadContext extends AsyncResource {
+class DispatchContext extends AsyncResource {
   hasRef(): boolean {
     return false
   }
 }
 
-const loadContext = new LoadContext('FastCgiServer', { requireManualDestroy: true })
+const loadContext = new DispatchContext('FastCgiServer', { requireManualDestroy: true })
 
 /** Runs a function in the context in which the process loaded this module. Taken before anything replaces the method. */
 const inCleanContext: (callback: () => void) => void = loadContext.runInAsyncScope.bind(loadContext)
@@ -34,7 +34,7 @@ const staysClean = ((): boolean => {
 })()
 
 /** Runs `dispatch` apart from what has run before in the same callback. */
-export function isolate(dispatch: () => void): void {
+export function runIsolated(dispatch: () => void): void {
   if (staysClean) inCleanContext(dispatch)
   else dispatch()
 }

@@ -6,7 +6,7 @@ import { createServer, type AddressInfo, type ListenOptions, type Server } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { inspect } from '../../lib/process/inherited.js'
+import { inspect } from '../../lib/process/inherited-socket.js'
 import { describeIfInstalled } from '../proxies/support/installed.js'
 import { findProgram } from '../proxies/support/programs.js'
 import { FastCgiClient, type ClientTarget } from '../support/fastcgi-client.js'

@@ -7,7 +7,7 @@
  */
 import { IncomingMessage, ServerResponse, type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
-import { callIncomingMessage, callServerResponse, type InternalRequest, type InternalResponse } from './internals.js'
+import { callIncomingMessage, callServerResponse, type InternalRequest, type InternalResponse } from './node-internals.js'
 
 /** The constructors for `http.createServer()`. */
 export interface PreparedConstructors {
@@ -37,8 +37,8 @@ export function prepared(app: RequestListener): PreparedConstructors {
     callServerResponse.call(this, incoming, options)
   }
   return {
-    IncomingMessage: bear(PreparedRequest, IncomingMessage, request) as unknown as typeof IncomingMessage,
-    ServerResponse: bear(PreparedResponse, ServerResponse, response) as unknown as typeof ServerResponse,
+    IncomingMessage: withPrototype(PreparedRequest, IncomingMessage, request) as unknown as typeof IncomingMessage,
+    ServerResponse: withPrototype(PreparedResponse, ServerResponse, response) as unknown as typeof ServerResponse,
   }
 }
 
@@ -54,8 +54,8 @@ export function createResponderConstructors(app: RequestListener | undefined): R
     this.useChunkedEncodingByDefault = true
   }
   return {
-    Request: bear(Request, IncomingMessage, request) as unknown as ResponderConstructors['Request'],
-    Response: bear(Response, ServerResponse, response) as unknown as ResponderConstructors['Response'],
+    Request: withPrototype(Request, IncomingMessage, request) as unknown as ResponderConstructors['Request'],
+    Response: withPrototype(Response, ServerResponse, response) as unknown as ResponderConstructors['Response'],
   }
 }
 
@@ -68,7 +68,7 @@ function prototypesOf(app: App | undefined): { request: object; response: object
 }
 
 /** Without the constructor's own prototype set, Node 24 and 26 put its objects into dictionary mode. */
-function bear(constructor: object, parent: object, prototype: object): object {
+function withPrototype(constructor: object, parent: object, prototype: object): object {
   Reflect.set(constructor, 'prototype', prototype)
   Object.setPrototypeOf(constructor, parent)
   return constructor

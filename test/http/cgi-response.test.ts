@@ -1,7 +1,7 @@
 /** Node's head → a responder's head. */
 import { describe, expect, it } from '@jest/globals'
 import * as fc from 'fast-check'
-import { ChunkedDecoder, earlyHintLinks, largestHeader, needsRewriting, rewriteHead, variableLines } from '../../lib/http/response.js'
+import { ChunkedDecoder, earlyHintLinks, largestHeader, needsRewriting, rewriteHead, variableLines } from '../../lib/http/cgi-response.js'
 
 const head = (...lines: string[]): string => `HTTP/1.1 200 OK\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`
 

@@ -21,17 +21,17 @@ export interface StoppedPlace {
 }
 
 /** So many turns of the event loop without a new connection show that the kernel holds none back. */
-const QUIET_TURNS = 3
+const MIN_QUIET_TURNS = 3
 /** The most turns to wait for that. */
-const MOST_TURNS = 2000
+const MAX_TURNS = 2000
 /** How long web servers have to close idle kept connections, in ms, while clients may be waiting for the next process. */
-const BRIEF_LINGER = 100
+const BRIEF_LINGER_MS = 100
 /** The same where the next process serves already, as a share of the stop's time. */
-const LONG_LINGER = 0.8
+const LONG_LINGER_SHARE = 0.8
 /** How long a connection may take from being accepted to its first byte before a stop takes it for idle, in ms. */
-const FIRST_BYTE_TIMEOUT = 500
+const FIRST_BYTE_TIMEOUT_MS = 500
 /** How often to look whether the first byte is there, in ms: sockets tell of it to their reader only. */
-const FIRST_BYTE_INTERVAL = 5
+const FIRST_BYTE_INTERVAL_MS = 5
 
 /** Stops the server. */
 export type Stop = (place: StoppedPlace) => Promise<void>
@@ -57,13 +57,13 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
       // own close() would also close connections, for which it is too early.
       NetServer.prototype.close.call(server)
     }
-    await allSpoke(connections.open, Math.min(FIRST_BYTE_TIMEOUT, timeout))
+    await allSpoke(connections.open, Math.min(FIRST_BYTE_TIMEOUT_MS, timeout))
     // What kept connections have sent by now gets read: a turn ends right after the event loop's poll.
     await turn()
-    server.drain(succeeded ? timeout * LONG_LINGER : BRIEF_LINGER)
+    server.drain(succeeded ? timeout * LONG_LINGER_SHARE : BRIEF_LINGER_MS)
     await turn()
     // http-terminator destroys whatever is idle, also what the web server is just about to use or to close.
-    await connections.allClosed(succeeded ? timeout : BRIEF_LINGER)
+    await connections.allClosed(succeeded ? timeout : BRIEF_LINGER_MS)
     await allFlushed(connections.open)
     await terminate(terminator)
     await closed
@@ -119,7 +119,7 @@ async function backlogAccepted(server: Server): Promise<void> {
     quiet = 0
   }
   server.on('connection', onConnection)
-  for (let turns = 0; quiet < QUIET_TURNS && turns < MOST_TURNS; turns++) {
+  for (let turns = 0; quiet < MIN_QUIET_TURNS && turns < MAX_TURNS; turns++) {
     quiet++
     await turn()
   }
@@ -131,7 +131,7 @@ async function allSpoke(connections: ReadonlySet<Socket>, timeout: number): Prom
   const silent = new Set([...connections].filter((socket) => socket.bytesRead === 0))
   const end = performance.now() + timeout
   while (silent.size > 0 && performance.now() < end) {
-    await delay(FIRST_BYTE_INTERVAL)
+    await delay(FIRST_BYTE_INTERVAL_MS)
     for (const socket of silent) if (socket.bytesRead > 0 || socket.destroyed) silent.delete(socket)
   }
 }

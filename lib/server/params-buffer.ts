@@ -1,16 +1,16 @@
 /** A request's PARAMS while they come in: copied only if they outlive the chunk that they came in. */
-import type { Refusal } from './refusals.js'
+import type { ErrorResponse } from './error-responses.js'
 
 const NO_PIECES: Buffer[] = []
 const NO_BYTES: Buffer = Buffer.alloc(0)
 /** Many small pieces are joined now and then: each has a cost of its own. */
 const MAX_PIECES = 64
 
-export class OpenParams {
+export class ParamsBuffer {
   /** Octets so far, also of content that was dropped. */
   length = 0
   /** The answer that the request gets when its PARAMS are complete, instead of the app. */
-  refusal: Refusal | undefined
+  refusal: ErrorResponse | undefined
   /** The tick at which the request began. */
   readonly since: number
   #pieces = NO_PIECES
@@ -19,7 +19,7 @@ export class OpenParams {
   #start = 0
   #end = 0
 
-  constructor(since: number, refusal: Refusal | undefined) {
+  constructor(since: number, refusal: ErrorResponse | undefined) {
     this.since = since
     this.refusal = refusal
   }
@@ -64,7 +64,7 @@ export class OpenParams {
   }
 
   /** Drops the content, and refuses the request. */
-  refuse(refusal: Refusal): void {
+  refuse(refusal: ErrorResponse): void {
     this.refusal = refusal
     this.#pieces = NO_PIECES
     this.#bytes = NO_BYTES

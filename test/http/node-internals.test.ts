@@ -1,8 +1,8 @@
 /** The self-test of what is used of Node's internals: it holds on this Node, and names what a future one lacks. */
 import { describe, expect, it } from '@jest/globals'
 import { IncomingMessage, ServerResponse } from 'node:http'
-import { checkInternals, checkRuntime, LazyEventEmitter, type InternalRequest, type InternalResponse } from '../../lib/http/internals.js'
-import { createResponderConstructors } from '../../lib/http/prototypes.js'
+import { checkInternals, checkRuntime, LazyEventEmitter, type InternalRequest, type InternalResponse } from '../../lib/http/node-internals.js'
+import { createResponderConstructors } from '../../lib/http/prepared-classes.js'
 
 const { Request, Response } = createResponderConstructors(undefined)
 

@@ -1,7 +1,7 @@
 /** Params → what an HTTP request is made of. */
 import { describe, expect, it } from '@jest/globals'
 import { encodePairs, paramOf, readPairs } from '../../lib/fastcgi/params.js'
-import { RequestHeadReader, isEncrypted, withoutMount, type HeadOptions, type HeadProblem } from '../../lib/http/request.js'
+import { RequestHeadReader, isEncrypted, withoutMount, type HeadOptions, type HeadProblem } from '../../lib/http/cgi-request.js'
 
 const OPTIONS: HeadOptions = { paramsCount: 100, url: 'request-uri', ambiguousHeaders: 'refuse', removeForwarded: false }
 const LEAST: [string, string][] = [['REQUEST_METHOD', 'GET'], ['REQUEST_URI', '/a?b']]

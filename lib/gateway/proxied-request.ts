@@ -16,10 +16,10 @@ import {
   Role,
   type RecordConsumer,
 } from '../fastcgi/record.js'
-import { FastCgiError, type ErrorCode } from '../server/errors.js'
+import { FastCgiError, type ErrorCode } from '../errors.js'
 import { describeAnswer } from '../server/other-protocols.js'
 import type { GatewayParams, ResolvedOptions } from './options.js'
-import { paramsOf } from './params.js'
+import { paramsOf } from './nginx-params.js'
 import { ResponseReader, type ResponseHead } from './response-reader.js'
 import type { ConnectionUser, Upstream, UpstreamConnection } from './upstream.js'
 
@@ -35,7 +35,7 @@ const REFUSALS: Record<number, string> = {
 const FAILURE_STATUSES: Partial<Record<ErrorCode, number>> = { ERR_FCGI_UPSTREAM_TIMEOUT: 504, ERR_FCGI_OPTION: 500 }
 
 /** What exchanges have in common. */
-export interface ExchangeContext {
+export interface ProxyContext {
   options: ResolvedOptions
   upstream: Upstream
   /** Told of every failure that the application is to answer for. */
@@ -44,8 +44,8 @@ export interface ExchangeContext {
   onStderr(text: Buffer, req: IncomingMessage): void
 }
 
-export class Exchange implements RecordConsumer, ConnectionUser {
-  readonly #context: ExchangeContext
+export class ProxiedRequest implements RecordConsumer, ConnectionUser {
+  readonly #context: ProxyContext
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #response: ResponseReader
@@ -64,7 +64,7 @@ export class Exchange implements RecordConsumer, ConnectionUser {
     this.#abort()
   }
 
-  constructor(context: ExchangeContext, req: IncomingMessage, res: ServerResponse) {
+  constructor(context: ProxyContext, req: IncomingMessage, res: ServerResponse) {
     this.#context = context
     this.#req = req
     this.#res = res

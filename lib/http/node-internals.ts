@@ -8,7 +8,7 @@
 import { EventEmitter } from 'node:events'
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 
 /** What a response has inside. */
 export interface ResponseInternals {

@@ -2,15 +2,15 @@
 import { mkdirSync, rmdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 import { AddressInUseError, codeOf, unusableDirectory } from './errors.js'
-import { identify, removeIfSame, type Identity } from './identity.js'
-import { probe } from './probe.js'
+import { identify, removeIfSame, type FileIdentity } from './file-identity.js'
+import { probe } from './socket-probe.js'
 
 /** A lock older than this, in ms, was left by a process that was killed while it held it. */
-const LOCK_EXPIRY = 5000
+const LOCK_EXPIRY_MS = 5000
 /** How long to wait before looking again at a lock that another process holds, in ms. */
-const LOCK_RETRY = 5
+const LOCK_RETRY_MS = 5
 
 /**
  * Returns once nothing stands at `path`, having removed a socket on which nobody listens.
@@ -19,22 +19,22 @@ const LOCK_RETRY = 5
  * @throws FastCgiError ERR_FCGI_SOCKET_FILE when a file stands there that is no socket, ERR_FCGI_SOCKET_DIRECTORY when
  *   the stale socket cannot be removed
  */
-export async function clearName(path: string): Promise<void> {
+export async function removeStaleSocket(path: string): Promise<void> {
   for (let found = look(path); found !== undefined; found = look(path)) {
     refuseUnlessSocket(path, found)
-    if (await isStale(path) && !await removeStale(path)) await delay(LOCK_RETRY)
+    if (await isStale(path) && !await removeStale(path)) await delay(LOCK_RETRY_MS)
   }
 }
 
 /** Only a socket ever gives way. */
-export function refuseUnlessSocket(path: string, found: Identity | undefined): void {
+export function refuseUnlessSocket(path: string, found: FileIdentity | undefined): void {
   if (found === undefined || found.isSocket) return
   throw new FastCgiError('ERR_FCGI_SOCKET_FILE',
     `option socket: ${path} exists and is no socket. Move it away, or choose another path.`)
 }
 
 /** What stands at the path. */
-export function look(path: string): Identity | undefined {
+export function look(path: string): FileIdentity | undefined {
   try {
     return identify(path)
   } catch (error) {
@@ -82,7 +82,7 @@ async function removeStale(path: string): Promise<boolean> {
   }
 }
 
-function remove(path: string, file: Identity): void {
+function remove(path: string, file: FileIdentity): void {
   try {
     removeIfSame(path, file)
   } catch (error) {
@@ -113,7 +113,7 @@ function dropLock(lock: string): void {
 /** The lock is held for a few milliseconds, so an old one is nobody's. */
 function expire(lock: string): void {
   const stats = statSync(lock, { throwIfNoEntry: false })
-  if (stats === undefined || Date.now() - stats.mtimeMs < LOCK_EXPIRY) return
+  if (stats === undefined || Date.now() - stats.mtimeMs < LOCK_EXPIRY_MS) return
   try {
     rmdirSync(lock)
   } catch (error) {
