@@ -5,20 +5,31 @@ import { checkNames, wholeNumber, wrongOption } from '../option-checks.js'
 /** Options of {@link gateway}; undefined means absent. */
 export interface GatewayOptions {
   /**
-   * Params to add to those that nginx would send, or to put in their place; undefined leaves one out.
-   * As a function: asked for each request. The characters of names and values are octets (latin1). Default: none.
+   * Params to add to those that nginx would send, or to put in their place; `undefined` leaves one out. An object, or a
+   * function of the request. The characters of names and values are bytes (latin1).
+   * @defaultValue none
    */
   params?: GatewayParams | ((req: IncomingMessage) => GatewayParams) | undefined
-  /** Whether to set FCGI_KEEP_CONN and use connections to the application again. Default: true. */
+  /**
+   * Whether connections to the app are kept (FCGI_KEEP_CONN) and used again.
+   * @defaultValue `true`
+   */
   keepConnection?: boolean | undefined
-  /** How many idle connections to keep, at most. Default: 64. */
+  /**
+   * How many idle connections are kept, at most.
+   * @defaultValue `64`
+   */
   idleConnections?: number | undefined
   /**
-   * Milliseconds that the application may keep the gateway waiting between two reads or writes, as nginx's
-   * `fastcgi_read_timeout` and `fastcgi_send_timeout`; 0 for no limit. Default: 60 000.
+   * Milliseconds that the app may keep the gateway waiting between two reads or writes, as nginx's `fastcgi_read_timeout`
+   * and `fastcgi_send_timeout`. 0: no limit. Over it: 504.
+   * @defaultValue `60000`
    */
   timeout?: number | undefined
-  /** Octets of a response's header block, at most. Default: 65 536. */
+  /**
+   * The head of a response, in bytes, at most.
+   * @defaultValue `65536`
+   */
   headBytes?: number | undefined
 }
 

@@ -14,32 +14,62 @@ const MAX_PORT = 65535
  * All options of createServer may be given, too.
  */
 export interface ServeOptions extends ServerOptions {
-  /** The path of a Unix socket file, at most 107 bytes when made absolute. */
+  /**
+   * The path of a Unix socket file, at most 107 bytes when made absolute.
+   * @defaultValue none
+   */
   socket?: string | undefined
-  /** The socket file's permission bits, as a number (0o660) or as octal digits ('0660'). Default 0o660. */
+  /**
+   * The permission bits of the socket file, as a number or as digits: `'0660'`. Connecting needs the write bit.
+   * @defaultValue `0o660`
+   */
   mode?: number | string | undefined
-  /** The socket file's owner, by name or number. Default: the process's user. */
+  /**
+   * The owner of the socket file, by name or number. Only root may set it.
+   * @defaultValue the process's user
+   */
   owner?: string | number | undefined
-  /** The socket file's group, by name or number. Default: the process's group. */
+  /**
+   * The group of the socket file, by name or number, such as `'www-data'`. A user other than root must belong to it.
+   * @defaultValue the process's group
+   */
   group?: string | number | undefined
   /**
-   * Whether the socket's name is taken from the process that serves there, in one step and without a gap. Stop that
-   * process then: it answers what it has, and leaves the name alone. Default false: EADDRINUSE.
+   * `true`: takes the name of a live socket from the process that serves there, in one step and without a gap. Stop that
+   * process then: it answers what it has, and leaves the name alone. `false`: a live socket is EADDRINUSE.
+   * @defaultValue `false`
    */
   replace?: boolean | undefined
-  /** A TCP port, 0–65535; 0 takes any that is free. As digits, too: process.env.PORT. */
+  /**
+   * A TCP port, 0 to 65535, as a number or as text (`process.env.PORT`). 0 takes one that is free.
+   * @defaultValue none
+   */
   port?: number | string | undefined
-  /** The address for `port`. Default 127.0.0.1: FastCGI knows no passwords, so nothing else is open by default. */
+  /**
+   * The address for `port`. FastCGI knows no passwords: do not open it to a network.
+   * @defaultValue `'127.0.0.1'`
+   */
   host?: string | undefined
-  /** An inherited descriptor: its number, or its name in systemd's LISTEN_FDNAMES. */
+  /**
+   * An inherited descriptor: its number, or its name (systemd's `FileDescriptorName=`).
+   * @defaultValue none
+   */
   fd?: number | string | undefined
-  /** Connections that the kernel holds until they are accepted. Default 4096, or net.core.somaxconn if that is less. */
+  /**
+   * Connections that the kernel holds until they are accepted, or `net.core.somaxconn` if that is less. When it is full,
+   * web servers answer 502 at once.
+   * @defaultValue `4096`
+   */
   backlog?: number | undefined
-  /** How long a stop waits for requests in flight, in milliseconds, before it ends them. Default 10000. */
+  /**
+   * Milliseconds that a stop waits for requests in flight before it cuts them off.
+   * @defaultValue `10000`
+   */
   stopTimeout?: number | undefined
   /**
-   * Whether SIGINT and SIGTERM stop the server and then end the process: with status 0, or at once with 128 plus the
-   * signal's number when a second one comes. Default true.
+   * Whether SIGINT and SIGTERM stop the server and then end the process with status 0. Another signal more than 100 ms
+   * later ends it at once, with 128 plus the signal's number. `false`: call `stop()` yourself.
+   * @defaultValue `true`
    */
   signals?: boolean | undefined
 }

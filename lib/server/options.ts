@@ -4,37 +4,88 @@ import { checkNames, wholeNumber, wrongOption } from '../option-checks.js'
 
 /** Bounds on what a web server, and the clients behind it, can make the process hold. */
 export interface Limits {
-  /** Octets of PARAMS a request; over it: 431. Default 131072. */
+  /**
+   * The headers and other params of a request, in bytes. Over it: 431, ERR_FCGI_PARAMS_LIMIT.
+   * @defaultValue 128 KiB
+   */
   paramsBytes: number
-  /** Name-value pairs a request; over it: 431. Default 1000. */
+  /**
+   * The headers and other params of a request, counted. Over it: 431, ERR_FCGI_PARAMS_LIMIT.
+   * @defaultValue 1000
+   */
   paramsCount: number
-  /** Requests open at the same time on one connection; over it: 503 with Retry-After. Default 100. */
+  /**
+   * Requests that are open at the same time on one connection. Over it: 503 with Retry-After, ERR_FCGI_REQUESTS_LIMIT. At
+   * twice as many the connection is closed.
+   * @defaultValue 100
+   */
   requestsPerConnection: number
-  /** Connections open at the same time; over it: closed. Default 4096. */
+  /**
+   * Connections that are open at the same time. Over it: the new one is closed, ERR_FCGI_CONNECTIONS_LIMIT.
+   * @defaultValue 4096
+   */
   connections: number
-  /** Octets of request body; over it: 413. Default 1 GiB. */
+  /**
+   * The body of a request, in bytes. Over it: 413, ERR_FCGI_BODY_LIMIT. Where the response has begun, it is broken off.
+   * @defaultValue 1 GiB
+   */
   bodyBytes: number
-  /** Octets of body held for a request while its connection carries others; then the connection waits. Default 262144. */
+  /**
+   * Body that is held for a slow reader while other requests share the connection, in bytes. Over it: the connection is
+   * not read until the reader has caught up.
+   * @defaultValue 256 KiB
+   */
   bufferedBytes: number
-  /** Octets of body read into nothing after a request was answered early; then the connection is closed. Default 64 MiB. */
+  /**
+   * Body that is read and thrown away after an early answer, in bytes. Over it: the connection is closed,
+   * ERR_FCGI_BODY_LIMIT.
+   * @defaultValue 64 MiB
+   */
   drainBytes: number
-  /** Octets of a response's head that bring a warning, because web servers refuse larger ones. Default 4000. */
+  /**
+   * The head of a response, in bytes. Over it: a warning, ERR_FCGI_HEADER_SIZE, and the response is sent. nginx answers
+   * 502 to a head over 4 or 8 kB by default.
+   * @defaultValue 4000
+   */
   headBytes: number
-  /** Headers of a response that bring a warning above it: HAProxy and h2o refuse more than 100, Status among them. Default 99. */
+  /**
+   * The headers of a response, counted. Over it: a warning, ERR_FCGI_HEADER_COUNT, and the response is sent. HAProxy and
+   * h2o answer 502 or 503 to more than 100, with Status among them.
+   * @defaultValue 99
+   */
   headerCount: number
 }
 
 /** Bounds on time, in milliseconds; 0 is none. */
 export interface Timeouts {
-  /** From the first octet of a request, or of the connection, to complete PARAMS; then closed. Default 10000. */
+  /**
+   * From the begin of a request, or of the connection, to the last header. Over it: the connection is closed,
+   * ERR_FCGI_PARAMS_TIMEOUT.
+   * @defaultValue 10 s
+   */
   params: number
-  /** Without an open request; then closed. Default 120000. */
+  /**
+   * A connection without a request. Over it: the connection is closed, ERR_FCGI_IDLE_TIMEOUT.
+   * @defaultValue 120 s
+   */
   idle: number
-  /** From the last response on a closing connection to the web server's own close. Default 5000. */
+  /**
+   * A connection that the server has ended, until the web server ends it too. Over it: the connection is closed. 0: no
+   * waiting.
+   * @defaultValue 5 s
+   */
   linger: number
-  /** Without a piece of a request body that is still to come, while the app would read it; then 408. Default 300000. */
+  /**
+   * Silence in the middle of a request body that the app would read. Over it: 408, ERR_FCGI_BODY_TIMEOUT. Where the
+   * response has begun, it is broken off.
+   * @defaultValue 300 s
+   */
   body: number
-  /** After an answer that was given before the body had come, without a piece of it; then it is not waited for. 0: never. Default 1000. */
+  /**
+   * Silence in the rest of a body after an early answer, while the end of the request waits for that rest. Over it: the
+   * request ends without it. 0: no waiting.
+   * @defaultValue 1 s
+   */
   drain: number
 }
 
@@ -43,24 +94,53 @@ export type ForwardedHeaders = 'ignore' | 'trust' | 'remove'
 
 /** The options of `createServer()`. */
 export interface ServerOptions {
+  /**
+   * Bounds on what is held, by name.
+   * @defaultValue all are on
+   */
   limits?: { [Name in keyof Limits]?: Limits[Name] | undefined } | undefined
+  /**
+   * Bounds on time, by name, in milliseconds.
+   * @defaultValue all are on
+   */
   timeouts?: { [Name in keyof Timeouts]?: Timeouts[Name] | undefined } | undefined
-  /** `request-uri`: the url as the client sent it (default). `rewritten`: as the server's rewrites left it. */
+  /**
+   * `'request-uri'`: `req.url` is REQUEST_URI, as the client sent it. `'rewritten'`: it is what the web server's rewrites
+   * left (SCRIPT_NAME, PATH_INFO, DOCUMENT_URI), for sites whose rewrites matter.
+   * @defaultValue `'request-uri'`
+   */
   url?: 'request-uri' | 'rewritten' | undefined
-  /** A path prefix that the app does not see: `req.url` is without it, `req.baseUrl` is it. Default none. */
+  /**
+   * A path prefix such as `'/shop'` that the app does not see. `req.url` is without it, `req.baseUrl` is the prefix,
+   * `req.originalUrl` has both.
+   * @defaultValue none
+   */
   mount?: string | undefined
-  /** What is done with two headers of a name that carries trust, such as X-Forwarded-For. Default `refuse` (400). */
+  /**
+   * What happens to two headers of a name that carries trust (Host, Authorization, Forwarded, X-Forwarded-*, X-Real-IP).
+   * `'refuse'`: the answer is 400. `'join'`: the app gets both, by Node's rules.
+   * @defaultValue `'refuse'`
+   */
   ambiguousHeaders?: 'refuse' | 'join' | undefined
   /**
-   * What counts of X-Forwarded-For, -Proto and -Host, which clients can send, too. `ignore` (default): Express's `req.ip`,
-   * `ips`, `protocol`, `secure`, `host` and `hostname` are the web server's word, whatever the setting 'trust proxy' says.
-   * `trust`: 'trust proxy' decides, as over HTTP; for sites where another proxy stands in front of the web server.
-   * `remove`: as `ignore`, and no app sees these headers, nor Forwarded and X-Real-IP.
+   * What counts of X-Forwarded-For, -Proto and -Host, which clients can send, too. `'ignore'`: `req.ip`, `ips`,
+   * `protocol`, `secure`, `host` and `hostname` are the web server's word, whatever the setting 'trust proxy' says; code
+   * that reads `req.headers` itself sees the headers. `'trust'`: 'trust proxy' decides, for sites where another proxy
+   * stands in front of the web server. `'remove'`: as `'ignore'`, and these headers are taken out of `req.headers`, with
+   * Forwarded and X-Real-IP.
+   * @defaultValue `'ignore'`
    */
   forwardedHeaders?: ForwardedHeaders | undefined
-  /** FastCGI has no 1xx: early hints are dropped (default), or their Link joins the final head. */
+  /**
+   * FastCGI has no early hints. `'drop'`: they are dropped. `'fold'`: their Link headers join the final response.
+   * @defaultValue `'drop'`
+   */
   earlyHints?: 'drop' | 'fold' | undefined
-  /** Addresses that may connect over TCP. Default: FCGI_WEB_SERVER_ADDRS of the environment; unset, all may. */
+  /**
+   * The IP addresses that may connect over TCP, as a list. The environment variable FCGI_WEB_SERVER_ADDRS has them
+   * separated by commas. Without either, all may.
+   * @defaultValue `FCGI_WEB_SERVER_ADDRS`
+   */
   webServerAddresses?: readonly string[] | undefined
 }
 

@@ -12,11 +12,22 @@ import { PRIORITIES, type Priority } from './queue.js'
 const NAME = 'concurrencyLimit'
 
 export interface QueueOptions {
-  /** How many may wait. Default: as many as the limit; with a limit that tunes itself, what it can answer in time. */
+  /**
+   * How many may wait. Where the limit tunes itself: what can be answered in time.
+   * @defaultValue as many as the limit
+   */
   max?: number
-  /** Milliseconds that one may wait. Default: 1,000; with a limit that tunes itself 500, and down to 40 under overload. */
+  /**
+   * Milliseconds that a request may wait. Where the limit tunes itself: 500, longer while fewer are let in to try that,
+   * and down to 40 under overload.
+   * @defaultValue `1000`
+   */
   timeout?: number
-  /** Default: 'adaptive', first in first out until congested, then last in first out. */
+  /**
+   * `'adaptive'`: first in first out until congested for 100 ms, then last in first out. `'fifo'` and `'lifo'`: always
+   * the one.
+   * @defaultValue `'adaptive'`
+   */
   order?: Order
 }
 
@@ -24,36 +35,74 @@ export type RejectionHandler = (request: IncomingMessage, response: ServerRespon
 
 export interface ConcurrencyLimitOptions {
   /**
-   * How many requests may be answered at a time: a number; 'auto', or an object with bounds, for a limit that tunes itself
-   * (min: 8, max: 10,000, initial: max, which is where it starts);
-   * `redisLease()`, for a number that many processes share; or, with `key`, a function that gives each request's key its number
-   * (undefined: no cap). Default: 'auto'.
+   * How many requests are answered at a time. `'auto'` tunes itself; `{ min, max, initial }` does so within bounds: never
+   * more than `max` (10,000), and where something is scarce never less than `min` (8). It starts with `initial` (`max`).
+   * A number: so many. `redisLease()`: a share of a number that many processes have in common. With `key` also a function
+   * of the request that gives its key's number; undefined: no cap.
+   * @defaultValue `'auto'`
    */
   limit?: number | 'auto' | Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>> | RedisLease | ((request: IncomingMessage) => number | undefined)
   /**
-   * Of a number as `limit`, this process holds only its part: the worker processes of a machine together hold the whole.
-   * 'environment': EXPRESS_RESPONDER_WORKERS and EXPRESS_RESPONDER_WORKER (or NODE_APP_INSTANCE) tell. Default: the whole.
+   * This process holds only its part of a number: `{ workers: 4, worker: 0 }`, with `worker` from 0. `'environment'`
+   * reads EXPRESS_RESPONDER_WORKERS and EXPRESS_RESPONDER_WORKER, or NODE_APP_INSTANCE.
+   * @defaultValue none: the whole
    */
   split?: Split | 'environment'
-  /** Who waits, and for how long; false: nobody. */
+  /**
+   * Who waits, and for how long: `{ max, timeout, order }`. `false`: nobody waits.
+   * @defaultValue `{}`
+   */
   queue?: QueueOptions | false
-  /** A cap of its own for each key: client, tenant, route. undefined: this request is not capped. Default: one cap for all. */
+  /**
+   * `(request) => string`: a cap for each key, such as a client, a tenant or a route. undefined: this request is not
+   * capped.
+   * @defaultValue none: one cap for all
+   */
   key?: (request: IncomingMessage) => string | undefined
-  /** Who goes first, and is refused last. Default: 'normal' for all. */
+  /**
+   * Who goes first, and is refused last: `'high'`, `'normal'`, `'low'`, or a function of the request.
+   * @defaultValue `'normal'`
+   */
   priority?: Priority | ((request: IncomingMessage) => Priority)
-  /** Requests that the cap does not see. Default: GET and HEAD of /health, /healthz, /livez, /readyz and /ping. */
+  /**
+   * `(request) => boolean`: requests that the cap does not see. The default leaves out GET and HEAD of /health, /healthz,
+   * /livez, /readyz and /ping.
+   * @defaultValue health checks
+   */
   skip?: (request: IncomingMessage) => boolean
-  /** Milliseconds after which a slot is taken back from a handler that has not answered; false: never. Default: 300,000. */
+  /**
+   * Milliseconds after which a slot is taken back from a handler that has not answered. It is counted in `leaked`, and
+   * 'leak' names the route. `false`: never.
+   * @defaultValue `300000`
+   */
   maxHold?: number | false
-  /** When a slot is free again: once everything has been sent ('finish'), or at `response.end()` ('end'). Default: 'finish'. */
+  /**
+   * When a slot is free again. `'finish'`: once everything has been sent. `'end'`: at `res.end()`, though a slow client
+   * has not read everything yet.
+   * @defaultValue `'finish'`
+   */
   releaseAt?: 'finish' | 'end'
-  /** Whether the proxy's `X-Request-Start` is to be believed. Counts with a limit that tunes itself. Default: false. */
+  /**
+   * Whether the proxy's `X-Request-Start` is believed, with a limit that tunes itself. Without a proxy that sets it
+   * anybody could send one.
+   * @defaultValue `false`
+   */
   trustRequestStart?: boolean
-  /** Seconds for Retry-After, spread up to twice as many. Default: 1. */
+  /**
+   * Seconds for Retry-After, spread up to twice as many.
+   * @defaultValue `1`
+   */
   retryAfter?: number
-  /** Answers instead of the built-in problem; 'next': a ConcurrencyLimitError goes to the app's error handlers. */
+  /**
+   * `(request, response, next, rejection)` answers instead of the built-in problem. `'next'`: a `ConcurrencyLimitError`
+   * goes to the app's error handlers.
+   * @defaultValue none
+   */
   handler?: RejectionHandler | 'next'
-  /** 'observe': decides and counts, and lets everybody in. Default: 'enforce'. */
+  /**
+   * `'observe'` decides and counts, and lets everybody in.
+   * @defaultValue `'enforce'`
+   */
   mode?: 'enforce' | 'observe'
 }
 

@@ -15,25 +15,61 @@ const NAME = 'memoryStats'
 export type Authorize = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>
 
 export interface MemoryStatsOptions {
-  /** Who may ask. Default: in production nobody; else clients on the same machine, without a proxy between. */
+  /**
+   * `(request, response) => boolean`, or a promise of one: who may ask. Nothing but true lets anybody in. A
+   * `WWW-Authenticate` that it sets makes the refusal a 401, else it is a 403. By default nobody in production, and
+   * elsewhere clients on the same machine with no proxy between.
+   * @defaultValue none
+   */
   authorize?: Authorize
-  /** Whether `POST gc` collects. Default: false. */
+  /**
+   * Whether `POST gc` collects.
+   * @defaultValue `false`
+   */
   gc?: boolean
-  /** Whether `POST snapshot` sends a heap snapshot, which has every string of the process in it. Default: false. */
+  /**
+   * Whether `POST snapshot` sends a heap snapshot, which has every string of the process in it.
+   * @defaultValue `false`
+   */
   snapshot?: boolean
-  /** Whether there are profiles. Default: true. */
+  /**
+   * Whether the heap is sampled, and profiles are served.
+   * @defaultValue `true`
+   */
   profiles?: boolean
-  /** The app's registry of prom-client: figures are registered there, and `metrics` serves all of it. Default: one of its own. */
+  /**
+   * The app's registry of prom-client: the figures are registered there, and `metrics` serves all of it. In a cluster,
+   * its AggregatorRegistry adds up what is of one process, and takes the largest of what all share. Without a registry,
+   * prom-client must be installed for `metrics`.
+   * @defaultValue one of its own
+   */
   registry?: PrometheusRegistry
-  /** ms between two requests that force a collection in order to tell something. Default: 10,000. */
+  /**
+   * Milliseconds between two GETs that force a collection, in which the last profile is sent again; between the starts of
+   * two profiles of the processor; between two snapshots.
+   * @defaultValue `10000`
+   */
   scrapeInterval?: number
-  /** ms that load must have stayed low after a drop for a settle check; false: on request alone. Default: false. */
+  /**
+   * Milliseconds that load must have stayed low after a drop for a settle check by itself. `false`: on request alone.
+   * @defaultValue `false`
+   */
   settleAfter?: number | false
-  /** Called when the verdict changes. What it throws becomes a process warning. */
+  /**
+   * Called when the verdict changes, with it and the one before. Also 'verdict' on `events`. What it throws becomes a
+   * process warning.
+   * @defaultValue none
+   */
   onVerdict?: (verdict: Verdict, before: Verdict) => void
-  /** Called with the report of every settle check. What it throws becomes a process warning. */
+  /**
+   * Called with the report of each settle check. Also 'settle' on `events`. What it throws becomes a process warning.
+   * @defaultValue none
+   */
   onSettle?: (report: SettleReport) => void
-  /** What this process is called among others of the app. Default: the id of the cluster's worker, if it is one. */
+  /**
+   * What this process is called among others of the app.
+   * @defaultValue the cluster worker's id, if it is one
+   */
   worker?: string
 }
 

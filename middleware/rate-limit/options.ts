@@ -12,15 +12,20 @@ export type StoreFailure = (typeof STORE_FAILURES)[number]
 /** All options of express-rate-limit, and some more. */
 export interface RateLimitOptions extends Partial<Options> {
   /**
-   * How many proxies stand in front of the app and add to X-Forwarded-For: the address that the outermost of them saw is the
-   * client's. Default: Express's `req.ip`, which goes by its setting 'trust proxy'; without Express the connection's address.
+   * How many proxies stand in front of the app and add to X-Forwarded-For. The address that the outermost of them saw is
+   * the client's.
+   * @defaultValue Express's `req.ip`, which goes by 'trust proxy'; without Express the connection's address
    */
   trustedProxies?: number
-  /** Milliseconds that a request waits for the store's answer. Default: 1,000. */
+  /**
+   * Milliseconds that a request waits for the store's answer.
+   * @defaultValue `1000`
+   */
   storeTimeout?: number
   /**
-   * While the store does not answer: 'local' counts in this process, 'pass' lets everybody pass, 'refuse' gives an error with
-   * status 503 to `next()`. Default: 'local'; `passOnStoreError: true` is 'pass', and false is 'refuse'.
+   * What happens while the store does not answer. `'local'`: this process counts. `'pass'`: everybody passes, as with
+   * `passOnStoreError: true`. `'refuse'`: an error with status 503 goes to `next()`, as with `passOnStoreError: false`.
+   * @defaultValue `'local'`
    */
   onStoreFailure?: StoreFailure
 }

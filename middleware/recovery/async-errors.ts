@@ -49,6 +49,8 @@ function asEmitter(value: object): Emitter {
 
 /** Classes of sockets and streams that are watched. */
 const watchedClasses = new Set<unknown>()
+/** The one of the request before: nearly always that of the next one, too. */
+let latestClass: unknown
 
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
 
@@ -97,17 +99,19 @@ export function stopAttributing(): void {
   unwatchClientSockets()
   unwatchPromises()
   watchedClasses.clear()
+  latestClass = undefined
   isAttributing = false
   escaping = undefined
 }
 
 /** Listeners on what carries a request, too: its socket, and over HTTP/2 its stream. Their classes are found where they are used. */
 export function watchConnection(request: IncomingMessage): void {
-  const { socket, stream } = request as { socket: object; stream?: object }
-  // Over HTTP/2 it is a proxy, whose listeners are the stream's.
-  const connection = request.httpVersionMajor === 2 ? stream : socket
-  if (connection === undefined || watchedClasses.has(connection.constructor)) return
-  watchedClasses.add(connection.constructor)
+  // Over HTTP/2 the socket is a proxy, whose listeners are the stream's. Other requests are not asked for what they do not have.
+  const connection: object | undefined = request.httpVersionMajor === 2 ? (request as { stream?: object }).stream : request.socket
+  if (connection === undefined || connection.constructor === latestClass) return
+  latestClass = connection.constructor
+  if (watchedClasses.has(latestClass)) return
+  watchedClasses.add(latestClass)
   const target = Object.getPrototypeOf(connection) as Emitter
   for (const name of ADDING) patches.replace(target, name, bindConnectionListeners)
 }

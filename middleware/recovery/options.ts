@@ -9,40 +9,79 @@ import { propertyOf } from '../shared/safe-call.js'
 
 /** How many late failures are too many. */
 export interface Intensity {
-  /** More than so many late failures within the window, and the process gives up. Default 10. */
+  /**
+   * More late failures than that within the window, and the process gives up.
+   * @defaultValue `10`
+   */
   max?: number
-  /** The window, in milliseconds. Default 60000. */
+  /**
+   * The window, in milliseconds.
+   * @defaultValue `60000`
+   */
   windowMs?: number
 }
 
 export interface RecoveryOptions {
-  /** When to give up, or `false` for never. Default `{ max: 10, windowMs: 60000 }`. */
+  /**
+   * When the process gives up. It then takes no more connections, answers 503 on kept ones, waits for open requests, and
+   * ends with status 1 for its supervisor. `false`: never. Memory that could not be had, and errors for which `isFatal`
+   * says so, give up at once.
+   * @defaultValue `{ max: 10, windowMs: 60000 }`
+   */
   intensity?: Intensity | false
-  /** Whether this error means that the process cannot be trusted any more. Errors of memory always do. */
+  /**
+   * `(error) => boolean`: whether this error means that the process cannot be trusted any more. Errors of memory always
+   * do.
+   * @defaultValue none
+   */
   isFatal?: (error: Error) => boolean
-  /** Called with each recovery; its own failures, later ones too, become process warnings. */
+  /**
+   * Called with each report: error, kind, phase, outcome, id, method, url, route with what its routers are mounted on,
+   * headers. Authorization, Cookie and Set-Cookie are masked. Its own failures become process warnings.
+   * @defaultValue none
+   */
   onRecover?: (report: RecoveryReport) => unknown
   /**
-   * Where each failure leaves a text; `false` for nowhere. Default: `console`, that is stderr, unless `onRecover` or a
-   * listener of 'recover' takes the report.
+   * Gets a text with route, id and error: an object with `error(text)`, such as `console` or most loggers. `false`:
+   * nothing is printed. By default stderr is not used where `onRecover` or a listener of 'recover' takes the report.
+   * @defaultValue stderr
    */
   logger?: RecoveryLogger | false
-  /** How long the app's error middleware may take to begin an answer, in milliseconds. Default 1000. */
+  /**
+   * Milliseconds that the app's error middleware may take to begin an answer.
+   * @defaultValue `1000`
+   */
   answerTimeout?: number
-  /** How long requests in flight may take once the process has given up, in milliseconds. Default 10000. */
+  /**
+   * Milliseconds that open requests may take once the process has given up.
+   * @defaultValue `10000`
+   */
   drainTimeout?: number
-  /** How long at the most an upload is read on after its request was answered, in milliseconds. Default 10000; 0 for not. */
+  /**
+   * Milliseconds that an upload is read on, at the most, after its request was answered. 0: not at all.
+   * @defaultValue `10000`
+   */
   linger?: number
-  /** Whether 5xx answers show message and stack. Default: NODE_ENV is 'development'. Never where it is 'production'. */
+  /**
+   * Whether 5xx answers show message and stack. Never where `NODE_ENV` is 'production'.
+   * @defaultValue `NODE_ENV` is 'development'
+   */
   expose?: boolean
-  /** The request's id. Default: `req.id`, else a plausible X-Request-Id, else a new UUID. */
+  /**
+   * `(request) => string`: the request's id.
+   * @defaultValue `req.id`, a plausible X-Request-Id, or a new UUID
+   */
   requestId?: (request: IncomingMessage) => string
-  /** Whether AsyncResources, bound functions and queueMicrotask are watched too. Default true. */
+  /**
+   * Whether AsyncResources, bound functions and `queueMicrotask` are watched, too.
+   * @defaultValue `true`
+   */
   bound?: boolean
   /**
-   * Whether Node.js 24 and later note which request makes each promise. Without it a rejection that nobody awaits belongs
-   * to where the promise was rejected: for a client of Redis, say, its connection, which is no request's. Node.js 20 and
-   * 22 know it anyway. Costs some 70 ns an `await`, in requests and elsewhere. Default false.
+   * Whether Node 24 and 26 note which request makes each promise, as 20 and 22 do anyway. Without it a rejection that
+   * nobody awaits belongs to where the promise was rejected: for a client of Redis its connection, which is no request's.
+   * It costs some 70 ns an `await` of the whole process.
+   * @defaultValue `false`
    */
   trackPromises?: boolean
 }

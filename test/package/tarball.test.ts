@@ -12,7 +12,8 @@ const ALLOWED = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md|SECURITY\.md)$/,
   /^dist\/(?:lib|middleware)\/(?!memory\/page\/browser\/).+\.(?:js|d\.ts)$/,
   /^examples\//,
-  /^docs\/[^/]+\.md$/,
+  /^docs\/(?:[\w-]+\/)?[\w-]+\.md$/,
+  /^docs\/images\/[\w-]+\.(?:png|webp)$/,
 ]
 
 interface Lock {

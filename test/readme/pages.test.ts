@@ -1,18 +1,18 @@
 /** The pages lead to what is there: links, headings, npm scripts, files of lib/, internals of Node. */
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import { fragments, links, page, root, tableBelow } from './support/markdown.js'
+import { documentation, fragments, links, page, root, tableBelow } from './support/markdown.js'
 
 const PAGES = [
-  'README.md',
+  ...documentation,
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
   'CHANGELOG.md',
   'bench/README.md',
   'test/express-suites/README.md',
-  ...readdirSync(join(root, 'docs'), { encoding: 'utf8' }).map((file) => `docs/${file}`),
+  'examples/shared-hosting/README.md',
 ]
 /** npm's own commands, which are no scripts. */
 const COMMANDS = new Set(['install'])
@@ -63,5 +63,23 @@ describe('ARCHITECTURE.md', () => {
     const listed = tableBelow(architecture, 'Node\'s internals').flatMap(([cell = '']) => cell.match(/\b_?\w+(?=\]?`)/g) ?? [])
     expect(listed.length).toBeGreaterThan(10)
     expect(listed.filter((name) => !source.includes(name))).toEqual([])
+  })
+})
+
+describe('the pages of docs/', () => {
+  it('are all in its table of contents', () => {
+    const listed = links(page('docs/README.md')).map((target) => join('docs', target.replace(/#.*/, '')))
+    expect(documentation.filter((path) => path.startsWith('docs/') && path !== 'docs/README.md' && !listed.includes(path))).toEqual([])
+  })
+
+  it('have pictures of at most 150 kB, all of them shown', () => {
+    const shown = documentation.flatMap((path) => links(page(path)).map((target) => join(dirname(path), target)))
+    const pictures = readdirSync(join(root, 'docs/images')).map((file) => `docs/images/${file}`)
+    expect(pictures.filter((path) => !shown.includes(path) || statSync(join(root, path)).size > 150_000)).toEqual([])
+  })
+
+  it('have at most 300 lines, and the README 200', () => {
+    const lengths = documentation.map((path) => [path, page(path).trimEnd().split('\n').length] as const)
+    expect(lengths.filter(([path, lines]) => lines > (path === 'README.md' ? 200 : 300))).toEqual([])
   })
 })

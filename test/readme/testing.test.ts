@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { createWorkspace, root, type Workspace } from '../package/packed.js'
 import { codeBlocks, page } from './support/markdown.js'
+import { Project } from './support/project.js'
 
 /** Babel reads all of the package, on a machine that may be busy. */
 const BABEL_TIMEOUT = 120_000
@@ -55,6 +56,16 @@ function required(text: string): string {
     .replace('export const app', 'const app')
     .concat('module.exports = { app }\n')
 }
+
+it('supertest: tests an app and leaves nothing behind', async () => {
+  const project = await Project.create()
+  try {
+    const program = await project.run('program.js', block('supertest'))
+    expect(await program.exited).toBe(0)
+  } finally {
+    await project.remove()
+  }
+})
 
 it('node:test: over FastCGI, and late failures are answered', async () => {
   const directory = await project('node-test', {

@@ -10,7 +10,7 @@ import { Clients, type Outcomes } from './clients.js'
 import { CAPS, type Cap } from './names.js'
 import { SITUATIONS, type Situation } from './play.js'
 
-const USAGE = `npm run bench:overload -- situations [--machine idle|busy] [--caps default,64,none] [--only 1,2]
+const USAGE = `npm run bench:overload -- situations [--machine idle|busy] [--caps default,64,none,toobusy-js,under-pressure] [--only 1,2]
 
 Situations: ${SITUATIONS.map(({ name }, index) => `${String(index + 1)} ${name}`).join('; ')}.`
 

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import express from 'express'
 import { concurrencyLimit } from 'express-responder/middleware'
+import { createLimiter } from '../limiters.js'
 import { BLOCK_MILLISECONDS, CAPS, type Cap } from './names.js'
 
 const [, , wanted, background] = process.argv
@@ -37,6 +38,8 @@ const CREATE: Readonly<Record<Cap, () => express.RequestHandler | undefined>> = 
   default: () => concurrencyLimit(),
   [FIXED]: () => concurrencyLimit({ limit: FIXED }),
   none: () => undefined,
+  'toobusy-js': () => createLimiter('toobusy-js'),
+  'under-pressure': () => createLimiter('under-pressure'),
 }
 const cap = CREATE[name]()
 if (cap !== undefined) app.use(cap)

@@ -13,19 +13,33 @@ const DEFAULT_TIMEOUT = 1000
 export const REFRESH_SHARE = 1 / 3
 
 export interface RedisLeaseOptions {
-  /** Sends a command to Redis: `(...command) => client.sendCommand(command)` for `redis`, `(name, ...args) => client.call(name, ...args)` for `ioredis`. */
+  /**
+   * Sends a command to Redis. With `redis`: `(...command) => client.sendCommand(command)`. With `ioredis`: `(name,
+   * ...args) => client.call(name, ...args)`.
+   */
   sendCommand: SendCommand
-  /** What is capped. Processes that name the same key share the limit; in Redis it is `concurrency-limit:` and this. */
+  /**
+   * What is capped. Processes that name the same key share the limit. In Redis the key is `concurrency-limit:` and this.
+   */
   key: string
-  /** How many requests may be answered at a time, by all processes together. The same in all of them. */
+  /**
+   * How many requests are answered at a time, by all processes together. Give all of them the same.
+   */
   limit: number
-  /** Milliseconds after which the slots of a process that is not heard of are free for others. The same in all processes. Default: 10,000. */
+  /**
+   * Milliseconds after which the slots of a dead process are free for others. Give all processes the same.
+   * @defaultValue `10000`
+   */
   ttl?: number
-  /** Milliseconds after which a silent Redis counts as away; at most a third of `ttl`. Default: 1,000, or a third of `ttl`. */
+  /**
+   * Milliseconds after which a silent Redis counts as away; at most a third of `ttl`.
+   * @defaultValue `1000`, at most `ttl` / 3
+   */
   timeout?: number
   /**
-   * How many requests this process may answer at a time while Redis is away; 0: none. Default: an equal part of the limit for
-   * each process that was last known, at least 1.
+   * How many requests this process may answer at a time while Redis is away. 0: nothing starts. The part is that of each
+   * process that was last known.
+   * @defaultValue an equal part, at least 1
    */
   fallback?: number
 }

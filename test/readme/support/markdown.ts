@@ -1,5 +1,5 @@
 /** Reads the parts of the project's Markdown pages that tests compare with the code. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** The repository, seen from dist/test/readme/support. */
@@ -17,6 +17,12 @@ export interface CodeBlock {
 export function page(path: string): string {
   return readFileSync(`${root}/${path}`, 'utf8')
 }
+
+/** The paths of the README and of all pages of docs/. */
+export const documentation: readonly string[] = [
+  'README.md',
+  ...readdirSync(`${root}/docs`, { encoding: 'utf8', recursive: true }).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`).sort(),
+]
 
 /** The blocks of code of a page, in order; those of a list without its indentation. */
 export function codeBlocks(markdown: string): CodeBlock[] {

@@ -1,4 +1,4 @@
-/** A user's project in a temporary directory, in which the README's blocks of code run. */
+/** A user's project in a temporary directory, in which the blocks of code of the pages run. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { root } from './markdown.js'
 
-const MODULES = ['express', 'pg', 'supertest', '@types']
+const MODULES = ['express', 'express-rate-limit', 'pg', 'rate-limit-redis', 'redis', 'supertest', '@types']
 
 /** What blocks import as their own app. */
 const APP = `import express from 'express'
@@ -20,9 +20,9 @@ const RUNNER = `await import(process.argv[2])
 console.log('ready')
 `
 
-/** Paths and ports of the README's blocks are replaced by this socket of the project's own. */
-const README_SOCKET = '/run/app/app.sock'
-const README_PORT = /listen\(3000, '127\.0\.0\.1'\)/
+/** The path and the port of the blocks are replaced by sockets of the project's own. */
+const PAGES_SOCKET = '/run/app/app.sock'
+const PAGES_PORT = /listen\(3000, '127\.0\.0\.1'\)/
 
 /** What programs find in their environment. */
 export const STATS_TOKEN = 'of the test'
@@ -63,6 +63,8 @@ export class Program {
 export class Project {
   readonly directory: string
   readonly socket: string
+  /** In the place of port 3000. */
+  readonly front: string
   readonly #programs: Program[] = []
 
   static async create(): Promise<Project> {
@@ -80,6 +82,7 @@ export class Project {
   private constructor(directory: string) {
     this.directory = directory
     this.socket = join(directory, 'app.sock')
+    this.front = join(directory, 'front.sock')
   }
 
   async write(file: string, text: string): Promise<void> {
@@ -89,7 +92,7 @@ export class Project {
 
   /** Runs a block of code; waits until it says `sign`. */
   async run(file: string, text: string, sign = 'ready'): Promise<Program> {
-    const own = text.replaceAll(README_SOCKET, this.socket).replace(README_PORT, `listen(${JSON.stringify(this.socket)})`)
+    const own = text.replaceAll(PAGES_SOCKET, this.socket).replace(PAGES_PORT, `listen(${JSON.stringify(this.front)})`)
     await this.write(file, own)
     const program = new Program(this.directory, file)
     this.#programs.push(program)
