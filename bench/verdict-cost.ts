@@ -6,7 +6,7 @@
  *
  *   npm run build && node --no-opt --no-maglev --no-sparkplug dist/bench/verdict-cost.js
  */
-import { LeakVerdict } from '../middleware/memory/verdict.js'
+import { LeakDetector } from '../middleware/memory/leak-detector/leak-detector.js'
 
 const SECOND = 1000
 const HOURS = 10
@@ -18,7 +18,7 @@ const TIMES = 3
 
 /** Microseconds of each call, and what is said in the end. */
 function played(): { calls: number[]; state: string } {
-  const verdict = new LeakVerdict()
+  const verdict = new LeakDetector()
   const calls: number[] = []
   const timed = (call: () => void): void => {
     const before = process.cpuUsage()

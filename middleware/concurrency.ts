@@ -2,24 +2,24 @@
 import './shared/node-version.js'
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Reason } from './concurrency/admission.js'
-import { Cap, rejectedShare, type ConcurrencyLimitEvents } from './concurrency/cap.js'
-import type { WaitTimes } from './concurrency/counts.js'
-import type { LeaseStatus } from './concurrency/lease/holder.js'
+import type { Reason } from './concurrency/policy.js'
+import { ConcurrencyLimiter, rejectedShare, type ConcurrencyLimitEvents } from './concurrency/limiter.js'
+import type { WaitTimes } from './concurrency/metrics.js'
+import type { LeaseStatus } from './concurrency/lease/lease-client.js'
 import { resolveOptions, type ConcurrencyLimitOptions } from './concurrency/options.js'
-import { registerMetrics, type MetricsOptions, type MetricsRegistry } from './concurrency/prometheus.js'
+import { registerMetrics, type MetricsOptions, type MetricsRegistry } from './concurrency/metrics.js'
 
-export type { ConcurrencyLimitEvents, Leak } from './concurrency/cap.js'
+export type { ConcurrencyLimitEvents, Leak } from './concurrency/limiter.js'
 export type { ConcurrencyLimitOptions, QueueOptions, RejectionHandler } from './concurrency/options.js'
-export type { MetricsOptions, MetricsRegistry } from './concurrency/prometheus.js'
+export type { MetricsOptions, MetricsRegistry } from './concurrency/metrics.js'
 export { ConcurrencyLimitError, type Rejection } from './concurrency/rejection.js'
-export type { Reason, Order } from './concurrency/admission.js'
+export type { Reason, Order } from './concurrency/policy.js'
 export { redisLease, type RedisLease, type RedisLeaseOptions } from './concurrency/lease/redis-lease.js'
-export type { SendCommand } from './concurrency/lease/redis-script.js'
-export type { LeaseState, LeaseStatus } from './concurrency/lease/holder.js'
-export type { Split } from './concurrency/split.js'
-export type { Priority } from './concurrency/waiting-room.js'
-export type { WaitTimes } from './concurrency/counts.js'
+export type { SendCommand } from './concurrency/lease/script.js'
+export type { LeaseState, LeaseStatus } from './concurrency/lease/lease-client.js'
+export type { Split } from './concurrency/worker-share.js'
+export type { Priority } from './concurrency/queue.js'
+export type { WaitTimes } from './concurrency/metrics.js'
 
 /** The middleware, with its gauges and counters. */
 export interface ConcurrencyLimit {
@@ -65,7 +65,7 @@ export interface ConcurrencyLimit {
  */
 export function concurrencyLimit(options?: ConcurrencyLimitOptions): ConcurrencyLimit {
   const resolved = resolveOptions(options)
-  const cap = new Cap(resolved)
+  const cap = new ConcurrencyLimiter(resolved)
   const { counts } = cap
   function concurrencyLimitMiddleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
     cap.handle(request, response, next)

@@ -4,26 +4,26 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Access } from './memory/access.js'
 import { Endpoint, type Next } from './memory/endpoint.js'
-import { Metrics, type PrometheusRegistry } from './memory/metrics.js'
-import { Monitor, type MonitorEvents } from './memory/monitor.js'
+import { PrometheusMetrics, type PrometheusRegistry } from './memory/prometheus.js'
+import { ProcessMonitor, type MonitorEvents } from './memory/process-monitor.js'
 import { resolveOptions, type MemoryStatsOptions } from './memory/options.js'
 import type { Route } from './memory/route.js'
-import { pageRoutes } from './memory/page.js'
-import { profileRoutes } from './memory/profile/routes.js'
+import { pageRoutes } from './memory/routes/page.js'
+import { profileRoutes } from './memory/routes/profiles.js'
 import { actionRoutes } from './memory/routes/actions.js'
 import { EventStreams } from './memory/routes/events.js'
-import { numberRoutes } from './memory/routes/numbers.js'
-import { LoadDrop } from './memory/settle/load-drop.js'
-import type { SettleReport } from './memory/settle.js'
-import type { Verdict } from './memory/verdict.js'
-import { tellApp, warn } from './memory/watch.js'
+import { statsRoutes } from './memory/routes/stats.js'
+import { LoadDrop } from './memory/settle-check.js'
+import type { SettleReport } from './memory/settle-check.js'
+import type { Verdict } from './memory/leak-detector/verdict.js'
+import { notifyApp, warn } from './memory/process-monitor.js'
 import { wrongOption } from './shared/options.js'
 
 export type { Authorize, MemoryStatsOptions } from './memory/options.js'
-export type { PrometheusRegistry } from './memory/metrics.js'
-export type { MemoryNow, RssParts, SettleReport } from './memory/settle.js'
-export type { SettlePart } from './memory/settle/words.js'
-export type { Evidence, GrownCallSite, Verdict, VerdictState } from './memory/verdict.js'
+export type { PrometheusRegistry } from './memory/prometheus.js'
+export type { MemoryNow, RssParts, SettleReport } from './memory/settle-check.js'
+export type { SettlePart } from './memory/settle-check.js'
+export type { Evidence, GrownCallSite, Verdict, VerdictState } from './memory/leak-detector/verdict.js'
 
 /** What loggers may listen to. Times in ms since 1970. */
 export interface MemoryStatsEvents {
@@ -56,12 +56,12 @@ export interface MemoryStats {
 export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
   const resolved = resolveOptions(options)
   const access = new Access(resolved.authorize)
-  const monitor = Monitor.acquire()
+  const monitor = ProcessMonitor.acquire()
   const metrics = metricsOf(monitor, resolved.registry)
   const streams = new EventStreams(monitor)
   const closing = new AbortController()
   const routes: Route[] = [
-    ...numberRoutes({ monitor, metrics, options: resolved }),
+    ...statsRoutes({ monitor, metrics, options: resolved }),
     ...actionRoutes(monitor, resolved.allowed),
     ...streams.routes,
     ...resolved.allowed.profiles ? profileRoutes(monitor.profiling(), { closing: closing.signal, sharing: resolved.scrapeInterval }) : [],
@@ -71,12 +71,12 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
   const events = new EventEmitter<MemoryStatsEvents>()
   const ignore = listen(monitor, {
     verdict: (verdict, before) => {
-      tellApp(() => { resolved.onVerdict?.(verdict, before) })
-      tellApp(() => { events.emit('verdict', verdict, before) })
+      notifyApp(() => { resolved.onVerdict?.(verdict, before) })
+      notifyApp(() => { events.emit('verdict', verdict, before) })
     },
     settle: (report) => {
-      tellApp(() => { resolved.onSettle?.(report) })
-      tellApp(() => { events.emit('settle', report) })
+      notifyApp(() => { resolved.onSettle?.(report) })
+      notifyApp(() => { events.emit('settle', report) })
     },
     ...settling(monitor, resolved.settleAfter),
   })
@@ -96,18 +96,18 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
         closing.abort()
         streams.close()
         metrics.close()
-        Monitor.release()
+        ProcessMonitor.release()
       },
       enumerable: true,
     },
   })
 }
 
-function metricsOf(monitor: Monitor, registry: PrometheusRegistry | undefined): Metrics {
+function metricsOf(monitor: ProcessMonitor, registry: PrometheusRegistry | undefined): PrometheusMetrics {
   try {
-    return new Metrics(monitor, registry)
+    return new PrometheusMetrics(monitor, registry)
   } catch (error) {
-    Monitor.release()
+    ProcessMonitor.release()
     throw wrongOption('memoryStats', 'registry', undefined, `it has metrics of these names already (${String(error)}): give another one`)
   }
 }
@@ -115,7 +115,7 @@ function metricsOf(monitor: Monitor, registry: PrometheusRegistry | undefined): 
 type Listeners = { [Name in keyof MonitorEvents]?: (...args: MonitorEvents[Name]) => void }
 
 /** Returns what undoes it. */
-function listen(monitor: Monitor, { verdict, settle, reading }: Listeners): () => void {
+function listen(monitor: ProcessMonitor, { verdict, settle, reading }: Listeners): () => void {
   if (verdict !== undefined) monitor.on('verdict', verdict)
   if (settle !== undefined) monitor.on('settle', settle)
   if (reading !== undefined) monitor.on('reading', reading)
@@ -127,7 +127,7 @@ function listen(monitor: Monitor, { verdict, settle, reading }: Listeners): () =
 }
 
 /** Checks when load has dropped. Two endpoints that want it at the same time share one check. */
-function settling(monitor: Monitor, after: number | false): Listeners {
+function settling(monitor: ProcessMonitor, after: number | false): Listeners {
   if (after === false) return {}
   const loadDrop = new LoadDrop({ after })
   return {

@@ -2,22 +2,22 @@
 import './shared/node-version.js'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { EventEmitter } from 'node:events'
-import { attribute, attributeFromStart, detach, watchCarrier, watchCompatibility } from './recovery/attribution.js'
-import { Boundaries } from './recovery/boundaries.js'
+import { attributeAsyncErrors, attributeFromStart, stopAttributing, watchConnection, watchHttp2Compatibility } from './recovery/async-errors.js'
+import { ErrorBoundaries } from './recovery/error-boundaries.js'
 import { contextOf, contexts, RequestContext, type Next } from './recovery/context.js'
-import type { RecoveryCount } from './recovery/counts.js'
+import type { RecoveryCount } from './recovery/report.js'
 import { ABORT } from './recovery/failure.js'
 import { addOpenRequest } from './recovery/open-requests.js'
 import { resolveOptions, type RecoveryOptions } from './recovery/options.js'
-import { Recoverer, type RecoveryEvents } from './recovery/recoverer.js'
-import { bindCallbacks } from './recovery/bind-callbacks.js'
-import { bind, emitter } from './recovery/shared-emitters.js'
+import { ErrorHandler, type RecoveryEvents } from './recovery/error-handler.js'
+import { bindCallbacks } from './recovery/bind.js'
+import { bind, emitter } from './recovery/bind.js'
 
 export { recoveryInfo, ThrownValueError, type FailureKind, type FailurePhase, type RecoveryNote } from './recovery/failure.js'
 export type { Intensity, RecoveryOptions } from './recovery/options.js'
 export type { RecoveryOutcome, RecoveryReport } from './recovery/report.js'
-export type { RecoveryCount } from './recovery/counts.js'
-export type { RecoveryEvents } from './recovery/recoverer.js'
+export type { RecoveryCount } from './recovery/report.js'
+export type { RecoveryEvents } from './recovery/error-handler.js'
 
 /** The middleware, and what it has seen. */
 export interface RecoveryMiddleware {
@@ -67,14 +67,14 @@ export interface RecoveryFactory {
 }
 
 let isInstalled = false
-const boundaries = new Boundaries()
+const boundaries = new ErrorBoundaries()
 
 function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
   const configuration = resolveOptions('recovery', options)
-  const recoverer = new Recoverer(configuration)
+  const recoverer = new ErrorHandler(configuration)
   let lastServer: Server | undefined
   isInstalled = true
-  attribute(configuration)
+  attributeAsyncErrors(configuration)
 
   function recovery(request: IncomingMessage, response: ServerResponse, next: Next): void {
     if (recoverer.hasGivenUp) {
@@ -89,13 +89,13 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
     const { server } = request.socket as { server?: Server }
     if (server !== undefined && server !== lastServer) {
       lastServer = server
-      recoverer.meet(server)
+      recoverer.trackServer(server)
     }
     if (request.httpVersionMajor === 2) {
-      watchCompatibility(request)
-      watchCompatibility(response)
+      watchHttp2Compatibility(request)
+      watchHttp2Compatibility(response)
     }
-    watchCarrier(request)
+    watchConnection(request)
     const context = known ?? new RequestContext(request, response, next, recoverer)
     if (known === undefined) addOpenRequest(context)
     try {
@@ -120,16 +120,16 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
 
 function errors(options?: RecoveryOptions): RecoveryErrorMiddleware {
   const configuration = resolveOptions('recovery.errors', options)
-  const recoverer = new Recoverer(configuration)
+  const recoverer = new ErrorHandler(configuration)
   isInstalled = true
-  attribute(configuration)
+  attributeAsyncErrors(configuration)
   attributeFromStart((request, response) => new RequestContext(request, response, undefined, boundaries))
 
   // Express asks for four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars
   function recoveryErrors(error: unknown, request: IncomingMessage, response: ServerResponse, _next: Next): void {
     const context = contextOf(request)
-    const owner = context?.handler instanceof Recoverer ? context.handler : recoverer
+    const owner = context?.handler instanceof ErrorHandler ? context.handler : recoverer
     owner.onError(request, response, error, recoverer)
   }
   boundaries.add(recoveryErrors, recoverer)
@@ -138,7 +138,7 @@ function errors(options?: RecoveryOptions): RecoveryErrorMiddleware {
 
 function uninstall(): void {
   isInstalled = false
-  detach()
+  stopAttributing()
 }
 
 export const recovery: RecoveryFactory = Object.assign(createRecovery, { errors, bind, emitter, callbacks: bindCallbacks, ABORT, uninstall })

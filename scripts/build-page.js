@@ -1,4 +1,4 @@
-// Makes one module of what the memory page is made of, for middleware/memory/page.ts: its script in one piece, and the rest as it is.
+// Makes one module of what the memory page is made of, for middleware/memory/routes/page.ts: its script in one piece, and the rest as it is.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'

@@ -3,7 +3,7 @@ import { Server, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { FASTCGI_TO_HTTP, isFastCgi } from '../server/other-protocols.js'
-import { Exchange, type ExchangeContext } from './exchange.js'
+import { ProxiedRequest, type ProxyContext } from './proxied-request.js'
 import { resolveOptions, type GatewayOptions } from './options.js'
 import { resolveTarget, type GatewayTarget } from './target.js'
 import { Upstream } from './upstream.js'
@@ -28,7 +28,7 @@ export function gateway(target: GatewayTarget, options?: GatewayOptions): Server
   const resolved = resolveOptions(options)
   const server = new GatewayServer()
   const upstream = new Upstream(resolveTarget(target), resolved)
-  const context: ExchangeContext = {
+  const context: ProxyContext = {
     options: resolved,
     upstream,
     onError: (error, req) => server.emit('upstreamError', error, req),
@@ -38,7 +38,7 @@ export function gateway(target: GatewayTarget, options?: GatewayOptions): Server
     res.once('close', () => {
       if (!server.listening) server.closeIdleConnections()
     })
-    void new Exchange(context, req, res).run(expectsContinue)
+    void new ProxiedRequest(context, req, res).run(expectsContinue)
   }
   server.on('request', (req, res) => {
     onRequest(req, res, false)

@@ -1,6 +1,6 @@
 /** The gateway's options: what a caller may say, resolved once into what the rest of gateway/ reads. */
 import type { IncomingMessage } from 'node:http'
-import { checkNames, wholeNumber, wrongOption } from '../server/option-checks.js'
+import { checkNames, wholeNumber, wrongOption } from '../option-checks.js'
 
 /** Options of {@link gateway}; undefined means absent. */
 export interface GatewayOptions {

@@ -2,7 +2,7 @@
  * Reads what an application writes to STDOUT: a CGI header block, then the body (RFC 3875, 6). Pure: bytes in,
  * values out. Strict: whatever a web server could misread is an error.
  */
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 
 /** The head of a response. */
 export interface ResponseHead {

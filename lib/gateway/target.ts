@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { Server, type NetConnectOpts, type TcpNetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 import { FastCgiServer } from '../server/server.js'
 
 /** A FastCGI server of this process, a Unix socket's path, or a host and port. */

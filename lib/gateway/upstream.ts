@@ -1,6 +1,6 @@
 /** Connections to the application: opened when needed, one request at a time on each, kept where it allows it. */
 import net from 'node:net'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 import type { ResolvedOptions } from './options.js'
 import type { Target } from './target.js'
 

@@ -1,5 +1,5 @@
 /** What web servers do differently where it matters, told by their params. Pure. */
-import type { ParamLookup } from './request.js'
+import type { ParamLookup } from './cgi-request.js'
 
 /** They send no more of a body once they have the head of the answer, or close the client's connection in any case. */
 const STOP_SENDING = /^(?:nginx|openresty|angie|tengine|apache)\b/i

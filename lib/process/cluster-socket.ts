@@ -13,14 +13,14 @@ import { linkSync, rmSync, rmdirSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 import { AddressInUseError, codeOf, unusableDirectory } from './errors.js'
-import { identify, isSame, type Identity } from './identity.js'
+import { identify, isSame, type FileIdentity } from './file-identity.js'
 import { makeSharedDirectory, removeLeftovers, sharedPrivateDirectory, unusedName } from './private-files.js'
-import { listens } from './probe.js'
+import { listens } from './socket-probe.js'
 import { linkTo, removeQuietly, replaceName, resolveIds, setAccess, type SocketFileOptions } from './socket-file.js'
 import { MAX_PATH_BYTES, checkPath } from './socket-path.js'
-import { clearName, look } from './takeover.js'
+import { removeStaleSocket, look } from './stale-socket.js'
 
 /** How often a worker asks its primary: once for each leftover of another cluster, and once for the socket itself. */
 const ATTEMPTS = 4
@@ -113,7 +113,7 @@ function foreign(path: string, cause: unknown): FastCgiError {
 }
 
 /** The first worker gives the socket its name; the others find it there. */
-async function giveName(bound: string, path: string, file: Identity, replace: boolean): Promise<void> {
+async function giveName(bound: string, path: string, file: FileIdentity, replace: boolean): Promise<void> {
   while (!isSame(look(path), file)) {
     if (replace) {
       replaceByLink(bound, path)
@@ -121,7 +121,7 @@ async function giveName(bound: string, path: string, file: Identity, replace: bo
     }
     if (linkTo(bound, path)) return
     try {
-      await clearName(path)
+      await removeStaleSocket(path)
     } catch (error) {
       // Another worker of this cluster may have been quicker.
       if (!isSame(look(path), file)) throw error
@@ -146,12 +146,12 @@ function replaceByLink(bound: string, path: string): void {
 }
 
 /** Giving it its name may have changed what the system tells of the file. */
-function settled(path: string, file: Identity): Identity {
+function settled(path: string, file: FileIdentity): FileIdentity {
   const found = look(path)
   return found?.device === file.device && found.inode === file.inode ? found : file
 }
 
-function sharedFile(path: string, bound: string, file: Identity): SharedSocketFile {
+function sharedFile(path: string, bound: string, file: FileIdentity): SharedSocketFile {
   const retire = async (): Promise<void> => {
     const end = performance.now() + CLOSE_TIMEOUT
     while (look(bound) !== undefined) {

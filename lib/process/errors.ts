@@ -1,6 +1,6 @@
 /** Errors that several files of this room throw, and how to read a code off anything thrown. */
 import { constants } from 'node:os'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 
 /** The code of a thrown value, such as 'ENOENT'; undefined if it has none. */
 export function codeOf(error: unknown): string | undefined {

@@ -2,10 +2,10 @@
 import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { dirname } from 'node:path'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 import { isClusterWorker, listenOnSharedSocketFile } from './cluster-socket.js'
 import { codeOf, explained } from './errors.js'
-import { findInherited } from './inherited.js'
+import { findInherited } from './inherited-socket.js'
 import type { Place } from './options.js'
 import { listenOnSocketFile, type SocketFileOptions } from './socket-file.js'
 

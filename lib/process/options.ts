@@ -1,7 +1,7 @@
 /** The options of serve(): what the user gave becomes one resolved configuration, and what is wrong fails at once. */
 import { resolve } from 'node:path'
-import { FastCgiError } from '../server/errors.js'
-import { checkNames, wholeNumber, wrongOption } from '../server/option-checks.js'
+import { FastCgiError } from '../errors.js'
+import { checkNames, wholeNumber, wrongOption } from '../option-checks.js'
 import { DEFAULT_BACKLOG } from '../server/listen-arguments.js'
 import { SERVER_OPTION_NAMES, type ServerOptions } from '../server/options.js'
 

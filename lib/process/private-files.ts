@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeOf, unusableDirectory } from './errors.js'
-import { listens } from './probe.js'
+import { listens } from './socket-probe.js'
 
 const PREFIX = '.fcgi-'
 /** `.fcgi-PID-…`; the process is the one that has made it. */

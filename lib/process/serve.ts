@@ -6,7 +6,7 @@ import { createServer, type FastCgiServer } from '../server/server.js'
 import { listenAt } from './listen.js'
 import { resolveOptions, type ServeConfiguration, type ServeOptions } from './options.js'
 import { stopOnSignal } from './signals.js'
-import { prepareStop, type DrainableServer } from './stop.js'
+import { prepareStop, type DrainableServer } from './graceful-stop.js'
 
 /** A running server. */
 export interface Serving<S extends DrainableServer = FastCgiServer> {

@@ -12,13 +12,13 @@ import { once } from 'node:events'
 import { chmodSync, chownSync, closeSync, linkSync, openSync, renameSync, unlinkSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
-import { FastCgiError } from '../server/errors.js'
-import { accountId } from './accounts.js'
+import { FastCgiError } from '../errors.js'
+import { accountId } from './user-ids.js'
 import { codeOf, unusableDirectory } from './errors.js'
-import { identify, isSame, removeIfSame, type Identity } from './identity.js'
+import { identify, isSame, removeIfSame, type FileIdentity } from './file-identity.js'
 import { makePrivateDirectory, removeLeftovers, removePrivateDirectory } from './private-files.js'
 import { MAX_PATH_BYTES, checkPath } from './socket-path.js'
-import { clearName, look, refuseUnlessSocket } from './takeover.js'
+import { removeStaleSocket, look, refuseUnlessSocket } from './stale-socket.js'
 
 /** Where the socket stands and who may connect. */
 export interface SocketFileOptions {
@@ -54,10 +54,10 @@ export async function listenOnSocketFile(server: Server, options: SocketFileOpti
   checkPath(path)
   const ids = resolveIds(options)
   if (options.replace) refuseUnlessSocket(path, look(path))
-  else await clearName(path)
+  else await removeStaleSocket(path)
   await removeLeftovers(path)
   const directory = makePrivateDirectory(path)
-  let file: Identity | undefined
+  let file: FileIdentity | undefined
   try {
     const bound = join(directory, basename(path))
     await bind(server, directory, basename(path), options.backlog)
@@ -65,7 +65,7 @@ export async function listenOnSocketFile(server: Server, options: SocketFileOpti
     file = identify(bound)
     if (file === undefined) throw new Error(`${bound} was removed while it was being set up`)
     if (options.replace) replaceName(bound, path)
-    else while (!linkTo(bound, path)) await clearName(path)
+    else while (!linkTo(bound, path)) await removeStaleSocket(path)
   } catch (error) {
     if (server.listening) server.close()
     throw error
@@ -159,7 +159,7 @@ export function replaceName(bound: string, path: string): void {
 }
 
 /** The file goes away on remove(), and also when the process ends without a stop. */
-function ownFile(path: string, bound: Identity): SocketFile {
+function ownFile(path: string, bound: FileIdentity): SocketFile {
   const file = settled(path, bound)
   let removed = false
   const remove = (): void => {
@@ -174,13 +174,13 @@ function ownFile(path: string, bound: Identity): SocketFile {
 }
 
 /** Where the system does not tell when a file was made, giving it its name has changed what is told in its stead. */
-function settled(path: string, bound: Identity): Identity {
+function settled(path: string, bound: FileIdentity): FileIdentity {
   const found = look(path)
   return found?.device === bound.device && found.inode === bound.inode ? found : bound
 }
 
 /** Removes the file if it is this one. Never throws. */
-export function removeQuietly(path: string, file: Identity): void {
+export function removeQuietly(path: string, file: FileIdentity): void {
   try {
     removeIfSame(path, file)
   } catch (error) {
@@ -189,7 +189,7 @@ export function removeQuietly(path: string, file: Identity): void {
 }
 
 /** Whether another socket stands at the path. */
-function isReplaced(path: string, file: Identity): boolean {
+function isReplaced(path: string, file: FileIdentity): boolean {
   try {
     const found = identify(path)
     return found?.isSocket === true && !isSame(found, file)

@@ -1,7 +1,7 @@
 /** Whether a socket can stand at a path. */
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { FastCgiError } from '../server/errors.js'
+import { FastCgiError } from '../errors.js'
 import { codeOf, unusableDirectory } from './errors.js'
 
 /** The longest path a Unix socket can have, in bytes: sun_path less its final NUL (unix(7)). */

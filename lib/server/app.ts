@@ -1,6 +1,6 @@
 /** The app that is given, and what is often given in its stead. */
 import type { RequestListener } from 'node:http'
-import { FastCgiError } from './errors.js'
+import { FastCgiError } from '../errors.js'
 
 /** App and options, in whichever order they were given: Node's own createServer() takes the options first. */
 export function appAndOptions<Options extends object>(

@@ -18,30 +18,30 @@ import {
   encodeUnknownType,
   type RecordConsumer,
 } from '../fastcgi/record.js'
-import { CHUNKED, type RequestHead, type RequestHeadReader } from '../http/request.js'
-import { plainResponse } from '../http/response.js'
+import { CHUNKED, type RequestHead, type RequestHeadReader } from '../http/cgi-request.js'
+import { plainResponse } from '../http/cgi-response.js'
 import { sendsOnAfterAnswer } from '../http/web-servers.js'
-import { FastCgiError, type ErrorCode } from './errors.js'
-import { Goodbye, letsGo, type LeavableConnection } from './goodbye.js'
+import { FastCgiError, type ErrorCode } from '../errors.js'
+import { KeepAliveRelease, releasesWhenAsked, type ReleasableConnection } from './keep-alive-release.js'
 import type { ServerConfiguration } from './options.js'
-import { isolate } from './isolation.js'
-import { OpenParams } from './open-params.js'
+import { runIsolated } from './async-context.js'
+import { ParamsBuffer } from './params-buffer.js'
 import { HTTP_ANSWER, describeProtocol, isHttp } from './other-protocols.js'
-import { RecordOutput } from './output.js'
+import { RecordWriter } from './record-writer.js'
 import {
   INTERNAL_ERROR,
   bodyTimeout,
   contentTooLarge,
   headerFieldsTooLarge,
-  refusalFor,
+  errorResponseFor,
   tooManyRequests,
   upgradeRefused,
   wrongBodyLength,
-  type Refusal,
-} from './refusals.js'
+  type ErrorResponse,
+} from './error-responses.js'
 import type { RequestCounts } from './request-counts.js'
 import { RequestSocket, asSocket, type RequestCarrier } from './request-socket.js'
-import { RequestTable } from './request-table.js'
+import { RequestMap } from './request-map.js'
 
 /** What a connection needs of the server it belongs to. */
 export interface ConnectionHost {
@@ -78,12 +78,12 @@ interface CarriedSocket {
   _httpMessage: Connection | null
 }
 
-export class Connection implements RecordConsumer, RequestCarrier, LeavableConnection {
+export class Connection implements RecordConsumer, RequestCarrier, ReleasableConnection {
   readonly socket: Duplex
   readonly server: Server
   readonly configuration: ServerConfiguration
   readonly counts: RequestCounts
-  readonly output: RecordOutput
+  readonly output: RecordWriter
   /**
    * http-terminator finds this on a connection that has open requests, and waits for it: to it, it is a response whose
    * Connection header can be set.
@@ -91,14 +91,14 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   readonly headersSent = false
   readonly #host: ConnectionHost
   readonly #reader: RecordReader
-  readonly #requests = new RequestTable<RequestSocket>()
+  readonly #requests = new RequestMap<RequestSocket>()
   readonly #pausedRequests = new Set<RequestSocket>()
   readonly #carried: CarriedSocket
   /** Whether each request's socket is told of as a connection, because somebody counts requests by their sockets. */
   announces = false
   /** The chunk that is being read, and the PARAMS that are still in it. */
   #chunk: Buffer | undefined
-  #borrower: OpenParams | undefined
+  #borrower: ParamsBuffer | undefined
   /** The app was given a request of the chunk that is being read. */
   #hasDispatched = false
   /** Requests whose END_REQUEST has not been given to the output. */
@@ -110,7 +110,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   #keptId = 0
   /** Whether the web server lets go of a kept connection when it is asked to; undefined until it has said what it is. */
   #letsGo: boolean | undefined
-  #goodbye: Goodbye | undefined
+  #goodbye: KeepAliveRelease | undefined
   #closing = false
   #closed = false
   /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
@@ -134,7 +134,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
     this.configuration = host.configuration
     this.counts = host.counts
     this.socket = socket
-    this.output = new RecordOutput(socket)
+    this.output = new RecordWriter(socket)
     this.#reader = new RecordReader(this)
     this.#since = host.ticks
     this.#recordSince = host.ticks
@@ -210,7 +210,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
       this.closeWhenDone()
       return
     }
-    this.#goodbye ??= new Goodbye(this, this.#letsGo === true, linger)
+    this.#goodbye ??= new KeepAliveRelease(this, this.#letsGo === true, linger)
     if (this.idle) this.#goodbye.onIdle()
   }
 
@@ -380,7 +380,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
     this.#incomplete++
     this.#ignored = 0
     const socket = new RequestSocket(this, requestId, role, keepConnection)
-    socket.openParams = new OpenParams(this.#host.ticks, refusal)
+    socket.openParams = new ParamsBuffer(this.#host.ticks, refusal)
     this.#requests.add(socket)
   }
 
@@ -415,7 +415,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
     this.#incomplete--
   }
 
-  #onParamsComplete(socket: RequestSocket, params: OpenParams): void {
+  #onParamsComplete(socket: RequestSocket, params: ParamsBuffer): void {
     if (params.refusal !== undefined) {
       this.#refuse(socket, params.refusal, UNKNOWN_METHOD)
       return
@@ -433,13 +433,13 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
       this.#fail('ERR_FCGI_BAD_PARAMS', 'PARAMS with name-value pairs that cannot be read')
       return
     }
-    const refusal = problem === undefined ? this.#refusalOf(reader, socket.role) : refusalFor(problem, reader, this.configuration.limits.paramsCount)
+    const refusal = problem === undefined ? this.#refusalOf(reader, socket.role) : errorResponseFor(problem, reader, this.configuration.limits.paramsCount)
     if (refusal !== undefined) {
       this.#refuse(socket, refusal, reader.method)
       return
     }
     socket.paramsText = reader.text
-    if (this.#keptId !== 0) this.#letsGo ??= letsGo(paramOf(reader.text, 'SERVER_SOFTWARE'))
+    if (this.#keptId !== 0) this.#letsGo ??= releasesWhenAsked(paramOf(reader.text, 'SERVER_SOFTWARE'))
     socket.inputSince = this.#host.ticks
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) {
@@ -476,12 +476,12 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   }
 
   #dispatchApart(socket: RequestSocket, head: RequestHead): void {
-    isolate(() => {
+    runIsolated(() => {
       this.#host.dispatch(socket, head)
     })
   }
 
-  #refusalOf(head: RequestHeadReader, role: number): Refusal | undefined {
+  #refusalOf(head: RequestHeadReader, role: number): ErrorResponse | undefined {
     const { bodyBytes } = this.configuration.limits
     if (role !== Role.AUTHORIZER && head.contentLength > bodyBytes) return contentTooLarge(bodyBytes)
     if (head.method === 'CONNECT') return upgradeRefused('CONNECT')
@@ -580,13 +580,13 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   // ---- Answers of the server's own ----
 
   /** Answers a request that the app was not given. */
-  #refuse(socket: RequestSocket, refusal: Refusal, method: string): void {
+  #refuse(socket: RequestSocket, refusal: ErrorResponse, method: string): void {
     this.#answer(socket, refusal, method)
     this.#host.onConnectionError(refusal.error, this.socket)
   }
 
   /** Answers a request that the app was given, if its response has not begun. */
-  #giveUp(socket: RequestSocket, refusal: Refusal): void {
+  #giveUp(socket: RequestSocket, refusal: ErrorResponse): void {
     if (socket.headSent) socket.destroy(refusal.error)
     else if (!socket.ended) {
       this.#answer(socket, refusal, socket.request?.method)
@@ -597,7 +597,7 @@ export class Connection implements RecordConsumer, RequestCarrier, LeavableConne
   }
 
   /** Only what is known to be no HEAD gets a body. */
-  #answer(socket: RequestSocket, refusal: Refusal, method = UNKNOWN_METHOD): void {
+  #answer(socket: RequestSocket, refusal: ErrorResponse, method = UNKNOWN_METHOD): void {
     const { status, reason, headers } = refusal
     const text = method === 'HEAD' || method === UNKNOWN_METHOD ? '' : refusal.text
     this.output.head(socket.requestId, plainResponse(status, reason, text, headers), 'utf8')

@@ -10,7 +10,7 @@
  * gives it another prototype, and an app mounted in a plain listener is not known before.
  */
 import type { IncomingMessage, Server } from 'node:http'
-import { FastCgiError } from './errors.js'
+import { FastCgiError } from '../errors.js'
 import { RequestSocket } from './request-socket.js'
 
 /** What Express takes from forwarded headers; `secure` and `subdomains` follow from these. */

@@ -1,6 +1,6 @@
 /** The server's options: from what the user gives to one complete configuration; nothing downstream defaults again. */
 import { isIP } from 'node:net'
-import { checkNames, wholeNumber, wrongOption } from './option-checks.js'
+import { checkNames, wholeNumber, wrongOption } from '../option-checks.js'
 
 /** Bounds on what a web server, and the clients behind it, can make the process hold. */
 export interface Limits {

@@ -14,12 +14,12 @@ import {
   emitDrain,
   type InternalRequest,
   type InternalResponse,
-} from '../http/internals.js'
-import { isEncrypted, type RequestHead } from '../http/request.js'
-import type { FastCgiError } from './errors.js'
-import type { OpenParams } from './open-params.js'
+} from '../http/node-internals.js'
+import { isEncrypted, type RequestHead } from '../http/cgi-request.js'
+import type { FastCgiError } from '../errors.js'
+import type { ParamsBuffer } from './params-buffer.js'
 import type { ForwardedHeaders } from './options.js'
-import type { WriteCallback } from './output.js'
+import type { WriteCallback } from './record-writer.js'
 import type { RequestCounts } from './request-counts.js'
 import { ResponseWriter, type ResponseCarrier } from './response-writer.js'
 
@@ -59,7 +59,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   /** The PARAMS stream as latin1 text; params are read from it when they are asked for. */
   paramsText = ''
   /** What came of PARAMS before it is complete; undefined then. */
-  openParams: OpenParams | undefined
+  openParams: ParamsBuffer | undefined
   /** The Filter role's second stream, FCGI_DATA. */
   data: Readable | undefined
   /** Octets of STDIN so far. */

@@ -5,7 +5,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { encodeUtf8, paramOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
-import { LazyEventEmitter, type InternalRequest, type InternalResponse } from '../http/internals.js'
+import { LazyEventEmitter, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
 import {
   ChunkedDecoder,
   closesConnection,
@@ -17,16 +17,16 @@ import {
   rewriteHead,
   variableLines,
   withoutLocation,
-} from '../http/response.js'
+} from '../http/cgi-response.js'
 import { redirectsByLocation } from '../http/web-servers.js'
-import { FastCgiError } from './errors.js'
+import { FastCgiError } from '../errors.js'
 import type { ServerConfiguration } from './options.js'
-import type { RecordOutput, WriteCallback } from './output.js'
+import type { RecordWriter, WriteCallback } from './record-writer.js'
 
 /** What writing a response needs of the connection that carries it. */
 export interface ResponseCarrier {
   readonly configuration: ServerConfiguration
-  readonly output: RecordOutput
+  readonly output: RecordWriter
   /** Whether the connection carries other requests, or bytes of theirs that have not left. */
   readonly isShared: boolean
   /** The connection is kept no longer than its open requests. */

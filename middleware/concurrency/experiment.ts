@@ -6,23 +6,23 @@
  */
 
 /** So many of those before are compared with so many now, … */
-const COMPARED = 128
-const COHORT = 64
+const LATENCIES_KEPT = 128
+const COHORT_SIZE = 64
 /** … of one route at least so many. */
-const LEAST_BEFORE = 8
-const LEAST_NOW = 12
+const MIN_BEFORE = 8
+const MIN_NOW = 12
 /** What is compared is the share that is answered in this part of the time that three of four needed before. */
 const QUARTILE = 0.75
-const SOONER = 0.75
+const SOONER_SHARE = 0.75
 /** Routes that are this quick, in milliseconds, wait for the processor rather than for anything else. */
-const QUICK = 40
+const QUICK_MS = 40
 /** The least difference of the shares, and in standard errors, so that it is no chance. */
-const LEAST_DIFFERENCE = 0.25
+const MIN_DIFFERENCE = 0.25
 const STANDARD_ERRORS = 3.3
 /** A share's variance, at most. */
 const VARIANCE = 0.25
 /** An experiment takes so many milliseconds at most. */
-export const EXPERIMENT_MILLISECONDS = 700
+export const EXPERIMENT_MS = 700
 /** Requests are of one route if this much of their paths is the same. */
 const SEGMENTS = /^(?:\/[^/?#]*){0,2}/
 
@@ -30,10 +30,10 @@ const SEGMENTS = /^(?:\/[^/?#]*){0,2}/
 const OTHERS = ' '
 
 /** `undefined`: too few were answered to tell. */
-export type Finding = 'scarce' | 'enough' | undefined
+export type Finding = 'bottleneck' | 'no-bottleneck' | undefined
 
 /** The latencies of the last requests that were answered, with their targets, in a ring. */
-export class Answered {
+export class RecentLatencies {
   readonly #latencies: number[] = []
   readonly #targets: string[] = []
   #next = 0
@@ -41,7 +41,7 @@ export class Answered {
   add(latency: number, target: string): void {
     this.#latencies[this.#next] = latency
     this.#targets[this.#next] = target
-    this.#next = (this.#next + 1) % COMPARED
+    this.#next = (this.#next + 1) % LATENCIES_KEPT
   }
 
   /** Sorted, by route; routes that were seldom asked for are one. */
@@ -49,7 +49,7 @@ export class Answered {
     const all = new Map<string, number[]>()
     for (const [index, target] of this.#targets.entries()) append(all, routeOf(target), [this.#latencies[index] ?? 0])
     const routes = new Map<string, number[]>()
-    for (const [route, latencies] of all) append(routes, latencies.length < LEAST_BEFORE ? OTHERS : route, latencies)
+    for (const [route, latencies] of all) append(routes, latencies.length < MIN_BEFORE ? OTHERS : route, latencies)
     for (const latencies of routes.values()) latencies.sort((one, other) => one - other)
     return routes
   }
@@ -57,7 +57,7 @@ export class Answered {
 
 /** What is compared of one route. */
 class Comparison {
-  readonly within: number
+  readonly deadline: number
   readonly #shareBefore: number
   readonly #before: number
   /** When those that are compared started; and those of them that were answered soon. */
@@ -65,18 +65,18 @@ class Comparison {
   readonly soon: number[] = []
 
   constructor(sorted: readonly number[]) {
-    this.within = SOONER * (sorted[Math.floor(QUARTILE * sorted.length)] ?? 0)
-    this.#shareBefore = sorted.filter((latency) => latency <= this.within).length / sorted.length
+    this.deadline = SOONER_SHARE * (sorted[Math.floor(QUARTILE * sorted.length)] ?? 0)
+    this.#shareBefore = sorted.filter((latency) => latency <= this.deadline).length / sorted.length
     this.#before = sorted.length
   }
 
   conclude(now: number): Finding {
-    const latest = now - this.within
+    const latest = now - this.deadline
     const compared = count(this.started, latest)
-    if (compared < LEAST_NOW) return undefined
+    if (compared < MIN_NOW) return undefined
     const noChance = STANDARD_ERRORS * Math.sqrt(VARIANCE / this.#before + VARIANCE / compared)
     const difference = count(this.soon, latest) / compared - this.#shareBefore
-    return difference >= Math.max(LEAST_DIFFERENCE, noChance) ? 'scarce' : 'enough'
+    return difference >= Math.max(MIN_DIFFERENCE, noChance) ? 'bottleneck' : 'no-bottleneck'
   }
 }
 
@@ -91,41 +91,41 @@ export class Experiment {
   #lastStart = Infinity
   #longest = 0
 
-  constructor(now: number, limit: number, before: Answered) {
+  constructor(now: number, limit: number, before: RecentLatencies) {
     this.limit = limit
-    this.#end = now + EXPERIMENT_MILLISECONDS
+    this.#end = now + EXPERIMENT_MS
     for (const [route, sorted] of before.byRoute()) {
-      if (sorted.length < LEAST_BEFORE) continue
+      if (sorted.length < MIN_BEFORE) continue
       const comparison = new Comparison(sorted)
-      if (comparison.within < SOONER * QUICK) {
+      if (comparison.deadline < SOONER_SHARE * QUICK_MS) {
         this.#quick.add(route)
         continue
       }
       this.#routes.set(route, comparison)
-      this.#longest = Math.max(this.#longest, comparison.within)
+      this.#longest = Math.max(this.#longest, comparison.deadline)
     }
   }
 
   /** Whether it starts all the same: its route is so quick that nothing is to be found out about it. */
-  passes(target: string): boolean {
+  bypasses(target: string): boolean {
     return this.#quick.has(routeOf(target))
   }
 
   /** A request starts, `inFlight` with it. */
   started(now: number, target: string, inFlight: number): void {
-    if (inFlight > this.limit || this.#cohort >= COHORT) return
+    if (inFlight > this.limit || this.#cohort >= COHORT_SIZE) return
     const comparison = this.#comparisonOf(target)
     if (comparison === undefined) return
     comparison.started.push(now)
     this.#cohort += 1
     if (this.#cohort === 1) this.#firstStart = now
-    if (this.#cohort === COHORT) this.#lastStart = now
+    if (this.#cohort === COHORT_SIZE) this.#lastStart = now
   }
 
   finished(startedAt: number, target: string, latency: number): void {
     if (startedAt < this.#firstStart || startedAt > this.#lastStart) return
     const comparison = this.#comparisonOf(target)
-    if (comparison !== undefined && latency <= comparison.within) comparison.soon.push(startedAt)
+    if (comparison !== undefined && latency <= comparison.deadline) comparison.soon.push(startedAt)
   }
 
   #comparisonOf(target: string): Comparison | undefined {
@@ -140,8 +140,8 @@ export class Experiment {
   /** One route for which something is scarce is enough. */
   conclude(now: number): Finding {
     const findings = [...this.#routes.values()].map((comparison) => comparison.conclude(now))
-    if (findings.includes('scarce')) return 'scarce'
-    return findings.every((finding) => finding === 'enough') ? 'enough' : undefined
+    if (findings.includes('bottleneck')) return 'bottleneck'
+    return findings.every((finding) => finding === 'no-bottleneck') ? 'no-bottleneck' : undefined
   }
 }
 

@@ -2,12 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { types } from 'node:util'
 import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongAnswer, wrongOption } from '../shared/options.js'
-import { ORDERS, type Order, type QueueRules } from './admission.js'
-import type { GradientOptions } from './gradient.js'
+import { ORDERS, type Order, type QueueSettings } from './policy.js'
+import type { GradientOptions } from './gradient-limit.js'
 import { RedisLease } from './lease/redis-lease.js'
 import type { Rejection } from './rejection.js'
-import { resolveSplit, shareOf, type Split } from './split.js'
-import { PRIORITIES, type Priority } from './waiting-room.js'
+import { resolveSplit, shareOf, type Split } from './worker-share.js'
+import { PRIORITIES, type Priority } from './queue.js'
 
 const NAME = 'concurrencyLimit'
 
@@ -114,7 +114,7 @@ export type ResolvedLimit =
 
 export interface ResolvedConcurrencyLimit {
   readonly limit: ResolvedLimit
-  readonly queue: QueueRules
+  readonly queue: QueueSettings
   readonly key: ((request: IncomingMessage) => string | undefined) | undefined
   readonly priorityOf: (request: IncomingMessage) => Priority
   readonly skip: (request: IncomingMessage) => boolean
@@ -204,7 +204,7 @@ function resolveBounds(given: Partial<Pick<GradientOptions, 'min' | 'max' | 'ini
   }
 }
 
-function resolveQueue(given: QueueOptions | false): QueueRules {
+function resolveQueue(given: QueueOptions | false): QueueSettings {
   if (given === false) return { max: 0, timeout: undefined, order: 'adaptive' }
   const { max, timeout, order = 'adaptive' } = checkedObject(NAME, 'queue', given, ['max', 'timeout', 'order'])
   return {

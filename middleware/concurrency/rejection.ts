@@ -1,7 +1,7 @@
 /** A request that is turned away: what the app learns of it, and the answer that the client gets. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../shared/problem.js'
-import type { Reason } from './admission.js'
+import type { Reason } from './policy.js'
 
 /** What a `handler` gets, and what listeners of 'reject' get. */
 export interface Rejection {

@@ -2,9 +2,9 @@
 import type { IncomingMessage } from 'node:http'
 
 /** Times since 1970 in seconds are below this, in milliseconds below its thousandfold, in microseconds above that. */
-const MOST_SECONDS = 1e11
+const MAX_SECONDS = 1e11
 /** Older stamps come from a clock that is wrong. */
-const OLDEST = 3_600_000
+const MAX_AGE_MS = 3_600_000
 
 /**
  * Milliseconds that have passed since the stamp, or undefined where there is none that makes sense. Understands `t=` and the
@@ -16,10 +16,10 @@ export function sinceRequestStart({ headers }: IncomingMessage, now = Date.now()
   const text = stamp.startsWith('t=') ? stamp.slice(2) : stamp
   const number = /^\d{1,20}(\.\d{1,9})?$/.test(text) ? Number(text) : NaN
   const since = now - milliseconds(number)
-  return since <= OLDEST ? Math.max(0, since) : undefined
+  return since <= MAX_AGE_MS ? Math.max(0, since) : undefined
 }
 
 function milliseconds(stamp: number): number {
-  if (stamp < MOST_SECONDS) return stamp * 1000
-  return stamp < MOST_SECONDS * 1000 ? stamp : stamp / 1000
+  if (stamp < MAX_SECONDS) return stamp * 1000
+  return stamp < MAX_SECONDS * 1000 ? stamp : stamp / 1000
 }

@@ -28,16 +28,16 @@ export class Access {
 
   /** Why not; undefined: it may. `route` is undefined where there is none of that name. */
   async refusal(request: IncomingMessage, response: ServerResponse, route: Pick<Route, 'method' | 'expensive'> | undefined): Promise<Refusal | undefined> {
-    const refusal = this.#authorize === undefined ? this.#byDefault(request) : await asked(this.#authorize, request, response)
-    return refusal ?? bySite(request, route)
+    const refusal = this.#authorize === undefined ? this.#refusalByDefault(request) : await refusalByAuthorize(this.#authorize, request, response)
+    return refusal ?? refusalBySite(request, route)
   }
 
-  #byDefault(request: IncomingMessage): Refusal | undefined {
+  #refusalByDefault(request: IncomingMessage): Refusal | undefined {
     if (isProduction(request)) {
       this.#warn()
       return refused(`In production nobody may see the memory endpoint until the app says who. ${REMEDY}`)
     }
-    const reason = notLocal(request)
+    const reason = reasonNotLocal(request)
     return reason === undefined ? undefined : refused(`Only clients on the same machine may see the memory endpoint: ${reason}. ${REMEDY}`)
   }
 
@@ -59,13 +59,13 @@ function refused(detail: string): Refusal {
   return { status: 403, detail }
 }
 
-async function asked(authorize: Authorize, request: IncomingMessage, response: ServerResponse): Promise<Refusal | undefined> {
+async function refusalByAuthorize(authorize: Authorize, request: IncomingMessage, response: ServerResponse): Promise<Refusal | undefined> {
   const answer: unknown = await authorize(request, response)
   if (answer === true) return undefined
   return response.hasHeader('WWW-Authenticate') ? { status: 401, detail: 'Say who you are.' } : refused('You may not see the memory endpoint.')
 }
 
-function notLocal({ socket, headers, httpVersion }: IncomingMessage): string | undefined {
+function reasonNotLocal({ socket, headers, httpVersion }: IncomingMessage): string | undefined {
   // What looks like a socket and is none belongs to a web server in between.
   const address = socket instanceof Socket ? socket.remoteAddress : undefined
   if (address === undefined) return 'here the client\'s address is unknown, as on a Unix socket or over FastCGI'
@@ -85,7 +85,7 @@ function notLocal({ socket, headers, httpVersion }: IncomingMessage): string | u
  * must be the endpoint's own; browsers tell by Sec-Fetch-Site where the connection is secure, and by Origin always. What is
  * no browser sends neither.
  */
-function bySite({ headers }: IncomingMessage, route: Pick<Route, 'method' | 'expensive'> | undefined): Refusal | undefined {
+function refusalBySite({ headers }: IncomingMessage, route: Pick<Route, 'method' | 'expensive'> | undefined): Refusal | undefined {
   const { origin, host = '', 'sec-fetch-site': site } = headers
   if (route?.expensive === true && site === 'cross-site') return refused('A page of another site may not ask for this.')
   if (route?.method !== 'POST') return undefined

@@ -5,10 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../shared/problem.js'
 import type { Access } from './access.js'
-import { sendPprofProblem, type SendProblem } from './pprof-problem.js'
-import type { RequestCounter } from './requests.js'
+import { sendPprofProblem, type SendProblem } from './routes/responses.js'
+import type { RequestCounter } from './sampling/request-counter.js'
 import { FORCED, type Route } from './route.js'
-import type { Done, Turns, Wait } from './turns.js'
+import type { Done, OperationLock, Wait } from './operation-lock.js'
 
 export type Next = (error?: unknown) => void
 
@@ -16,15 +16,15 @@ export type Next = (error?: unknown) => void
 type MountedRequest = IncomingMessage & { baseUrl?: unknown; originalUrl?: unknown }
 
 /** Seconds, where nobody knows how long the other operation takes. */
-const RETRY_AFTER = 5
+const RETRY_AFTER_SECONDS = 5
 /** ms that somebody waits for another operation: a scraper that takes both kinds of profiles gets both. */
-const PATIENCE = 10_000
+const MAX_WAIT_MS = 10_000
 const CLOSED = { status: 404, detail: 'This endpoint is closed.' }
 
 export interface EndpointOptions {
   routes: readonly Route[]
   access: Access
-  monitor: { turns: Turns; requests: Pick<RequestCounter, 'disregard'> }
+  monitor: { operationLock: OperationLock; requests: Pick<RequestCounter, 'exclude'> }
   /** ms between two scrapes that force a collection, two profiles, and two snapshots. */
   scrapeInterval: number
 }
@@ -45,10 +45,10 @@ export class Endpoint {
   }
 
   handle(request: MountedRequest, response: ServerResponse, next: Next | undefined): void {
-    const name = nameOf(request)
+    const name = routeNameOf(request)
     const routes = name === undefined ? [] : this.#routes.get(name) ?? []
     if (this.#closed) {
-      if (next === undefined) senderFor(routes)(request, response, CLOSED)
+      if (next === undefined) problemSenderFor(routes)(request, response, CLOSED)
       else next()
       return
     }
@@ -57,31 +57,31 @@ export class Endpoint {
       next()
       return
     }
-    this.#options.monitor.requests.disregard(response)
+    this.#options.monitor.requests.exclude(response)
     this.#answer(request, response, name ?? 'such path', routes).catch((error: unknown) => { fail(request, response, next, error) })
   }
 
   async #answer(request: MountedRequest, response: ServerResponse, name: string, routes: readonly Route[]): Promise<void> {
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = routes.find((candidate) => candidate.method === method)
-    protect(response)
+    setSecurityHeaders(response)
     const refusal = await this.#options.access.refusal(request, response, route)
     // authorize may have answered itself, or taken its time: the client may have left, and the endpoint have been closed.
     if (response.headersSent || response.writableEnded || response.destroyed) return
-    const send = senderFor(routes)
+    const send = problemSenderFor(routes)
     if (this.#closed) send(request, response, CLOSED)
     else if (refusal !== undefined) send(request, response, refusal)
     else if (routes.length === 0) send(request, response, { status: 404, detail: `There is no ${name}. There are ${[...this.#routes.keys()].filter(Boolean).sort().join(', ')}.` })
     else if (route === undefined) send(request, response, { status: 405, detail: `Not with ${String(request.method)}.` }, { Allow: allow(routes) })
-    else if (route.expensive) await this.#inTurn(request, response, route)
+    else if (route.expensive) await this.#handleExclusively(request, response, route)
     else await route.handle(request, response)
   }
 
-  async #inTurn(request: IncomingMessage, response: ServerResponse, route: Route): Promise<void> {
-    const turn = await this.#turn(request, response, route)
+  async #handleExclusively(request: IncomingMessage, response: ServerResponse, route: Route): Promise<void> {
+    const turn = await this.#acquire(request, response, route)
     if (turn === undefined) return
     if (typeof turn !== 'function') {
-      refuseTurn(request, response, turn, route)
+      sendBusy(request, response, turn, route)
       return
     }
     if (request.method === 'HEAD') {
@@ -102,25 +102,25 @@ export class Endpoint {
   }
 
   /** Waits for what is over soon. Undefined where it is answered, with what was taken last, or the client has left. */
-  async #turn(request: IncomingMessage, response: ServerResponse, route: Route): Promise<Done | Wait | undefined> {
-    const { monitor: { turns }, scrapeInterval } = this.#options
+  async #acquire(request: IncomingMessage, response: ServerResponse, route: Route): Promise<Done | Wait | undefined> {
+    const { monitor: { operationLock }, scrapeInterval } = this.#options
     const { path, forces = false, stalls, method } = route
     const spacing = stalls !== undefined || forces && method === 'GET' ? scrapeInterval : undefined
-    const patience = performance.now() + PATIENCE
+    const patience = performance.now() + MAX_WAIT_MS
     for (;;) {
-      const turn = turns.take(path, spacing, { ...stalls, lasts: route.lasts?.(request) })
+      const turn = operationLock.acquire(path, spacing, { ...stalls, lasts: route.lasts?.(request) })
       if (typeof turn === 'function') return turn
       if (await route.recent?.(request, response) === true) return undefined
       const { reason, seconds } = turn
       if (method !== 'GET' || reason !== 'busy' || seconds === undefined || performance.now() + seconds * 1000 > patience + 1000) return turn
-      await soonest(turns.nextEnd(), patience)
+      await endOrDeadline(operationLock.nextEnd(), patience)
       if (response.destroyed) return undefined
     }
   }
 }
 
 /** When it is over, or the time has come. */
-async function soonest(over: Promise<void>, time: number): Promise<void> {
+async function endOrDeadline(over: Promise<void>, time: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => { timer = setTimeout(resolve, Math.max(0, time - performance.now())).unref() })
   await Promise.race([over, late])
@@ -128,7 +128,7 @@ async function soonest(over: Promise<void>, time: number): Promise<void> {
 }
 
 /** The last segment of the path; undefined where it cannot be the endpoint's. */
-function nameOf({ url = '/', baseUrl }: MountedRequest): string | undefined {
+function routeNameOf({ url = '/', baseUrl }: MountedRequest): string | undefined {
   const [path = ''] = url.split('?', 1)
   const segments = path.split('/')
   // Express has taken off what the endpoint is mounted on.
@@ -144,7 +144,7 @@ function isHome({ url = '/' }: MountedRequest): boolean {
   return url.split('?', 1)[0] === '/'
 }
 
-function protect(response: ServerResponse): void {
+function setSecurityHeaders(response: ServerResponse): void {
   response.setHeader('Cache-Control', 'no-store')
   response.setHeader('X-Content-Type-Options', 'nosniff')
   // No other site's page may show, or run, what it may not read.
@@ -152,7 +152,7 @@ function protect(response: ServerResponse): void {
 }
 
 /** `go tool pprof` may also ask for what there is not: Go has more profiles than V8. */
-function senderFor(routes: readonly Route[]): SendProblem {
+function problemSenderFor(routes: readonly Route[]): SendProblem {
   return routes.every(({ pprof }) => pprof === true) ? sendPprofProblem : sendProblem
 }
 
@@ -160,12 +160,12 @@ function allow(routes: readonly Route[]): string {
   return routes.flatMap(({ method }) => method === 'GET' ? ['GET', 'HEAD'] : [method]).join(', ')
 }
 
-function refuseTurn(request: IncomingMessage, response: ServerResponse, { reason, name, seconds }: Wait, route: Route): void {
+function sendBusy(request: IncomingMessage, response: ServerResponse, { reason, name, seconds }: Wait, route: Route): void {
   const cause = route.stalls === undefined ? 'This forces a collection' : 'This holds the app up'
   const detail = reason === 'busy'
     ? `One expensive operation at a time: ${name} is running.`
     : `${cause}, and so did ${name} just now.`
-  senderFor([route])(request, response, { status: 429, detail, reason }, { 'Retry-After': seconds === undefined ? retryAfter(RETRY_AFTER) : String(seconds) })
+  problemSenderFor([route])(request, response, { status: 429, detail, reason }, { 'Retry-After': seconds === undefined ? retryAfter(RETRY_AFTER_SECONDS) : String(seconds) })
 }
 
 function fail(request: IncomingMessage, response: ServerResponse, next: Next | undefined, error: unknown): void {

@@ -2,9 +2,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkedObject, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
 import { checkRegistry } from '../shared/prometheus.js'
-import type { PrometheusRegistry } from './metrics.js'
-import type { SettleReport } from './settle.js'
-import type { Verdict } from './verdict.js'
+import type { PrometheusRegistry } from './prometheus.js'
+import type { SettleReport } from './settle-check.js'
+import type { Verdict } from './leak-detector/verdict.js'
 
 const NAME = 'memoryStats'
 

@@ -2,11 +2,11 @@
 import { EventEmitter } from 'node:events'
 import { MemoryStore, rateLimit as expressRateLimit, type Logger, type Options, type RateLimitRequestHandler, type Store } from 'express-rate-limit'
 import { OptionError, wrongOption } from '../shared/options.js'
-import { answerWith } from './answer.js'
+import { responseOf } from './response.js'
 import { keyGeneratorOf } from './client-key.js'
 import { RateLimitStoreError } from './errors.js'
-import { GuardedStore } from './guarded-store.js'
-import { modernStore } from './legacy-store.js'
+import { FallbackStore } from './fallback-store.js'
+import { modernStore } from './fallback-store.js'
 import { NAME, type ResolvedRateLimit, type StoreFailure } from './options.js'
 
 /** What listeners on `events` get. */
@@ -45,7 +45,7 @@ export function createLimiter(options: ResolvedRateLimit): Limiter {
   const limiter = expressRateLimit({
     ...passed,
     keyGenerator: keyGeneratorOf(options),
-    handler: passed.handler ?? answerWith(options.message),
+    handler: passed.handler ?? responseOf(options.message),
     passOnStoreError: onStoreFailure === 'pass',
     logger: loggerOf(options, creation),
     store,
@@ -55,9 +55,9 @@ export function createLimiter(options: ResolvedRateLimit): Limiter {
   return { limiter, store, events, appends: passed.standardHeaders === 'draft-8' }
 }
 
-function guard(store: Store, { storeTimeout, onStoreFailure, logger }: ResolvedRateLimit, events: EventEmitter<RateLimitEvents>): GuardedStore {
+function guard(store: Store, { storeTimeout, onStoreFailure, logger }: ResolvedRateLimit, events: EventEmitter<RateLimitEvents>): FallbackStore {
   // In a microtask: what listeners and loggers throw must not look like the store's errors.
-  return new GuardedStore(store, {
+  return new FallbackStore(store, {
     timeout: storeTimeout,
     onFailure: onStoreFailure,
     failed(error) {

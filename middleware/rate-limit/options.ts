@@ -1,7 +1,7 @@
 /** The options of `rateLimit()`, checked and completed once: nothing after this knows a default. */
 import type { EnabledValidations, Logger, Options, ValueDeterminingMiddleware } from 'express-rate-limit'
 import { checkedObject, flag, oneOf, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
-import { processWarnings } from './log.js'
+import { processWarnings } from './errors.js'
 
 export const NAME = 'rateLimit'
 

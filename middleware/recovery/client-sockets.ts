@@ -5,7 +5,7 @@
 import { Socket } from 'node:net'
 import type { Patches } from '../shared/patches.js'
 import { contexts, requestContextOf } from './context.js'
-import { ConnectionUse } from './connection-use.js'
+import { PooledConnection } from './pooled-connection.js'
 
 type EmitArguments = [name: string | symbol, ...args: unknown[]]
 
@@ -23,7 +23,7 @@ interface InternalSocket extends Socket {
   readonly _httpMessage?: unknown
 }
 
-const uses = new WeakMap<Socket, ConnectionUse>()
+const uses = new WeakMap<Socket, PooledConnection>()
 let isWatching = false
 
 /** Begins to watch; `patches` put it back. */
@@ -32,8 +32,8 @@ export function watchClientSockets(patches: Patches): void {
   patches.replace<Replaceable, 'connect'>(Socket.prototype, 'connect', (original) => {
     const connect = function connect(this: Socket, ...args: unknown[]): Socket {
       // A socket that connects anew belongs to whoever connects it.
-      const maker = requestContextOf(contexts.getStore())
-      if (maker !== undefined) watch(this, new ConnectionUse(maker, addressOf(args[0])))
+      const creator = requestContextOf(contexts.getStore())
+      if (creator !== undefined) watch(this, new PooledConnection(creator, addressOf(args[0])))
       return Reflect.apply(original, this, args)
     }
     return connect
@@ -62,7 +62,7 @@ function noteWrite(socket: Socket): void {
   if (use === undefined) {
     if (context === undefined) return
     // Made before there was any request, or a TLS socket around another one.
-    use = new ConnectionUse(undefined, '')
+    use = new PooledConnection(undefined, '')
     watch(socket, use)
   }
   use.written(context)
@@ -76,7 +76,7 @@ function addressOf(argument: unknown): string {
   return typeof path === 'string' ? path : `${String(host)}:${String(port)}`
 }
 
-function watch(socket: Socket, use: ConnectionUse): void {
+function watch(socket: Socket, use: PooledConnection): void {
   const isKnown = uses.has(socket)
   uses.set(socket, use)
   if (isKnown) return

@@ -1,6 +1,6 @@
 /** The text that a failure leaves where nobody else has been told of it. */
 import type { IncomingMessage, Server } from 'node:http'
-import { appsOf, layersOf } from '../shared/express-stack.js'
+import { appsOf, layersOf } from '../shared/express.js'
 import { attempt, textOf } from '../shared/safe-call.js'
 import { isErrorMiddleware } from './error-middleware.js'
 import type { RecoveryReport } from './report.js'

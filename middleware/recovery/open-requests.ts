@@ -5,11 +5,11 @@
 import type { RequestContext } from './context.js'
 import { phaseOf } from './failure.js'
 
-const SWEEP_INTERVAL = 1000
-const FEW = 64
+const SWEEP_INTERVAL_MS = 1000
+const MIN_SWEEP_SIZE = 64
 
 let requests: RequestContext[] = []
-let sweepAt = FEW
+let sweepAt = MIN_SWEEP_SIZE
 let sweeper: NodeJS.Timeout | undefined
 
 /** Adds a request that has begun. */
@@ -17,7 +17,7 @@ export function addOpenRequest(context: RequestContext): void {
   requests.push(context)
   if (requests.length >= sweepAt) sweep()
   // One timer for a second of requests; none while there are none.
-  sweeper ??= setTimeout(onSweepTime, SWEEP_INTERVAL).unref()
+  sweeper ??= setTimeout(onSweepTime, SWEEP_INTERVAL_MS).unref()
 }
 
 /** The open requests but for one. */
@@ -33,10 +33,10 @@ export function isOver({ response }: RequestContext): boolean {
 function onSweepTime(): void {
   sweeper = undefined
   sweep()
-  if (requests.length > 0) sweeper = setTimeout(onSweepTime, SWEEP_INTERVAL).unref()
+  if (requests.length > 0) sweeper = setTimeout(onSweepTime, SWEEP_INTERVAL_MS).unref()
 }
 
 function sweep(): void {
   requests = requests.filter((context) => !isOver(context))
-  sweepAt = Math.max(FEW, 2 * requests.length)
+  sweepAt = Math.max(MIN_SWEEP_SIZE, 2 * requests.length)
 }

@@ -1,8 +1,8 @@
 /** The options of recovery(), resolved once. */
 import type { IncomingMessage } from 'node:http'
 import { checkedObject, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
-import type { AnswerConfiguration } from './answer.js'
-import { callHook } from './hooks.js'
+import type { ErrorResponseConfiguration } from './error-response.js'
+import { callAppCallback } from './app-callbacks.js'
 import type { RecoveryLogger } from './log.js'
 import type { RecoveryReport } from './report.js'
 import { propertyOf } from '../shared/safe-call.js'
@@ -95,7 +95,7 @@ export interface RecoveryConfiguration {
   readonly logger: RecoveryLogger | false | undefined
   readonly answerTimeout: number
   readonly drainTimeout: number
-  readonly answer: AnswerConfiguration
+  readonly answer: ErrorResponseConfiguration
   readonly requestId: ((request: IncomingMessage) => string) | undefined
   readonly bound: boolean
   readonly trackPromises: boolean
@@ -113,7 +113,7 @@ export function resolveOptions(middleware: string, given: RecoveryOptions | unde
   const isFatal = optionalFunction(middleware, 'isFatal', options.isFatal)
   return {
     intensity: resolveIntensity(middleware, options.intensity),
-    isFatal: (error) => isOutOfMemory(error) || (isFatal !== undefined && callHook<unknown>('the option isFatal', () => isFatal(error)) === true),
+    isFatal: (error) => isOutOfMemory(error) || (isFatal !== undefined && callAppCallback<unknown>('the option isFatal', () => isFatal(error)) === true),
     onRecover: optionalFunction(middleware, 'onRecover', options.onRecover),
     logger: resolveLogger(middleware, options.logger),
     answerTimeout: wholeNumber(middleware, 'answerTimeout', options.answerTimeout ?? 1000, 1, MOST),

@@ -1,10 +1,10 @@
 /** What is told of a recovery: which request, where, how; with nothing in it that a log must not have. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { wholeRouteOf } from '../shared/route.js'
+import { wholeRouteOf } from '../shared/express.js'
 import { attempt, propertyOf } from '../shared/safe-call.js'
+import { callAppCallback } from './app-callbacks.js'
 import type { Failure, FailureKind, FailurePhase } from './failure.js'
-import { callHook } from './hooks.js'
 
 /** How the request ended. */
 export type RecoveryOutcome = 'passed to the app' | 'answered' | 'cut off' | 'reported only' | 'ended on purpose'
@@ -44,7 +44,7 @@ const PLAUSIBLE_ID = /^[\w.:+/=@-]{1,128}$/
 export function requestIdOf(request: IncomingMessage, ask: ((request: IncomingMessage) => string) | undefined): string {
   const known = ids.get(request)
   if (known !== undefined) return known
-  const asked = ask === undefined ? undefined : callHook<unknown>('the option requestId', () => ask(request))
+  const asked = ask === undefined ? undefined : callAppCallback<unknown>('the option requestId', () => ask(request))
   const id = textOfId(asked) ?? givenId(request) ?? `urn:uuid:${randomUUID()}`
   ids.set(request, id)
   return id
@@ -83,5 +83,38 @@ export function reportOf(
     route: wholeRouteOf(request),
     headers: attempt(() => masked(request.headers), {}),
     responseHeaders: attempt(() => masked(response.getHeaders()), {}),
+  }
+}
+
+/* Recoveries by route and kind, in bounded memory. */
+
+export interface RecoveryCount {
+  readonly route: string
+  readonly kind: FailureKind
+  readonly count: number
+}
+
+/** Patterns of routes are few; an app that makes them up as it goes is counted under one name. */
+const MAX_ROUTES = 1000
+const OTHERS = '(others)'
+
+export class RecoveryCounters {
+  readonly #counts = new Map<string, RecoveryCount>()
+  #total = 0
+
+  get total(): number {
+    return this.#total
+  }
+
+  add(route: string, kind: FailureKind): void {
+    this.#total++
+    const known = `${kind} ${route}`
+    const key = this.#counts.has(known) || this.#counts.size < MAX_ROUTES ? known : `${kind} ${OTHERS}`
+    const shown = key === known ? route : OTHERS
+    this.#counts.set(key, { route: shown, kind, count: (this.#counts.get(key)?.count ?? 0) + 1 })
+  }
+
+  list(): RecoveryCount[] {
+    return [...this.#counts.values()]
   }
 }

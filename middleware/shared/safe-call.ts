@@ -28,3 +28,22 @@ export function onRejection(result: unknown, failed: (error: unknown) => void): 
   if ((typeof result !== 'object' && typeof result !== 'function') || result === null) return
   if (typeof propertyOf(result, 'then') === 'function') Promise.resolve(result).then(undefined, failed)
 }
+
+/* Calls what an app wants to be told by, so that its mistakes harm nothing else. */
+
+/**
+ * Calls it; what it throws, and what the promise that it returns is rejected with, becomes a process warning with the code.
+ *
+ * @param middleware whose listener it is, such as `concurrencyLimit`
+ */
+export function notifyListeners(middleware: string, code: string, call: () => unknown): void {
+  const warn = (error: unknown): void => {
+    // As text: emitWarning() throws when given an error of another realm.
+    process.emitWarning(`a listener of ${middleware}() has thrown: ${textOf(error)}`, { code })
+  }
+  try {
+    onRejection(call(), warn)
+  } catch (error) {
+    warn(error)
+  }
+}

@@ -1,5 +1,5 @@
 /** What decides about requests in the simulation: our limit, and what it is compared with. */
-import type { Linked } from '../../middleware/concurrency/in-flight.js'
+import type { InFlightNode } from '../../middleware/concurrency/in-flight-list.js'
 import type { EventLoop } from './event-loop.js'
 import type { Random } from './random.js'
 
@@ -8,19 +8,19 @@ export interface Visit {
   readonly priority: 'normal'
   startedAt: number | undefined
   /** When the proxy got it, in milliseconds: `X-Request-Start`. Undefined without a proxy. */
-  readonly stamped: number | undefined
+  readonly receivedByProxyAt: number | undefined
   /** The request target; '' where that is not told. */
   readonly target: string
   /** The client has gone, and the server knows it. */
-  readonly left: boolean
+  readonly unanswered: boolean
   /** The same, and there was no answer before. */
-  readonly unread: boolean
+  readonly clientLeft: boolean
   /** Never here: clients send and read all at once. */
   readonly waitsForClient: boolean
   /** Notes of the limit's own. */
   inFlight: boolean
-  older: Linked | undefined
-  newer: Linked | undefined
+  older: InFlightNode | undefined
+  newer: InFlightNode | undefined
   /** Calls the handler. Once. */
   start(): void
   /** Answers 503. Once, instead of `start()`. */

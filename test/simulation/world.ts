@@ -1,5 +1,5 @@
 /** The world around the simulated server: clients that come, wait and leave; the handlers' work; the downstream pool. */
-import type { Linked } from '../../middleware/concurrency/in-flight.js'
+import type { InFlightNode } from '../../middleware/concurrency/in-flight-list.js'
 import type { Contender, Visit } from './contender.js'
 import type { EventLoop } from './event-loop.js'
 import { Fifo } from './fifo.js'
@@ -38,20 +38,20 @@ export const ACCEPT_MILLISECONDS = 0.05
 export const CLIENT_TIMEOUT = 1000
 
 /** One request from its client's intention on. */
-class Exchange implements Visit {
+class SimulatedRequest implements Visit {
   readonly priority = 'normal'
   startedAt: number | undefined
   readonly target: string
   readonly waitsForClient = false
   inFlight = false
-  older: Linked | undefined
-  newer: Linked | undefined
-  readonly stamped: number | undefined
+  older: InFlightNode | undefined
+  newer: InFlightNode | undefined
+  readonly receivedByProxyAt: number | undefined
   readonly intended: number
   outcome: Outcome = 'open'
   /** Set when the server reads of it. */
-  left = false
-  unread = false
+  unanswered = false
+  clientLeft = false
   /** When the client had its answer. */
   settledAt = 0
   readonly #world: World
@@ -66,7 +66,7 @@ class Exchange implements Visit {
     this.#over = over
     this.target = work.target ?? ''
     this.intended = world.loop.now
-    this.stamped = stamped ? world.loop.now : undefined
+    this.receivedByProxyAt = stamped ? world.loop.now : undefined
   }
 
   dispatch(): void {
@@ -104,13 +104,13 @@ class Exchange implements Visit {
   }
 
   #close(): void {
-    if (this.left) return
-    this.left = true
+    if (this.unanswered) return
+    this.unanswered = true
     if (this.#state === 'before') {
       this.#state = 'over'
       this.#world.contender.leave(this)
     } else if (this.#state === 'running') {
-      this.unread = true
+      this.clientLeft = true
       this.#release()
     }
   }
@@ -118,7 +118,7 @@ class Exchange implements Visit {
   #answer(): void {
     if (this.#state !== 'running') return
     // Writing to a Unix socket that is closed at the other end fails at once.
-    this.unread = this.outcome === 'timeout'
+    this.clientLeft = this.outcome === 'timeout'
     this.#settle('answered')
     this.#release()
   }
@@ -209,16 +209,16 @@ export class World {
   /** One client comes now, with a connection of its own or with a kept one. `over` is called when it has its answer, or leaves. */
   ask(work: Work, newConnection: boolean, over?: (outcome: Outcome) => void): void {
     const { stamped, timeout = CLIENT_TIMEOUT } = this.#options
-    const exchange = new Exchange(this, work, stamped, over)
-    this.loop.at(this.loop.now + timeout, () => { exchange.timeout() })
+    const request = new SimulatedRequest(this, work, stamped, over)
+    this.loop.at(this.loop.now + timeout, () => { request.timeout() })
     if (!newConnection) {
-      this.loop.ready(() => { exchange.dispatch() })
+      this.loop.ready(() => { request.dispatch() })
       return
     }
     const accepted = this.loop.connect(() => {
       this.loop.spend(ACCEPT_MILLISECONDS)
-      this.loop.ready(() => { exchange.dispatch() })
+      this.loop.ready(() => { request.dispatch() })
     })
-    if (!accepted) exchange.refuse()
+    if (!accepted) request.refuse()
   }
 }

@@ -1,15 +1,15 @@
 /** How many slots a process needs, and how many it had better have so that not each request is a round trip. Pure. */
 
 /** For so many milliseconds at least, and twice as many at most, a peak is remembered. */
-const REMEMBERED = 1000
+const PEAK_KEPT_MS = 1000
 /** Spare slots, as a share of the peak; at least one. */
 const HEADROOM = 0.25
 
 export class Demand {
   #sinceAsked = 0
-  #lately = 0
-  #before = 0
-  #turnedAt = 0
+  #peak = 0
+  #previousPeak = 0
+  #peakSince = 0
 
   /** So many run or wait. */
   note(need: number): void {
@@ -20,13 +20,13 @@ export class Demand {
   ask(current: number, now: number): { need: number; want: number } {
     const need = Math.max(current, this.#sinceAsked)
     this.#sinceAsked = current
-    if (now - this.#turnedAt >= REMEMBERED) {
-      this.#before = now - this.#turnedAt < 2 * REMEMBERED ? this.#lately : 0
-      this.#lately = 0
-      this.#turnedAt = now
+    if (now - this.#peakSince >= PEAK_KEPT_MS) {
+      this.#previousPeak = now - this.#peakSince < 2 * PEAK_KEPT_MS ? this.#peak : 0
+      this.#peak = 0
+      this.#peakSince = now
     }
-    this.#lately = Math.max(this.#lately, need)
-    const peak = Math.max(this.#lately, this.#before)
-    return { need, want: peak + Math.max(1, Math.ceil(peak * HEADROOM)) }
+    this.#peak = Math.max(this.#peak, need)
+    const recentPeak = Math.max(this.#peak, this.#previousPeak)
+    return { need, want: recentPeak + Math.max(1, Math.ceil(recentPeak * HEADROOM)) }
   }
 }

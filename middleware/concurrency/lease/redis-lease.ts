@@ -1,8 +1,8 @@
 /** `redisLease()`: a limit that all processes which name the same key hold together, on however many hosts. */
 import { randomUUID } from 'node:crypto'
 import { checkedObject, optionalFunction, wholeNumber, wrongOption } from '../../shared/options.js'
-import { RedisScript, type SendCommand } from './redis-script.js'
-import { LEASE_SCRIPT, readGrant, type Ask, type Grant } from './script.js'
+import { RedisScript, type SendCommand } from './script.js'
+import { LEASE_SCRIPT, readGrant, type LeaseRequest, type LeaseGrant } from './script.js'
 
 const NAME = 'redisLease'
 /** What keys begin with in Redis. */
@@ -62,23 +62,23 @@ export class RedisLease {
     this.#sendCommand = sendCommand
   }
 
-  /** A new holder's line to Redis. */
-  connect(): LeaseLine {
+  /** A new client's connection to Redis. */
+  connect(): LeaseConnection {
     const id = randomUUID()
-    const run = (ask: Ask, ttl: number): Promise<unknown> =>
-      script.run(this.#sendCommand, PREFIX + this.key, [id, ...[ask.turn, ask.hold, ask.need, ask.want, ask.limit, ttl].map(String)])
+    const run = (request: LeaseRequest, ttl: number): Promise<unknown> =>
+      script.run(this.#sendCommand, PREFIX + this.key, [id, ...[request.sequence, request.hold, request.need, request.want, request.limit, ttl].map(String)])
     return {
-      sync: async (ask) => readGrant(await run(ask, this.ttl)),
+      renew: async (request) => readGrant(await run(request, this.ttl)),
       leave: async () => {
-        await run({ turn: 0, hold: 0, need: 0, want: 0, limit: 0 }, 0)
+        await run({ sequence: 0, hold: 0, need: 0, want: 0, limit: 0 }, 0)
       },
     }
   }
 }
 
-/** How a holder speaks with those who keep the books. */
-export interface LeaseLine {
-  sync(ask: Ask): Promise<Grant>
+/** How a client asks for what Redis has on record. */
+export interface LeaseConnection {
+  renew(request: LeaseRequest): Promise<LeaseGrant>
   /** Gives everything back. */
   leave(): Promise<void>
 }

@@ -1,12 +1,13 @@
 /**
  * The script that gives out slots, in Redis, in one atomic step, by the clock of Redis. One hash holds a record for each
- * process: when it expires, the turn of its last word, what it holds, needs and wants, and when it last got more.
+ * process: when it expires, the sequence number of its last request, what it holds, needs and wants, and when it last got more.
  */
+import { createHash } from 'node:crypto'
 
 /** What a process says of itself. */
-export interface Ask {
-  /** Rises with every word; an older word that comes late changes nothing. */
-  readonly turn: number
+export interface LeaseRequest {
+  /** Rises with every request; an older one that comes late changes nothing. */
+  readonly sequence: number
   /** What it holds, and will not go above before it has its answer. */
   readonly hold: number
   /** What its requests need: those that run and those that wait. */
@@ -18,11 +19,11 @@ export interface Ask {
 }
 
 /** What it is told. */
-export interface Grant {
+export interface LeaseGrant {
   /** Up to so many it may start requests. */
-  readonly may: number
-  /** So many are in the books for it: `hold`, or `may` if that is more. */
-  readonly held: number
+  readonly granted: number
+  /** So many are on record for it: `hold`, or `granted` if that is more. */
+  readonly reserved: number
   /** Its fair share of the limit, no more than it wants. */
   readonly share: number
   /** How many processes have a record. */
@@ -31,7 +32,7 @@ export interface Grant {
   readonly settling: number
 }
 
-/** KEYS: the hash. ARGV: id, turn, hold, need, want, limit, ttl. With a ttl of 0 the record goes, and nothing is given. */
+/** KEYS: the hash. ARGV: id, sequence, hold, need, want, limit, ttl. With a ttl of 0 the record goes, and nothing is given. */
 export const LEASE_SCRIPT = `
 local key, id = KEYS[1], ARGV[1]
 local turn, hold, need, want = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -106,11 +107,37 @@ return { may, held, me.share, #records, wait }
 `
 
 /** @throws Error if it is no answer of the script */
-export function readGrant(reply: unknown): Grant {
+export function readGrant(reply: unknown): LeaseGrant {
   const numbers = Array.isArray(reply) ? reply.map(Number) : []
-  const [may, held, share, processes, settling] = numbers
-  if (may === undefined || held === undefined || share === undefined || processes === undefined || settling === undefined || !numbers.every(Number.isSafeInteger)) {
+  const [granted, reserved, share, processes, settling] = numbers
+  if (granted === undefined || reserved === undefined || share === undefined || processes === undefined || settling === undefined || !numbers.every(Number.isSafeInteger)) {
     throw new Error(`an answer that is none of the script: ${JSON.stringify(reply)}`)
   }
-  return { may, held, share, processes, settling }
+  return { granted, reserved, share, processes, settling }
+}
+
+/**
+ * Sends one command, as it stands: `(...command) => client.sendCommand(command)` with the package `redis`,
+ * `(name, ...args) => client.call(name, ...args)` with `ioredis`. The same function serves rate-limit-redis.
+ */
+export type SendCommand = (...command: string[]) => Promise<unknown>
+
+/** A script in Redis: called by its digest, and sent whole where Redis does not have it (any more). */
+export class RedisScript {
+  readonly #text: string
+  readonly #digest: string
+
+  constructor(text: string) {
+    this.#text = text
+    this.#digest = createHash('sha1').update(text).digest('hex')
+  }
+
+  async run(sendCommand: SendCommand, key: string, args: readonly string[]): Promise<unknown> {
+    try {
+      return await sendCommand('EVALSHA', this.#digest, '1', key, ...args)
+    } catch (error) {
+      if (!String(error).includes('NOSCRIPT')) throw error
+      return await sendCommand('EVAL', this.#text, '1', key, ...args)
+    }
+  }
 }

@@ -6,9 +6,9 @@
  * endpoint is alive, such as its history, is told. In a bundle nothing is left out: it cannot be told from the app.
  */
 import { scriptUrl } from '../../shared/script-url.js'
-import type { CallSiteSource, GrownCallSite } from '../verdict.js'
+import type { CallSiteSource, GrownCallSite } from '../leak-detector/verdict.js'
 import type { HeapProfile, HeapSource } from './heap-sampler.js'
-import { changed, deviation, GROWTH, LIKELY, type HeapSample } from './sampling-error.js'
+import { changed, deviation, GROWTH, CONFIDENCE, type HeapSample } from './sampling-error.js'
 import { SourceMaps } from './source-maps.js'
 import { EVALUATED, type Frame, type FrameStack, type Stack } from './stacks.js'
 
@@ -56,7 +56,8 @@ const MOST_GROWN = 10
 const DISPATCHERS: ReadonlySet<string> = new Set(['express', 'router', 'connect', 'express-responder'])
 
 /** Where the code is that reads profiles, and where all of the endpoint's is; undefined in a bundle, whose file is the app's as well. */
-const [READERS, ENDPOINT] = /^(.*\/memory\/)profile\/(?=call-sites\.js$)/.exec(scriptUrl() ?? '') ?? []
+const [PROFILE, ENDPOINT] = /^(.*\/memory\/)profile\/(?=call-sites\.js$)/.exec(scriptUrl() ?? '') ?? []
+const READERS = PROFILE === undefined || ENDPOINT === undefined ? undefined : [PROFILE, `${ENDPOINT}routes/profiles.js`, `${ENDPOINT}routes/profile-responses.js`]
 
 /** Each of the three forces a full collection. */
 export class CallSiteTable {
@@ -129,7 +130,7 @@ export class CallSiteTable {
   #growth(each: Held, mark: Mark, interval: number): Pick<CallSite, 'growth' | 'margin'> {
     const spread = this.#deviation(each, interval)
     const growth = each.site.octets - (mark.sites.get(each.key)?.octets ?? 0)
-    return spread === undefined ? { growth } : { growth, margin: Math.round(spread * LIKELY) }
+    return spread === undefined ? { growth } : { growth, margin: Math.round(spread * CONFIDENCE) }
   }
 }
 
@@ -143,7 +144,7 @@ export function callSiteSource(source: HeapSource, maps?: SourceMaps): CallSiteS
 function isReading({ places }: Stack): boolean {
   if (READERS === undefined || ENDPOINT === undefined) return false
   for (const { url } of places) {
-    if (url.startsWith(READERS)) return true
+    if (READERS.some((reader) => url.startsWith(reader))) return true
     if (packageOf(url) === undefined && !url.startsWith(ENDPOINT)) return false
   }
   return false

@@ -1,7 +1,7 @@
 /** What the processor is busy with, by call stack: V8's CPU profiler, as often as Go's. */
 import type { Profiler } from 'node:inspector'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createSession } from '../inspector.js'
+import { createSession } from './inspector.js'
 import { placeOf, SamplingError } from './heap-sampler.js'
 import type { Place, Stack } from './stacks.js'
 

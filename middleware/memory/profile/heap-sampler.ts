@@ -7,7 +7,7 @@
  */
 import type { HeapProfiler, Runtime } from 'node:inspector'
 import type { Session } from 'node:inspector/promises'
-import { createSession } from '../inspector.js'
+import { createSession } from './inspector.js'
 import type { HeapSample } from './sampling-error.js'
 import { EVALUATED, type Place, type Stack } from './stacks.js'
 

@@ -2,7 +2,7 @@
  * The heap profile as text, in the form of Go's page (runtime/pprof, writeHeapInternal, of Go 1.19): samples by call
  * stack, then MemStats under Go's names. `go tool pprof` reads it too, and asks `/symbol` for the names of functions.
  */
-import { MEM_STATS_SOURCES, type MemStats } from '../mem-stats.js'
+import { MEM_STATS_SOURCES, type MemStats } from '../sampling/mem-stats.js'
 import type { Frame, FrameStack } from './stacks.js'
 import type { SymbolTable } from './symbols.js'
 

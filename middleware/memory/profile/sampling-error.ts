@@ -12,7 +12,7 @@ export interface HeapSample {
 }
 
 /** Standard deviations: 99 of 100 times chance is less. Dozens of call sites are looked at together. */
-export const LIKELY = 2.58
+export const CONFIDENCE = 2.58
 /** 95 of 100 times it is less in the direction of growth. */
 export const GROWTH = 1.645
 

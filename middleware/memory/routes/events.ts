@@ -1,18 +1,18 @@
 /** `GET events`: what happens, as server-sent events, to a few that watch. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../../shared/problem.js'
-import type { Monitor, MonitorEvents } from '../monitor.js'
+import type { ProcessMonitor, MonitorEvents } from '../process-monitor.js'
 import type { Route } from '../route.js'
-import { stopOf } from '../stopping.js'
+import { stopCheckOf } from './responses.js'
 
 /** More watch nothing: each of them is a connection that stays open. */
-const MOST = 16
+const MAX_STREAMS = 16
 /** A client that takes nothing for so long is cut off, ms. It misses samples before. */
-const STALLED = 30_000
+const STALL_TIMEOUT_MS = 30_000
 /** When an EventSource whose stream has ended comes again, ms. */
-const RECONNECT = 2000
+const RECONNECT_MS = 2000
 
-class Watcher {
+class EventStream {
   readonly response: ServerResponse
   /** Whether its server takes nobody new any more: then the stream must not hold up its stop. */
   readonly isStopping: () => boolean
@@ -20,7 +20,7 @@ class Watcher {
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.response = response
-    this.isStopping = stopOf(request)
+    this.isStopping = stopCheckOf(request)
   }
 
   /** What can be missed is left out while the client does not read. */
@@ -32,17 +32,17 @@ class Watcher {
       return
     }
     if (Number.isNaN(this.#stalledSince)) this.#stalledSince = now
-    if (now - this.#stalledSince >= STALLED) response.destroy()
+    if (now - this.#stalledSince >= STALL_TIMEOUT_MS) response.destroy()
     else if (!canBeMissed) response.write(message)
   }
 }
 
 export class EventStreams {
-  readonly #monitor: Monitor
-  readonly #watchers = new Set<Watcher>()
+  readonly #monitor: ProcessMonitor
+  readonly #streams = new Set<EventStream>()
   readonly #now: () => number
   /** The verdict that those who watch know. */
-  #told = ''
+  #sentVerdict = ''
   readonly #listeners: { readonly [Name in keyof MonitorEvents]: (...args: MonitorEvents[Name]) => void } = {
     // One a second: no other sign of life is needed.
     reading: ({ sample, spaces }) => {
@@ -56,7 +56,7 @@ export class EventStreams {
   }
 
   /** `now`: ms of a clock that never goes back. */
-  constructor(monitor: Monitor, now: () => number = () => performance.now()) {
+  constructor(monitor: ProcessMonitor, now: () => number = () => performance.now()) {
     this.#monitor = monitor
     this.#now = now
     const { reading, pause, verdict, settle } = this.#listeners
@@ -71,13 +71,13 @@ export class EventStreams {
   close(): void {
     const { reading, pause, verdict, settle } = this.#listeners
     this.#monitor.off('reading', reading).off('pause', pause).off('verdict', verdict).off('settle', settle)
-    for (const { response } of this.#watchers) response.end()
-    this.#watchers.clear()
+    for (const { response } of this.#streams) response.end()
+    this.#streams.clear()
   }
 
   #open(request: IncomingMessage, response: ServerResponse): void {
-    if (this.#watchers.size >= MOST) {
-      sendProblem(request, response, { status: 429, detail: `${String(MOST)} clients watch already.` }, { 'Retry-After': retryAfter(30) })
+    if (this.#streams.size >= MAX_STREAMS) {
+      sendProblem(request, response, { status: 429, detail: `${String(MAX_STREAMS)} clients watch already.` }, { 'Retry-After': retryAfter(30) })
       return
     }
     response.statusCode = 200
@@ -89,35 +89,35 @@ export class EventStreams {
       response.end()
       return
     }
-    if (this.#watchers.size === 0) this.#told = JSON.stringify(this.#monitor.verdict)
-    const watcher = new Watcher(request, response)
-    this.#watchers.add(watcher)
-    response.on('close', () => { this.#watchers.delete(watcher) })
+    if (this.#streams.size === 0) this.#sentVerdict = JSON.stringify(this.#monitor.verdict)
+    const watcher = new EventStream(request, response)
+    this.#streams.add(watcher)
+    response.on('close', () => { this.#streams.delete(watcher) })
     response.on('error', () => undefined)
-    response.write(`retry: ${String(RECONNECT)}\n\n`)
+    response.write(`retry: ${String(RECONNECT_MS)}\n\n`)
   }
 
   #send(event: string, data: object, canBeMissed: boolean): void {
-    if (this.#watchers.size === 0) return
+    if (this.#streams.size === 0) return
     const message = `event: ${event}\ndata: ${JSON.stringify({ pid: process.pid, ...data })}\n\n`
     const now = this.#now()
-    for (const watcher of [...this.#watchers]) watcher.write(message, now, canBeMissed)
+    for (const watcher of [...this.#streams]) watcher.write(message, now, canBeMissed)
   }
 
   /** The verdict's evidence changes more often than its state: then it is sent again. */
   #sendEvidence(): void {
-    if (this.#watchers.size === 0) return
+    if (this.#streams.size === 0) return
     const { verdict } = this.#monitor
     const text = JSON.stringify(verdict)
-    if (text === this.#told) return
-    this.#told = text
+    if (text === this.#sentVerdict) return
+    this.#sentVerdict = text
     this.#send('verdict', verdict, true)
   }
 
   #endStopping(): void {
-    for (const watcher of [...this.#watchers]) {
+    for (const watcher of [...this.#streams]) {
       if (!watcher.isStopping()) continue
-      this.#watchers.delete(watcher)
+      this.#streams.delete(watcher)
       watcher.response.end()
     }
   }

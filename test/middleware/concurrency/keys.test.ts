@@ -2,17 +2,17 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { Cap } from '../../../middleware/concurrency/cap.js'
+import { ConcurrencyLimiter } from '../../../middleware/concurrency/limiter.js'
 import { resolveOptions, type ConcurrencyLimitOptions } from '../../../middleware/concurrency/options.js'
 
-const caps: Cap[] = []
+const caps: ConcurrencyLimiter[] = []
 
 afterEach(() => {
   for (const cap of caps.splice(0)) cap.close()
 })
 
-function limit(options: ConcurrencyLimitOptions): Cap {
-  const cap = new Cap(resolveOptions(options))
+function limit(options: ConcurrencyLimitOptions): ConcurrencyLimiter {
+  const cap = new ConcurrencyLimiter(resolveOptions(options))
   caps.push(cap)
   return cap
 }

@@ -1,5 +1,5 @@
 /** A clock that stands still until a test moves it. */
-import type { Clock } from '../../../middleware/concurrency/admission.js'
+import type { Clock } from '../../../middleware/concurrency/clock.js'
 
 interface Alarm {
   readonly time: number

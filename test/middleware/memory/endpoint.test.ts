@@ -6,7 +6,7 @@ import request from 'supertest'
 import { Access } from '../../../middleware/memory/access.js'
 import { Endpoint } from '../../../middleware/memory/endpoint.js'
 import type { Route } from '../../../middleware/memory/route.js'
-import { Turns } from '../../../middleware/memory/turns.js'
+import { OperationLock } from '../../../middleware/memory/operation-lock.js'
 
 afterEach(() => { jest.restoreAllMocks() })
 
@@ -18,7 +18,7 @@ const FORCING = { expensive: true, forces: true } as const
 
 function appWith(routes: Route[], now?: () => number): ReturnType<typeof express> {
   const endpoint = new Endpoint({
-    routes, access: new Access(() => true), monitor: { turns: new Turns(now), requests: { disregard: () => undefined } }, scrapeInterval: 10_000,
+    routes, access: new Access(() => true), monitor: { operationLock: new OperationLock(now), requests: { exclude: () => undefined } }, scrapeInterval: 10_000,
   })
   const app = express().set('env', 'test')
   app.use('/debug/pprof', (incoming, response, next) => { endpoint.handle(incoming, response, next) })

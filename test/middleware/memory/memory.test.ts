@@ -7,7 +7,7 @@ import express4 from 'express4'
 import { Gauge, Registry, type OpenMetricsContentType } from 'prom-client'
 import request from 'supertest'
 import { memoryStats, type MemoryStats, type MemoryStatsOptions, type SettleReport } from '../../../middleware/memory.js'
-import type { Columns } from '../../../middleware/memory/history.js'
+import type { Columns } from '../../../middleware/memory/sampling/history.js'
 import { CARRIERS, Subject, type Answer } from './subject.js'
 
 const subjects: Subject[] = []

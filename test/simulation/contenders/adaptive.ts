@@ -1,11 +1,11 @@
 /** `limit: 'auto'`: the code that the middleware runs, on the simulated clock. */
-import { Adaptive } from '../../../middleware/concurrency/adaptive.js'
+import { AdaptivePolicy } from '../../../middleware/concurrency/adaptive-policy.js'
 import type { ContenderKind, Visit } from '../contender.js'
 
 export const adaptive: ContenderKind = {
   name: 'concurrencyLimit',
   create: (loop) => {
-    const controller = new Adaptive<Visit>(
+    const controller = new AdaptivePolicy<Visit>(
       {
         now: () => loop.now,
         cpuTime: () => loop.cpuTime,

@@ -32,7 +32,7 @@ class PLimit implements Contender {
 
   arrive(visit: Visit): void {
     void this.#limit(async () => {
-      if (visit.left) return
+      if (visit.clientLeft) return
       const over = new Promise<void>((resolve) => {
         this.#done.set(visit, resolve)
       })
@@ -91,7 +91,7 @@ class BoundedFifo implements Contender {
     while (this.#active < this.#concurrency) {
       const next = this.#waiting.shift()
       if (next === undefined) break
-      if (next.left) {
+      if (next.clientLeft) {
         this.#gone -= 1
         continue
       }

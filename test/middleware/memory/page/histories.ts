@@ -1,8 +1,8 @@
 /** Made-up answers of the memory endpoint, realistic ones and hostile ones. */
-import { describeParts, settleSentence } from '../../../../middleware/memory/settle/words.js'
-import type { SettleReport } from '../../../../middleware/memory/settle.js'
-import { sentenceFor } from '../../../../middleware/memory/verdict/sentence.js'
-import type { Evidence, Verdict, VerdictState } from '../../../../middleware/memory/verdict.js'
+import { describeParts, settleSentence } from '../../../../middleware/memory/settle-check.js'
+import type { SettleReport } from '../../../../middleware/memory/settle-check.js'
+import { sentenceFor } from '../../../../middleware/memory/leak-detector/sentence.js'
+import type { Evidence, Verdict, VerdictState } from '../../../../middleware/memory/leak-detector/verdict.js'
 import { COLUMN_NAMES, type CallSites, type Columns, type History, type Row, type Sample, type Space } from '../../../../middleware/memory/page/browser/wire.js'
 import { seeded } from '../series/format.js'
 

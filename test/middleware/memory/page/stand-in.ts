@@ -1,7 +1,7 @@
 /** A server that answers as the memory endpoint does, with made-up data: the page's own files are the real ones. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { pageRoutes } from '../../../../middleware/memory/page.js'
+import { pageRoutes } from '../../../../middleware/memory/routes/page.js'
 import { sendProblem } from '../../../../middleware/shared/problem.js'
 import { CALL_SITES, history, settleReport } from './histories.js'
 

@@ -107,9 +107,9 @@ describe('call sites', () => {
 
 describe('what the endpoint allocates when it reads', () => {
   const memory = new URL('../../../../middleware/memory/', import.meta.url).href
-  const taken = `post@node:inspector:112 take@${memory}profile/heap-sampler.js:57 forcing@${memory}gc-log.js:58`
-  const mapped = `isSpace@/srv/app/node_modules/@jridgewell/trace-mapping/a.js:9 fromDisk@${memory}profile/source-map-file.js:49`
-  const sent = `end@node:_http_outgoing:1034 sendJson@${memory}routes/send.js:23 sendSites@${memory}profile/routes.js:9`
+  const taken = `post@node:inspector:112 take@${memory}profile/heap-sampler.js:57 forcing@${memory}sampling/gc-log.js:58`
+  const mapped = `isSpace@/srv/app/node_modules/@jridgewell/trace-mapping/a.js:9 fromDisk@${memory}profile/source-maps.js:49`
+  const sent = `end@node:_http_outgoing:1034 sendJson@${memory}routes/responses.js:23 sendSites@${memory}routes/profiles.js:9`
   const remember = 'remember@/srv/app/visits.js:15'
 
   it('is no call site, nor counted for one', async () => {
@@ -124,7 +124,7 @@ describe('what the endpoint allocates when it reads', () => {
 
   it('is not what the endpoint keeps, nor what the app does meanwhile', async () => {
     const source = new Profiles()
-    source.now = [stack(`add@${memory}history.js:44 emit@node:events:471`, MB), stack(`log@/srv/app/logger.js:3 ${sent}`, 2 * MB)]
+    source.now = [stack(`add@${memory}sampling/history.js:44 emit@node:events:471`, MB), stack(`log@/srv/app/logger.js:3 ${sent}`, 2 * MB)]
     expect((await new CallSiteTable(source).sites()).sites.map(({ name }) => name)).toEqual(['log', 'add'])
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { memStats } from '../../../../middleware/memory/mem-stats.js'
+import { memStats } from '../../../../middleware/memory/sampling/mem-stats.js'
 import { heapText } from '../../../../middleware/memory/profile/heap-text.js'
 import { SourceMaps } from '../../../../middleware/memory/profile/source-maps.js'
 import type { Frame, FrameStack } from '../../../../middleware/memory/profile/stacks.js'

@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { CallSiteTable, type CallSite } from '../../../../middleware/memory/profile/call-sites.js'
 import type { HeapSource } from '../../../../middleware/memory/profile/heap-sampler.js'
-import { deviation, LIKELY, type HeapSample } from '../../../../middleware/memory/profile/sampling-error.js'
+import { deviation, CONFIDENCE, type HeapSample } from '../../../../middleware/memory/profile/sampling-error.js'
 import type { Stack } from '../../../../middleware/memory/profile/stacks.js'
 
 const INTERVAL = 524_288
@@ -34,7 +34,7 @@ describe('the deviation', () => {
     for (let round = 0; round < 100; round++) {
       const samples = sampled(Array.from({ length: count }, () => size), random)
       const sum = samples.reduce((total, { size: octets }) => total + octets, 0)
-      if (Math.abs(sum - truth) <= LIKELY * deviation(samples, INTERVAL)) within++
+      if (Math.abs(sum - truth) <= CONFIDENCE * deviation(samples, INTERVAL)) within++
     }
     // With few samples the deviation is estimated from few, too.
     expect(within).toBeGreaterThanOrEqual(92)

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import express from 'express'
 import { memoryStats } from '../../../../middleware/memory.js'
-import { Monitor } from '../../../../middleware/memory/monitor.js'
+import { ProcessMonitor } from '../../../../middleware/memory/process-monitor.js'
 
 const REQUESTS = 300
 const stats = memoryStats({ authorize: () => true, gc: true })
@@ -23,7 +23,7 @@ const server = http.createServer(app).listen(0, '127.0.0.1')
 await once(server, 'listening')
 const address = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`
 
-const { gc } = Monitor.acquire()
+const { gc } = ProcessMonitor.acquire()
 await delivered()
 const before = gc.summary()
 // As on the command line, but not before there is anybody to count.

@@ -5,7 +5,7 @@
  */
 import { Registry } from 'prom-client'
 import { memoryStats } from '../../../../middleware/memory.js'
-import { Monitor } from '../../../../middleware/memory/monitor.js'
+import { ProcessMonitor } from '../../../../middleware/memory/process-monitor.js'
 
 const SECONDS = 86_400
 const MB = 1_000_000
@@ -18,7 +18,7 @@ function held(): { heap: number; external: number } {
 
 const before = held()
 const stats = memoryStats({ authorize: () => true, gc: true, registry: new Registry(), settleAfter: 3_600_000 })
-const monitor = Monitor.acquire()
+const monitor = ProcessMonitor.acquire()
 const { sampler } = monitor.profiling()
 const withoutApp = held()
 const app = Array.from({ length: 400_000 }, (_, index) => ({ index }))
@@ -27,7 +27,7 @@ const { now: start } = monitor.latest
 for (let second = 1; second <= SECONDS; second++) {
   const now = start + second * 1000
   const noise = (second * 7919) % 1000 / 1000
-  if (second % 20 === 0) monitor.watch.collection({ time: now, live: (30 + noise) * MB, external: (2 + noise) * MB })
+  if (second % 20 === 0) monitor.memoryWatch.collection({ time: now, live: (30 + noise) * MB, external: (2 + noise) * MB })
   monitor.add({
     ...monitor.latest,
     now,

@@ -1,6 +1,6 @@
 /** Forces more major collections than the log of them holds, and prints what it holds. Small, so that each is quick. */
-import { GcLog } from '../../../../middleware/memory/gc-log.js'
-import { collectGarbage } from '../../../../middleware/memory/settle.js'
+import { GcLog } from '../../../../middleware/memory/sampling/gc-log.js'
+import { collectGarbage } from '../../../../middleware/memory/settle-check.js'
 
 const MORE = 300
 const ends: number[] = []

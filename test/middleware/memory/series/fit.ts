@@ -15,10 +15,10 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { Buckets, type Quantity } from '../../../../middleware/memory/verdict/buckets.js'
-import { pointsOf } from '../../../../middleware/memory/verdict/points.js'
-import { CHOSEN, LEAST_POINTS, TendencyWatch, type Thresholds } from '../../../../middleware/memory/verdict/tendency.js'
-import { trendOf, type Point, type Trend } from '../../../../middleware/memory/verdict/trend.js'
+import { Buckets, type Quantity } from '../../../../middleware/memory/leak-detector/buckets.js'
+import { pointsOf } from '../../../../middleware/memory/leak-detector/buckets.js'
+import { CHOSEN, LEAST_POINTS, GrowthTracker, type Thresholds } from '../../../../middleware/memory/leak-detector/growth-state.js'
+import { trendOf, type Point, type Trend } from '../../../../middleware/memory/leak-detector/trend.js'
 import { readSet, seeded, type Series } from './format.js'
 import { LONG, UNCOUNTED } from './recipes.js'
 import { replay } from './replay.js'
@@ -106,9 +106,9 @@ function say({ leak, trends }: Case, fitted: Thresholds): Said {
   const thresholds = { ...fitted, hold: CHOSEN.hold - (leak ? EARLIER.leak : EARLIER.harmless) }
   const said = { alarmed: false, found: false }
   for (const ofQuantity of trends) {
-    const watch = new TendencyWatch(thresholds)
+    const watch = new GrowthTracker(thresholds)
     for (const trend of ofQuantity) said.alarmed = watch.decide(trend) === 'suspected' || said.alarmed
-    said.found = watch.tendency === 'suspected' || said.found
+    said.found = watch.state === 'suspected' || said.found
   }
   return said
 }
@@ -230,4 +230,4 @@ export const COLLECTED: Thresholds = ${show(collected)}
 export const REMAINDER: Thresholds = ${show(remainder)}
 `
 process.stdout.write(text)
-if (!values.print) writeFileSync(fileURLToPath(new URL('../../../../../middleware/memory/verdict/thresholds.ts', import.meta.url)), text)
+if (!values.print) writeFileSync(fileURLToPath(new URL('../../../../../middleware/memory/leak-detector/thresholds.ts', import.meta.url)), text)

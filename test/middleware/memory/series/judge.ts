@@ -7,7 +7,7 @@
  * that is taken back. With --all, the states of each are printed.
  */
 import { parseArgs } from 'node:util'
-import { LeakVerdict } from '../../../../middleware/memory/verdict.js'
+import { LeakDetector } from '../../../../middleware/memory/leak-detector/leak-detector.js'
 import { readSet } from './format.js'
 import { replay, type Listener } from './replay.js'
 import { play, syntheticSet } from './synthetic.js'
@@ -34,7 +34,7 @@ function subjects(): Subject[] {
 
 /** Hours, from the beginning of what is judged to every change, and what it was to. */
 function changesOf({ begins, play: playTo }: Subject): [hour: number, state: string][] {
-  const verdict = new LeakVerdict()
+  const verdict = new LeakDetector()
   const changes: [number, string][] = []
   verdict.on('change', ({ since, state }) => changes.push([since / HOUR - begins, state]))
   playTo({ collection: (input) => { verdict.collection(input) }, sample: (input) => { verdict.sample(input) } })

@@ -1,5 +1,6 @@
 /** Plays recorded series to the verdict: a second of a recording counts as two minutes, a bucket of the verdict. */
-import { LeakVerdict, type Verdict } from '../../../../middleware/memory/verdict.js'
+import { LeakDetector } from '../../../../middleware/memory/leak-detector/leak-detector.js'
+import type { Verdict } from '../../../../middleware/memory/leak-detector/verdict.js'
 import type { Series } from './format.js'
 
 const COMPRESSION = 120
@@ -54,7 +55,7 @@ export interface Outcome {
 const isAlarm = ({ state }: Pick<Verdict, 'state'>): boolean => state === 'leak-suspected' || state === 'native-growth'
 
 export function judgeSeries(series: Series): Outcome {
-  const verdict = new LeakVerdict()
+  const verdict = new LeakDetector()
   const states: Verdict['state'][] = [verdict.current.state]
   verdict.on('change', ({ state }) => states.push(state))
   replay(series, verdict)

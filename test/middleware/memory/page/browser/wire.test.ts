@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import type { SettleReport } from '../../../../../middleware/memory/settle.js'
-import type { Verdict } from '../../../../../middleware/memory/verdict.js'
+import type { SettleReport } from '../../../../../middleware/memory/settle-check.js'
+import type { Verdict } from '../../../../../middleware/memory/leak-detector/verdict.js'
 import * as wire from '../../../../../middleware/memory/page/browser/wire.js'
 import { CALL_SITES, emptyHistory, history, nulls, oneSample, sampleAfter, settleReport, verdictOf, withMarkup } from '../histories.js'
 

@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url'
 import express, { type RequestHandler } from 'express'
 import type { HeapProfile, HeapSource } from '../../../../../middleware/memory/profile/heap-sampler.js'
 import { HeapSampler } from '../../../../../middleware/memory/profile/heap-sampler.js'
-import { profileRoutes } from '../../../../../middleware/memory/profile/routes.js'
+import { profileRoutes } from '../../../../../middleware/memory/routes/profiles.js'
 
 /** Tells what V8 itself said. */
 class Recording implements HeapSource {

@@ -1,0 +1,75 @@
+/**
+ * Request and response classes that already bear the app's prototypes.
+ *
+ * Express calls `Object.setPrototypeOf(req, app.request)` and `(res, app.response)` on every request.
+ * On Node 20 and 22 this gives each object a V8 map of its own, and all code that touches it becomes
+ * megamorphic. Objects that have these prototypes from the start make Express's call a no-op.
+ */
+import { IncomingMessage, ServerResponse, type RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
+import { callIncomingMessage, callServerResponse, type InternalRequest, type InternalResponse } from './node-internals.js'
+
+/** The constructors for `http.createServer()`. */
+export interface PreparedConstructors {
+  IncomingMessage: typeof IncomingMessage
+  ServerResponse: typeof ServerResponse
+}
+
+/** The constructors for requests that come over FastCGI. */
+export interface ResponderConstructors {
+  Request: new (socket: Socket) => InternalRequest
+  Response: new (request: IncomingMessage) => InternalResponse
+}
+
+/** An app that may be Express's: `request` and `response` are the prototypes that it gives to its objects. */
+type App = RequestListener & { request?: unknown; response?: unknown }
+
+/**
+ * The constructors that let an app on plain HTTP have the gain too:
+ * `http.createServer(prepared(app), app)`. For an app without prototypes of its own, Node's are used.
+ */
+export function prepared(app: RequestListener): PreparedConstructors {
+  const { request, response } = prototypesOf(app)
+  function PreparedRequest(this: object, socket: Socket): void {
+    callIncomingMessage.call(this, socket)
+  }
+  function PreparedResponse(this: object, incoming: IncomingMessage, options?: object): void {
+    callServerResponse.call(this, incoming, options)
+  }
+  return {
+    IncomingMessage: withPrototype(PreparedRequest, IncomingMessage, request) as unknown as typeof IncomingMessage,
+    ServerResponse: withPrototype(PreparedResponse, ServerResponse, response) as unknown as typeof ServerResponse,
+  }
+}
+
+/** The constructors for FastCGI: a response makes up no Connection header, and knows how to end whatever the version. */
+export function createResponderConstructors(app: RequestListener | undefined): ResponderConstructors {
+  const { request, response } = prototypesOf(app)
+  function Request(this: object, socket: Socket): void {
+    callIncomingMessage.call(this, socket)
+  }
+  function Response(this: InternalResponse, incoming: IncomingMessage): void {
+    callServerResponse.call(this, incoming)
+    this._removedConnection = true
+    this.useChunkedEncodingByDefault = true
+  }
+  return {
+    Request: withPrototype(Request, IncomingMessage, request) as unknown as ResponderConstructors['Request'],
+    Response: withPrototype(Response, ServerResponse, response) as unknown as ResponderConstructors['Response'],
+  }
+}
+
+function prototypesOf(app: App | undefined): { request: object; response: object } {
+  const { request, response } = app ?? {}
+  return {
+    request: request instanceof IncomingMessage ? request : IncomingMessage.prototype,
+    response: response instanceof ServerResponse ? response : ServerResponse.prototype,
+  }
+}
+
+/** Without the constructor's own prototype set, Node 24 and 26 put its objects into dictionary mode. */
+function withPrototype(constructor: object, parent: object, prototype: object): object {
+  Reflect.set(constructor, 'prototype', prototype)
+  Object.setPrototypeOf(constructor, parent)
+  return constructor
+}

@@ -1,0 +1,61 @@
+/** Which file stands at a path, and removing that very file and no other. */
+import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
+import { codeOf } from './errors.js'
+import { unusedName } from './private-files.js'
+
+/** A file, told apart from all others that bear or bore its name. */
+export interface FileIdentity {
+  readonly device: bigint
+  readonly inode: bigint
+  /** File systems give the numbers of removed files to new ones. */
+  readonly born: bigint
+  readonly isSocket: boolean
+}
+
+/** The file at `path` itself, links not followed; undefined if there is none. */
+export function identify(path: string): FileIdentity | undefined {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return stats && { device: stats.dev, inode: stats.ino, born: stats.birthtimeNs, isSocket: stats.isSocket() }
+}
+
+/** Whether both are one and the same file. */
+export function isSame(one: FileIdentity | undefined, other: FileIdentity): boolean {
+  return one?.device === other.device && one.inode === other.inode && one.born === other.born
+}
+
+/**
+ * Removes the file at `path` if it is `file`, and says whether it did. Any other file is left in place.
+ *
+ * Between looking and removing somebody may put another file there, and unlink cannot be told which one it is to
+ * take. So the file is moved aside first, looked at again, and given its name back if it is another's.
+ */
+export function removeIfSame(path: string, file: FileIdentity): boolean {
+  if (!isSame(identify(path), file)) return false
+  const aside = unusedName(path)
+  try {
+    renameSync(path, aside)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw error
+  }
+  if (isSame(identify(aside), file)) {
+    unlinkSync(aside)
+    return true
+  }
+  giveBack(aside, path)
+  return false
+}
+
+/** Puts another's file back, unless a still newer one has taken the name. */
+function giveBack(aside: string, path: string): void {
+  try {
+    linkSync(aside, path)
+  } catch (error) {
+    // Linking another user's file may be forbidden where renaming it is not.
+    if (codeOf(error) !== 'EEXIST') {
+      renameSync(aside, path)
+      return
+    }
+  }
+  unlinkSync(aside)
+}

@@ -1,0 +1,163 @@
+/** Graceful stop: every request that was accepted is answered, and then nothing is left. */
+import type { Server } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
+import { finished } from 'node:stream/promises'
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import { createHttpTerminator } from 'http-terminator'
+import { codeOf } from './errors.js'
+
+/** A server that can be told to keep no connection beyond its open requests. */
+export interface DrainableServer extends Server {
+  /** @param linger how long an idle connection may stay for the web server to close it, in milliseconds */
+  drain(linger?: number): void
+}
+
+/** The place that the server listens at, as the stop sees it. */
+export interface StoppedPlace {
+  /** Makes it unreachable for new clients; undefined where that cannot be done without closing. */
+  readonly unlist?: () => void
+  /** Whether another server has taken the place over, so that nobody waits for this one to be gone. */
+  readonly isSucceeded: () => boolean
+}
+
+/** So many turns of the event loop without a new connection show that the kernel holds none back. */
+const MIN_QUIET_TURNS = 3
+/** The most turns to wait for that. */
+const MAX_TURNS = 2000
+/** How long web servers have to close idle kept connections, in ms, while clients may be waiting for the next process. */
+const BRIEF_LINGER_MS = 100
+/** The same where the next process serves already, as a share of the stop's time. */
+const LONG_LINGER_SHARE = 0.8
+/** How long a connection may take from being accepted to its first byte before a stop takes it for idle, in ms. */
+const FIRST_BYTE_TIMEOUT_MS = 500
+/** How often to look whether the first byte is there, in ms: sockets tell of it to their reader only. */
+const FIRST_BYTE_INTERVAL_MS = 5
+
+/** Stops the server. */
+export type Stop = (place: StoppedPlace) => Promise<void>
+
+/**
+ * Prepares a graceful stop. Call it before the server listens, as it has to know every connection.
+ *
+ * @param timeout for the stop as a whole, in milliseconds; then what is still open is cut off
+ */
+export function prepareStop(server: DrainableServer, timeout: number): Stop {
+  const connections = new OpenConnections(server)
+  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: timeout })
+  const closed = new Promise<void>((resolve) => server.once('close', resolve))
+  const stop: Stop = async ({ unlist, isSucceeded }) => {
+    const succeeded = isSucceeded()
+    if (server.listening) {
+      if (unlist !== undefined) {
+        // First nobody new can come, then those who came are let in: closing would throw them out of the backlog.
+        unlist()
+        await backlogAccepted(server)
+      }
+      // http-terminator itself listens on until all is drained, and destroys whoever connects meanwhile. The server's
+      // own close() would also close connections, for which it is too early.
+      NetServer.prototype.close.call(server)
+    }
+    await allSpoke(connections.open, Math.min(FIRST_BYTE_TIMEOUT_MS, timeout))
+    // What kept connections have sent by now gets read: a turn ends right after the event loop's poll.
+    await turn()
+    server.drain(succeeded ? timeout * LONG_LINGER_SHARE : BRIEF_LINGER_MS)
+    await turn()
+    // http-terminator destroys whatever is idle, also what the web server is just about to use or to close.
+    await connections.allClosed(succeeded ? timeout : BRIEF_LINGER_MS)
+    await allFlushed(connections.open)
+    await terminate(terminator)
+    await closed
+  }
+  return async (place) => {
+    const limit = setTimeout(() => {
+      for (const socket of connections.open) socket.destroy()
+    }, timeout)
+    try {
+      await stop(place)
+    } finally {
+      clearTimeout(limit)
+    }
+  }
+}
+
+/** The connections of a server. */
+class OpenConnections {
+  readonly open = new Set<Socket>()
+  #onAllClosed: (() => void) | undefined
+
+  constructor(server: Server) {
+    // One function for all connections: there may be thousands.
+    const forget = (socket: Socket): void => {
+      this.open.delete(socket)
+      if (this.open.size === 0) this.#onAllClosed?.()
+    }
+    function onClose(this: Socket): void {
+      forget(this)
+    }
+    server.on('connection', (socket: Socket) => {
+      this.open.add(socket)
+      socket.on('close', onClose)
+    })
+  }
+
+  /** Resolves once there is none any more, at the latest after so many milliseconds. */
+  async allClosed(timeout: number): Promise<void> {
+    if (this.open.size === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeout)
+      this.#onAllClosed = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}
+
+async function backlogAccepted(server: Server): Promise<void> {
+  let quiet = 0
+  const onConnection = (): void => {
+    quiet = 0
+  }
+  server.on('connection', onConnection)
+  for (let turns = 0; quiet < MIN_QUIET_TURNS && turns < MAX_TURNS; turns++) {
+    quiet++
+    await turn()
+  }
+  server.removeListener('connection', onConnection)
+}
+
+/** A web server connects in order to send a request: a connection that has not spoken yet is not idle, but early. */
+async function allSpoke(connections: ReadonlySet<Socket>, timeout: number): Promise<void> {
+  const silent = new Set([...connections].filter((socket) => socket.bytesRead === 0))
+  const end = performance.now() + timeout
+  while (silent.size > 0 && performance.now() < end) {
+    await delay(FIRST_BYTE_INTERVAL_MS)
+    for (const socket of silent) if (socket.bytesRead > 0 || socket.destroyed) silent.delete(socket)
+  }
+}
+
+/**
+ * http-terminator destroys what has no open request, and with it the tail of a response that is still being written:
+ * no connection may be in that state when it begins. Those that get there later it leaves alone.
+ */
+async function allFlushed(connections: ReadonlySet<Socket>): Promise<void> {
+  const isWriting = (socket: Socket): boolean => socket.writableEnded && !socket.writableFinished && !socket.destroyed
+  for (let writing = find(connections, isWriting); writing !== undefined; writing = find(connections, isWriting)) {
+    // It fails where the peer has gone, who then does not wait for it.
+    await finished(writing, { readable: false }).catch(() => undefined)
+  }
+}
+
+function find<T>(values: Iterable<T>, matches: (value: T) => boolean): T | undefined {
+  for (const value of values) if (matches(value)) return value
+  return undefined
+}
+
+/** http-terminator's last step closes the server, which has been done. */
+async function terminate(terminator: { terminate: () => Promise<void> }): Promise<void> {
+  try {
+    await terminator.terminate()
+  } catch (error) {
+    if (codeOf(error) !== 'ERR_SERVER_NOT_RUNNING') throw error
+  }
+}

@@ -1,0 +1,66 @@
+/** The answers that the server itself gives, each with its error: to requests that the app is not given, or cannot answer. */
+import type { HeadProblem, RequestHeadReader } from '../http/cgi-request.js'
+import { FastCgiError } from '../errors.js'
+
+/** A request that is answered by the server itself. */
+export interface ErrorResponse {
+  readonly status: number
+  readonly reason: string
+  readonly text: string
+  /** More header lines, each ending with CRLF. */
+  readonly headers: string
+  readonly error: FastCgiError
+}
+
+/** The app gave up before it had answered. */
+export const INTERNAL_ERROR: ErrorResponse = {
+  status: 500,
+  reason: 'Internal Server Error',
+  text: 'The application gave up this request.',
+  headers: '',
+  error: new FastCgiError('ERR_FCGI_ABORTED'),
+}
+
+export function tooManyRequests(limit: number): ErrorResponse {
+  const text = `More than ${String(limit)} requests are open on one connection.`
+  const error = new FastCgiError('ERR_FCGI_REQUESTS_LIMIT', text)
+  return { status: 503, reason: 'Service Unavailable', text, headers: 'Retry-After: 1\r\n', error }
+}
+
+export function headerFieldsTooLarge(detail: string): ErrorResponse {
+  const error = new FastCgiError('ERR_FCGI_PARAMS_LIMIT', detail)
+  return { status: 431, reason: 'Request Header Fields Too Large', text: 'The request has too many headers.', headers: '', error }
+}
+
+export function contentTooLarge(limit: number): ErrorResponse {
+  const text = `The request body is larger than ${String(limit)} octets.`
+  return { status: 413, reason: 'Payload Too Large', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LIMIT', text) }
+}
+
+export function wrongBodyLength(received: number, announced: number): ErrorResponse {
+  const text = `The request has ${String(received)} octets of content, not the ${String(announced)} that were announced.`
+  return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LENGTH', text) }
+}
+
+export function bodyTimeout(limit: number): ErrorResponse {
+  const text = `Nothing of the request body has come for ${String(limit)} ms.`
+  return { status: 408, reason: 'Request Timeout', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_TIMEOUT', text) }
+}
+
+/** The answer to what would need a connection of its own: there is none. */
+export function upgradeRefused(what: string): ErrorResponse {
+  const text = `This server is reached over FastCGI, which cannot carry ${what}.`
+  return { status: 501, reason: 'Not Implemented', text, headers: '', error: new FastCgiError('ERR_FCGI_UPGRADE', text) }
+}
+
+/** The answer to params that make no request. */
+export function errorResponseFor(problem: HeadProblem, { culprit }: RequestHeadReader, paramsCount: number): ErrorResponse {
+  if (problem === 'too-many') return headerFieldsTooLarge(`more than ${String(paramsCount)} params`)
+  const text = {
+    method: 'The request has no valid method.',
+    url: 'The request has no valid url.',
+    'header-value': `The value of the header ${culprit} has a control character.`,
+    'ambiguous-header': `The header ${culprit} came twice, by the client or by the web server's configuration.`,
+  }[problem]
+  return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BAD_REQUEST', text) }
+}

@@ -1,0 +1,265 @@
+/**
+ * The records that go out on one connection, gathered in a pooled buffer: what happens in one tick
+ * leaves in one write, and one STDOUT record holds head and body where they fit.
+ */
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import {
+  HEADER_LENGTH,
+  MAX_ALIGNED_CONTENT_LENGTH,
+  RecordType,
+  paddingFor,
+  writeEndRequest,
+  writeHeader,
+} from '../fastcgi/record.js'
+import { STATUS_LINE_PREFIX, STATUS_PREFIX } from '../http/cgi-response.js'
+
+/** Called when bytes have left, or with the reason why they never will. */
+export type WriteCallback = (error?: Error | null) => void
+
+const BUFFER_LENGTH = 64 * 1024
+/** Content longer than this is not copied but written from where it is. */
+const COPY_LIMIT = 16 * 1024
+/** Text longer than this, in octets that it could take, is encoded apart. */
+const TEXT_LIMIT = 48 * 1024
+/** Room for what closes a record and a request: padding, an empty STDOUT, END_REQUEST. */
+const TRAILER_LENGTH = 64
+/** Octets that one UTF-16 code unit can take in any encoding. */
+const MAX_OCTETS_PER_UNIT = 3
+const MAX_POOLED = 8
+/** A head is written so that its first octet falls on the record header's last, where it is overwritten. */
+const STATUS_SHIFT = STATUS_LINE_PREFIX.length - STATUS_PREFIX.length
+const STATUS_BYTES = Buffer.from(STATUS_PREFIX, 'latin1')
+
+const pool: Buffer[] = []
+
+function takeBuffer(): Buffer {
+  return pool.pop() ?? Buffer.allocUnsafeSlow(BUFFER_LENGTH)
+}
+
+function returnBuffer(buffer: Buffer): void {
+  if (pool.length < MAX_POOLED) pool.push(buffer)
+}
+
+/** The outgoing side of a connection. */
+export class RecordWriter {
+  readonly #socket: Duplex
+  /** Whether a completed write means that nobody holds the bytes any more: so with the kernel, not with streams in general. */
+  readonly #reusesBuffers: boolean
+  #buffer: Buffer | undefined
+  /** The part of the buffer that no segment holds yet. */
+  #start = 0
+  #used = 0
+  /** Where the header of the open STDOUT record is to be written; -1 where none is open. */
+  #recordStart = -1
+  #recordId = 0
+  #segments: Uint8Array[] = []
+  #segmentsLength = 0
+  /** The first that is to be called; all of them where there are more. */
+  #callback: WriteCallback | undefined
+  #callbacks: WriteCallback[] | undefined
+
+  constructor(socket: Duplex) {
+    this.#socket = socket
+    this.#reusesBuffers = socket instanceof Socket
+  }
+
+  /** Octets that were given and have not left the process. */
+  get length(): number {
+    return this.#segmentsLength + this.#used - this.#start + this.#socket.writableLength
+  }
+
+  /** The head of a response, as Node made it: `HTTP/1.1 200 OK…` becomes `Status: 200 OK…`. */
+  head(requestId: number, text: string, encoding: BufferEncoding): void {
+    this.#closeRecord()
+    if (text.length * MAX_OCTETS_PER_UNIT > TEXT_LIMIT) {
+      const bytes = Buffer.from(text, encoding)
+      bytes.set(STATUS_BYTES, STATUS_SHIFT)
+      this.#reference(requestId, bytes.subarray(STATUS_SHIFT))
+      return
+    }
+    const buffer = this.#openRecord(requestId, text.length * MAX_OCTETS_PER_UNIT)
+    const content = this.#used
+    this.#used += buffer.write(text, content - STATUS_SHIFT, encoding) - STATUS_SHIFT
+    buffer.set(STATUS_BYTES, content)
+  }
+
+  /** Content of a response's body. */
+  stdoutText(requestId: number, text: string, encoding: BufferEncoding): void {
+    if (text.length * MAX_OCTETS_PER_UNIT > TEXT_LIMIT) {
+      this.stdout(requestId, Buffer.from(text, encoding))
+      return
+    }
+    const buffer = this.#openRecord(requestId, text.length * MAX_OCTETS_PER_UNIT)
+    this.#used += buffer.write(text, this.#used, encoding)
+  }
+
+  /** Content of a response's body. Bytes that are not copied must not change until the callback. */
+  stdout(requestId: number, bytes: Uint8Array): void {
+    if (bytes.length > COPY_LIMIT) {
+      this.#closeRecord()
+      this.#reference(requestId, bytes)
+      return
+    }
+    this.#openRecord(requestId, bytes.length).set(bytes, this.#used)
+    this.#used += bytes.length
+  }
+
+  /** The empty STDOUT record and END_REQUEST. */
+  end(requestId: number, appStatus: number, protocolStatus: number): void {
+    this.#closeRecord()
+    const buffer = this.#reserve(TRAILER_LENGTH)
+    const offset = writeHeader(buffer, this.#used, RecordType.STDOUT, requestId, 0, 0)
+    this.#used = writeEndRequest(buffer, offset, requestId, appStatus, protocolStatus)
+  }
+
+  /** A whole record. */
+  record(record: Uint8Array): void {
+    this.#closeRecord()
+    this.#reserve(record.length).set(record, this.#used)
+    this.#used += record.length
+  }
+
+  /** Calls back when all that was given so far has left. */
+  onFlushed(callback: WriteCallback): void {
+    // Node's response nearly always has two, one for its body and one for its end: room for them is made at once.
+    if (this.#callback === undefined) this.#callback = callback
+    else if (this.#callbacks === undefined) this.#callbacks = [this.#callback, callback]
+    else this.#callbacks.push(callback)
+  }
+
+  /** Writes all that was given, in one write. */
+  flush(): void {
+    const buffer = this.#buffer
+    if (buffer === undefined) {
+      // Nothing but callbacks: they are to come after what is on its way.
+      if (this.#callback !== undefined) this.#socket.write('', this.#takeCallback())
+      return
+    }
+    this.#closeRecord()
+    this.#buffer = undefined
+    const callback = this.#takeCallback()
+    const tail = buffer.subarray(this.#start, this.#used)
+    this.#start = 0
+    this.#used = 0
+    if (this.#segments.length === 0) this.#write(tail, buffer, callback)
+    else this.#writeSegments(tail, buffer, callback)
+  }
+
+  /** Forgets what has not left; its callbacks are told why. */
+  discard(error: Error): void {
+    const callback = this.#takeCallback()
+    this.#buffer = undefined
+    this.#segments = []
+    this.#segmentsLength = 0
+    this.#start = 0
+    this.#used = 0
+    this.#recordStart = -1
+    if (callback !== undefined) process.nextTick(callback, error)
+  }
+
+  /** One that calls them all. */
+  #takeCallback(): WriteCallback | undefined {
+    const callback = this.#callbacks === undefined ? this.#callback : callAll.bind(undefined, this.#callbacks)
+    this.#callback = undefined
+    this.#callbacks = undefined
+    return callback
+  }
+
+  #write(bytes: Uint8Array, buffer: Buffer, callback: WriteCallback | undefined): void {
+    const socket = this.#socket
+    socket.write(bytes, callback)
+    if (this.#reusesBuffers && socket.writableLength === 0) returnBuffer(buffer)
+  }
+
+  #writeSegments(tail: Uint8Array, buffer: Buffer, callback: WriteCallback | undefined): void {
+    const segments = this.#segments
+    this.#segments = []
+    this.#segmentsLength = 0
+    this.#socket.cork()
+    for (const segment of segments) this.#socket.write(segment)
+    this.#socket.write(tail, (error) => {
+      if (this.#reusesBuffers && !error) returnBuffer(buffer)
+      callback?.(error)
+    })
+    this.#socket.uncork()
+  }
+
+  /** Puts bytes between records as they are, in as few records as they take. */
+  #reference(requestId: number, bytes: Uint8Array): void {
+    for (let start = 0; start < bytes.length; start += MAX_ALIGNED_CONTENT_LENGTH) {
+      const content = bytes.subarray(start, start + MAX_ALIGNED_CONTENT_LENGTH)
+      const paddingLength = paddingFor(content.length)
+      const buffer = this.#reserve(HEADER_LENGTH)
+      this.#used = writeHeader(buffer, this.#used, RecordType.STDOUT, requestId, content.length, paddingLength)
+      this.#segmentBuffer(buffer)
+      this.#segments.push(content)
+      this.#segmentsLength += content.length
+      this.#pad(this.#reserve(paddingLength), paddingLength)
+    }
+  }
+
+  /** The buffer with an open STDOUT record of this request that has room for so many octets more. */
+  #openRecord(requestId: number, length: number): Buffer {
+    if (this.#recordStart >= 0) {
+      const fits = this.#used + length + TRAILER_LENGTH <= BUFFER_LENGTH
+      if (fits && this.#recordId === requestId && this.#buffer !== undefined) return this.#buffer
+      this.#closeRecord()
+    }
+    const buffer = this.#reserve(HEADER_LENGTH + length)
+    this.#recordStart = this.#used
+    this.#recordId = requestId
+    this.#used += HEADER_LENGTH
+    return buffer
+  }
+
+  #closeRecord(): void {
+    const start = this.#recordStart
+    if (start < 0 || this.#buffer === undefined) return
+    this.#recordStart = -1
+    const contentLength = this.#used - start - HEADER_LENGTH
+    if (contentLength === 0) {
+      this.#used = start
+      return
+    }
+    const paddingLength = paddingFor(contentLength)
+    writeHeader(this.#buffer, start, RecordType.STDOUT, this.#recordId, contentLength, paddingLength)
+    this.#pad(this.#buffer, paddingLength)
+  }
+
+  #pad(buffer: Buffer, paddingLength: number): void {
+    for (let i = 0; i < paddingLength; i++) buffer[this.#used++] = 0
+  }
+
+  /** The buffer, with room for so many octets and a trailer. */
+  #reserve(length: number): Buffer {
+    if (this.#buffer !== undefined) {
+      if (this.#used + length + TRAILER_LENGTH <= BUFFER_LENGTH) return this.#buffer
+      this.#segmentBuffer(this.#buffer)
+      this.#start = 0
+      this.#used = 0
+    }
+    this.#buffer = takeBuffer()
+    return this.#buffer
+  }
+
+  #segmentBuffer(buffer: Buffer): void {
+    if (this.#used === this.#start) return
+    this.#segments.push(buffer.subarray(this.#start, this.#used))
+    this.#segmentsLength += this.#used - this.#start
+    this.#start = this.#used
+  }
+}
+
+/** Calls each of them, also where one throws. */
+function callAll(callbacks: WriteCallback[], error?: Error | null): void {
+  let called = 0
+  try {
+    for (const callback of callbacks) {
+      called++
+      callback(error)
+    }
+  } finally {
+    if (called < callbacks.length) process.nextTick(callAll, callbacks.slice(called), error)
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * The policy of `limit: 'auto'`: loop-delay gate, limit and queue together, on whatever clock and whatever
+ * kind of request. Pure: the middleware, the simulation and the benchmark run the same code.
+ */
+import type { Clock } from './clock.js'
+import type { Candidate, QueueSettings, Reason, AdmissionPolicy } from './policy.js'
+import { QueueTimeouts } from './queue.js'
+import { LoopDelayGate } from './loop-delay-gate.js'
+import type { GradientOptions } from './gradient-limit.js'
+import { AdaptiveLimit } from './adaptive-limit.js'
+import { ShedRate } from './shed-rate.js'
+import { RequestQueue, type Priority } from './queue.js'
+
+export interface AdaptivePolicyOptions extends GradientOptions {
+  readonly queue: QueueSettings
+  /** Called with the new limit when it has changed. */
+  readonly onLimit?: (limit: number) => void
+}
+
+/** A shorter queue cannot bridge anything. */
+const MIN_QUEUE_SIZE = 20
+/** What a request may wait for the event loop, by its priority, times the usual. */
+const DELAY_FACTORS: Readonly<Record<Priority, number>> = { high: 2, normal: 1, low: 0.5 }
+
+export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolicy<Request> {
+  readonly #clock: Clock
+  readonly #queueSettings: QueueSettings
+  readonly #observing: boolean
+  readonly #onLimit: ((limit: number) => void) | undefined
+  readonly #loopDelayGate: LoopDelayGate
+  readonly #limit: AdaptiveLimit<Request>
+  readonly #shedRate = new ShedRate()
+  readonly #queue = new RequestQueue<Request>()
+  readonly #queueTimeouts: QueueTimeouts<Request>
+  #reportedLimit: number
+  #draining = false
+
+  constructor(clock: Clock, options: AdaptivePolicyOptions) {
+    this.#clock = clock
+    this.#queueSettings = options.queue
+    this.#observing = options.observing ?? false
+    this.#onLimit = options.onLimit
+    this.#loopDelayGate = new LoopDelayGate(clock)
+    this.#limit = new AdaptiveLimit<Request>(clock, { ...options, experimenting: !this.#observing && options.queue.max !== 0, onEnd: this.drain })
+    this.#queueTimeouts = new QueueTimeouts(clock, this.#queue, () => (this.#queueSettings.timeout ?? this.#shedRate.maxQueueTime) + this.#trialDelay, (late) => { this.#reject(late, 'queue-timeout') })
+    this.#reportedLimit = this.limit
+  }
+
+  get limit(): number {
+    return this.#limit.settled
+  }
+
+  /** From here on it tunes itself further. */
+  set limit(limit: number) {
+    this.#limit.settled = limit
+    this.drain()
+    this.#reportLimit()
+  }
+
+  get waiting(): number {
+    return this.#queue.size
+  }
+
+  /** A request has been read. */
+  arrive(request: Request): void {
+    const now = this.#clock.now()
+    this.#shedRate.arrived(now)
+    if (this.#loopDelayGate.refuses(now, this.#shedRate.maxLoopDelay * DELAY_FACTORS[request.priority], this.#shedRate.isNotShedding, request.receivedByProxyAt)) {
+      this.#reject(request, request.receivedByProxyAt === undefined ? 'loop' : 'proxy-queue')
+      if (this.#observing) this.#start(request, now)
+      return
+    }
+    if (this.#queue.size > 0) {
+      // Requests that have run for long enough to count no longer have left slots since.
+      this.drain()
+      this.#queueTimeouts.expire(now)
+    }
+    if ((this.#queue.size === 0 && this.#limit.admits(now)) || this.#limit.bypasses(request)) {
+      this.#start(request, now)
+      return
+    }
+    this.#limit.waited(now)
+    if (this.#observing) this.#observe(request, now)
+    else this.#enqueue(request, now)
+  }
+
+  /** A started request is answered, or its client has left. */
+  release(request: Request): void {
+    const { startedAt } = request
+    if (startedAt === undefined) return
+    const now = this.#clock.now()
+    request.startedAt = undefined
+    this.#loopDelayGate.requestOver(request.clientLeft)
+    this.#limit.released(request, now, startedAt, this.#loopDelayGate.loopDelay(now))
+    this.#reportLimit()
+  }
+
+  /** The client of a waiting request has left. */
+  leave(request: Request): void {
+    this.#queue.remove(request)
+  }
+
+  close(): void {
+    this.#queueTimeouts.close()
+    this.#limit.close()
+    const now = this.#clock.now()
+    for (let next = this.#queue.take(false); next !== undefined; next = this.#queue.take(false)) this.#start(next, now)
+  }
+
+  readonly drain = (): void => {
+    if (this.#draining || this.#queue.size === 0) return
+    this.#draining = true
+    const { order } = this.#queueSettings
+    const newestFirst = order === 'adaptive' ? this.#shedRate.newestFirst : order === 'lifo'
+    for (let now = this.#clock.now(); this.#queue.size > 0 && this.#limit.admits(now); now = this.#clock.now()) {
+      const next = this.#queue.take(newestFirst)
+      if (next !== undefined) this.#start(next, now)
+    }
+    this.#draining = false
+  }
+
+  /** Nobody is turned away for what is only tried; where many are anyway, it makes no difference. */
+  get #trialDelay(): number {
+    return this.#shedRate.isNotShedding ? this.#limit.trialDelay : 0
+  }
+
+  #start(request: Request, now: number): void {
+    request.startedAt = now
+    this.#limit.started(request, now)
+    request.start()
+  }
+
+  #reject(request: Request, reason: Reason): void {
+    this.#shedRate.shed()
+    request.reject(reason)
+  }
+
+  /** How many may wait. */
+  #maxWaiting(): number {
+    const { max } = this.#queueSettings
+    if (max !== undefined) return max
+    return this.#trialDelay > 0 ? Infinity : Math.max(this.#limit.current, MIN_QUEUE_SIZE, this.#shedRate.maxQueueTime * this.#limit.throughput)
+  }
+
+  #enqueue(request: Request, now: number): void {
+    const max = this.#maxWaiting()
+    if (this.#queue.size >= max) {
+      const evicted = max === 0 ? request : this.#queue.evictFor(request) ?? request
+      this.#reject(evicted, max === 0 ? 'limit' : 'queue-full')
+      if (evicted === request) return
+    }
+    this.#queue.add(request, now)
+    this.#queueTimeouts.arm(now)
+  }
+
+  #observe(request: Request, now: number): void {
+    const max = this.#maxWaiting()
+    if (this.#limit.active - this.#limit.current >= max) this.#reject(request, max === 0 ? 'limit' : 'queue-full')
+    this.#start(request, now)
+  }
+
+  #reportLimit(): void {
+    const { limit } = this
+    if (limit === this.#reportedLimit) return
+    this.#reportedLimit = limit
+    this.#onLimit?.(limit)
+  }
+}

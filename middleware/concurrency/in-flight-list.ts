@@ -1,0 +1,46 @@
+/** The requests in flight, oldest first, as a list through the requests themselves: nothing is allocated for it. */
+
+export interface InFlightNode {
+  inFlight: boolean
+  older: InFlightNode | undefined
+  newer: InFlightNode | undefined
+}
+
+export class InFlightList<Request extends InFlightNode> {
+  #oldest: Request | undefined
+  #newest: Request | undefined
+
+  get oldest(): Request | undefined {
+    return this.#oldest
+  }
+
+  add(request: Request): void {
+    request.inFlight = true
+    request.older = this.#newest
+    request.newer = undefined
+    if (this.#newest === undefined) this.#oldest = request
+    else this.#newest.newer = request
+    this.#newest = request
+  }
+
+  remove(request: Request): void {
+    const older = request.older as Request | undefined
+    const newer = request.newer as Request | undefined
+    if (older === undefined) this.#oldest = newer
+    else older.newer = newer
+    if (newer === undefined) this.#newest = older
+    else newer.older = older
+    request.inFlight = false
+    request.older = request.newer = undefined
+  }
+
+  /** From the oldest on; the one that is visited may be removed. */
+  * [Symbol.iterator](): Generator<Request> {
+    let request = this.#oldest
+    while (request !== undefined) {
+      const next = request.newer as Request | undefined
+      yield request
+      request = next
+    }
+  }
+}

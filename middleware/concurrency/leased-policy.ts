@@ -1,0 +1,106 @@
+/** A limit that is leased: the slots and the queue of a given limit, which the client of the lease moves. */
+import type { Clock } from './clock.js'
+import type { Candidate, QueueSettings, AdmissionPolicy } from './policy.js'
+import { FixedPolicy } from './fixed-policy.js'
+import { LeaseClient, type LeaseStatus } from './lease/lease-client.js'
+import type { RedisLease } from './lease/redis-lease.js'
+import { Semaphore } from './semaphore.js'
+
+export interface LeasedPolicyOptions {
+  readonly lease: RedisLease
+  readonly queue: QueueSettings
+  readonly observing: boolean
+  readonly onLimit: (limit: number) => void
+  readonly onLease: (status: LeaseStatus) => void
+}
+
+/** Slots that are there as long as the lease is. */
+class LeasedSemaphore extends Semaphore {
+  readonly #isValid: () => boolean
+
+  constructor(capacity: number, isValid: () => boolean) {
+    super(capacity)
+    this.#isValid = isValid
+  }
+
+  override get hasFree(): boolean {
+    return super.hasFree && this.#isValid()
+  }
+}
+
+export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<Request> {
+  readonly semaphore: Semaphore
+  readonly #fixedPolicy: FixedPolicy<Request>
+  readonly #leaseClient: LeaseClient
+  #warned = false
+
+  constructor(clock: Clock, { lease, queue, observing, onLimit, onLease }: LeasedPolicyOptions) {
+    const semaphore = new LeasedSemaphore(observing ? Infinity : 0, () => this.#leaseClient.valid)
+    // A process may get all slots, and as many may wait as there are.
+    const fixed = new FixedPolicy<Request>(clock, semaphore, { limit: 0, queue: { ...queue, max: queue.max ?? lease.limit }, observing })
+    this.semaphore = semaphore
+    this.#fixedPolicy = fixed
+    this.#leaseClient = new LeaseClient(clock, lease, lease.connect(), {
+      get active() { return semaphore.active },
+      get waiting() { return fixed.waiting },
+      onCap: (cap) => {
+        fixed.limit = cap
+        onLimit(cap)
+      },
+      onStatus: (status, error) => {
+        if (status.state === 'away') this.#warn(lease, error)
+        onLease(status)
+      },
+    })
+  }
+
+  /** What this process may run now. What is set is the limit of all. */
+  get limit(): number {
+    return this.#fixedPolicy.limit
+  }
+
+  set limit(limit: number) {
+    this.#leaseClient.total = limit
+  }
+
+  get status(): LeaseStatus {
+    return this.#leaseClient.status
+  }
+
+  get waiting(): number {
+    return this.#fixedPolicy.waiting
+  }
+
+  arrive(request: Request): void {
+    this.#fixedPolicy.arrive(request)
+    this.#leaseClient.onArrival()
+  }
+
+  release(): void {
+    this.#fixedPolicy.release()
+  }
+
+  leave(request: Request): void {
+    this.#fixedPolicy.leave(request)
+  }
+
+  readonly drain = (): void => {
+    this.#leaseClient.onSlotFree()
+    this.#fixedPolicy.drain()
+  }
+
+  close(): void {
+    this.#fixedPolicy.close()
+    this.#leaseClient.close()
+  }
+
+  #warn({ key, fallback }: RedisLease, error: unknown): void {
+    if (this.#warned) return
+    this.#warned = true
+    const then = fallback === undefined ? 'an equal part of the limit' : `a fallback of ${String(fallback)}`
+    process.emitWarning(
+      `concurrencyLimit: Redis, which the limit of '${key}' is leased from, is away (${error instanceof Error ? error.message : String(error)}): until it is back this process goes by its own cap, ${then}`,
+      { type: 'ConcurrencyLimitWarning', code: 'CONCURRENCY_LIMIT_LEASE_AWAY' },
+    )
+  }
+}

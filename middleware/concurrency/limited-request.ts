@@ -1,0 +1,182 @@
+/** One request at one limiter, from its arrival to its end. Whatever happens, it takes at most one slot and releases it once. */
+import { AsyncResource } from 'node:async_hooks'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Candidate, Reason, AdmissionPolicy } from './policy.js'
+import { RequestLifetime, hasLeft, type Ending, type LifetimeObserver } from '../shared/request-lifetime.js'
+import type { HeldSlot } from './slot-timeout.js'
+import type { InFlightNode } from './in-flight-list.js'
+import type { Semaphore } from './semaphore.js'
+import type { Priority } from './queue.js'
+
+/** A policy and the slots that it gives out. */
+export interface PolicyWithSlots {
+  readonly policy: AdmissionPolicy<LimitedRequest>
+  readonly slots: Semaphore
+  /** Called as soon as a released slot can be had again. */
+  readonly onSlotFree: () => void
+  /** Called when a request that waited is gone: perhaps it was the last. Only where that matters. */
+  readonly onQueueLeft?: () => void
+}
+
+/** What a request tells its limiter. */
+export interface Limiter {
+  readonly releaseAtEnd: boolean
+  now(): number
+  accepted(request: LimitedRequest): void
+  waited(milliseconds: number): void
+  abandoned(request: LimitedRequest): void
+  released(request: LimitedRequest): void
+  /** Counts, and answers unless the cap only observes. Whether it was answered. */
+  rejected(request: LimitedRequest, reason: Reason): boolean
+}
+
+type State = 'arriving' | 'waiting' | 'held' | 'over'
+
+export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
+  unanswered = false
+  clientLeft = false
+  startedAt: number | undefined
+  inFlight = false
+  older: InFlightNode | undefined
+  newer: InFlightNode | undefined
+  slotIndex = -1
+  heldSince = 0
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly next: (error?: unknown) => void
+  readonly priority: Priority
+  readonly receivedByProxyAt: number | undefined
+  readonly owner: Limiter
+  readonly #policy: PolicyWithSlots
+  #state: State = 'arriving'
+  #release: (() => void) | undefined
+  /** Where it waits: since when, and in whose context it goes on. */
+  #waitingSince = 0
+  #context: AsyncResource | undefined
+
+  constructor(
+    limiter: Limiter, policy: PolicyWithSlots, request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void,
+    priority: Priority, receivedByProxyAt: number | undefined,
+  ) {
+    this.owner = limiter
+    this.#policy = policy
+    this.request = request
+    this.response = response
+    this.next = next
+    this.priority = priority
+    this.receivedByProxyAt = receivedByProxyAt
+  }
+
+  get target(): string {
+    const { url = '', originalUrl } = this.request as IncomingMessage & { originalUrl?: unknown }
+    return typeof originalUrl === 'string' ? originalUrl : url
+  }
+
+  /** Asked only while slots are scarce. */
+  get waitsForClient(): boolean {
+    return this.response.writableEnded || !this.request.complete
+  }
+
+  get releaseAtEnd(): boolean {
+    return this.owner.releaseAtEnd
+  }
+
+  arrive(): void {
+    this.#policy.policy.arrive(this)
+    if (this.#state !== 'arriving') return
+    this.#state = 'waiting'
+    this.#waitingSince = this.owner.now()
+    this.#context = new AsyncResource('concurrencyLimit', { requireManualDestroy: true })
+    RequestLifetime.of(this.request, this.response).add(this)
+  }
+
+  start(): void {
+    const context = this.#context
+    if (context !== undefined && (this.response.writableEnded || hasLeft(this.request, this.response))) {
+      this.#abandon()
+      return
+    }
+    this.#state = 'held'
+    this.heldSince = this.owner.now()
+    this.#release = this.#policy.slots.acquire(this.#policy.onSlotFree)
+    this.owner.accepted(this)
+    if (context === undefined) {
+      RequestLifetime.of(this.request, this.response).add(this)
+      this.#callNext()
+      return
+    }
+    this.owner.waited(this.heldSince - this.#waitingSince)
+    context.runInAsyncScope(this.#runFromQueue, this)
+  }
+
+  reject(reason: Reason): void {
+    const context = this.#context
+    const before = this.#state
+    this.#state = 'over'
+    const answered = context === undefined ? this.owner.rejected(this, reason) : context.runInAsyncScope(this.#rejectFromQueue, this, reason)
+    if (!answered) this.#state = before
+  }
+
+  end(ending: Ending): void {
+    const state = this.#state
+    if (state === 'over') return
+    this.#state = 'over'
+    if (state !== 'held') {
+      this.#policy.policy.leave(this)
+      this.owner.abandoned(this)
+      return
+    }
+    this.unanswered = ending !== 'answered'
+    this.clientLeft = ending === 'left'
+    this.#release?.()
+    this.#policy.policy.release(this)
+    this.owner.released(this)
+  }
+
+  /** It waits no longer, and never had a slot. */
+  leftQueue(): void {
+    this.#policy.onQueueLeft?.()
+  }
+
+  /** Its turn has come, and its client has left unnoticed, or has its answer: the policy thinks that it has started. */
+  #abandon(): void {
+    this.#state = 'over'
+    this.unanswered = this.clientLeft = true
+    this.#policy.policy.release(this)
+    this.owner.abandoned(this)
+  }
+
+  /** Called from a queue: what the app throws is the app's, and must not keep the others from their turn. */
+  #runFromQueue(): void {
+    try {
+      this.#callNext()
+    } catch (error) {
+      throwOnNextTick(error)
+    }
+  }
+
+  #rejectFromQueue(reason: Reason): boolean {
+    try {
+      return this.owner.rejected(this, reason)
+    } catch (error) {
+      throwOnNextTick(error)
+      return true
+    }
+  }
+
+  #callNext(): void {
+    try {
+      this.next()
+    } catch (error) {
+      this.end('failed')
+      throw error
+    }
+    // An upgraded connection is somebody else's from here on.
+    if ('upgrade' in this.request && this.request.upgrade === true) this.end('streams')
+  }
+}
+
+/** As if a callback of the request's own had thrown it. */
+function throwOnNextTick(error: unknown): void {
+  process.nextTick(() => { throw error })
+}

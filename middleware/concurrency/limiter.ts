@@ -1,0 +1,257 @@
+/** The limiter: which requests it sees, which policy decides on each, and what is counted and told. */
+import { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { notifyListeners } from '../shared/safe-call.js'
+import { routePatternOf } from '../shared/express.js'
+import { countAccepts } from './clock.js'
+import { AdaptivePolicy } from './adaptive-policy.js'
+import type { Reason } from './policy.js'
+import { LimiterCounters } from './metrics.js'
+import { RequestLifetime, hasLeft, subscribeToFinish } from '../shared/request-lifetime.js'
+import { FixedPolicy } from './fixed-policy.js'
+import { SlotTimeouts } from './slot-timeout.js'
+import type { LeaseStatus } from './lease/lease-client.js'
+import { LeasedPolicy } from './leased-policy.js'
+import { checkedChange, checkedLimit, type ResolvedConcurrencyLimit } from './options.js'
+import { answerRejection, ConcurrencyLimitError, createRejection, type Rejection } from './rejection.js'
+import { sinceRequestStart } from './request-start.js'
+import { Semaphore } from './semaphore.js'
+import { systemClock } from './clock.js'
+import { LimitedRequest, type Limiter, type PolicyWithSlots } from './limited-request.js'
+
+/** A handler that held its slot for longer than `maxHold`. */
+export interface Leak {
+  readonly method: string
+  /** Express's route, such as `/users/:id`; the path where no route is known. */
+  readonly route: string
+  /** Milliseconds. */
+  readonly heldFor: number
+}
+
+/** What listeners on `events` get. */
+export interface ConcurrencyLimitEvents {
+  reject: [rejection: Rejection, request: IncomingMessage]
+  leak: [leak: Leak, request: IncomingMessage]
+  limit: [limit: number]
+  lease: [lease: LeaseStatus]
+}
+
+type Next = (error?: unknown) => void
+
+export class ConcurrencyLimiter implements Limiter {
+  readonly releaseAtEnd: boolean
+  readonly counts = new LimiterCounters()
+  readonly events = new EventEmitter<ConcurrencyLimitEvents>()
+  readonly #options: ResolvedConcurrencyLimit
+  readonly #shared: PolicyWithSlots | undefined
+  readonly #byKey = new Map<string, PolicyWithSlots>()
+  readonly #slotTimeouts: SlotTimeouts<LimitedRequest> | undefined
+  #keyLimit: number | undefined
+  #closed = false
+
+  constructor(options: ResolvedConcurrencyLimit) {
+    subscribeToFinish()
+    this.#options = options
+    this.releaseAtEnd = options.releaseAtEnd
+    this.#keyLimit = options.limit.kind === 'fixed' ? options.limit.limit : undefined
+    this.#shared = options.key === undefined ? this.#createShared() : undefined
+    this.#slotTimeouts = options.maxHold === false ? undefined : new SlotTimeouts(systemClock, options.maxHold, (request, heldFor) => { this.#onSlotTimeout(request, heldFor) })
+  }
+
+  get active(): number {
+    return this.#sum(({ slots }) => slots.active)
+  }
+
+  get waiting(): number {
+    return this.#sum(({ policy }) => policy.waiting)
+  }
+
+  /** Keys that are remembered. */
+  get keys(): number {
+    return this.#byKey.size
+  }
+
+  /** undefined where a function gives each key its own. */
+  get limit(): number | undefined {
+    return this.#shared === undefined ? this.#keyLimit : this.#shared.policy.limit
+  }
+
+  set limit(limit: unknown) {
+    const checked = checkedChange(limit, this.#options.limit)
+    if (this.#options.limit.kind === 'function') throw new TypeError('concurrencyLimit: limit cannot be set where a function gives it')
+    if (this.#shared !== undefined) this.#shared.policy.limit = checked
+    this.#keyLimit = checked
+    for (const { policy } of this.#byKey.values()) policy.limit = checked
+    if (this.#options.limit.kind === 'fixed') this.#emitLimit(checked)
+  }
+
+  /** undefined where nothing is leased. */
+  get lease(): LeaseStatus | undefined {
+    const policy = this.#shared?.policy
+    return policy instanceof LeasedPolicy ? policy.status : undefined
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse, next: Next): void {
+    if (this.#closed || response.writableEnded || this.#options.skip(request) || RequestLifetime.existing(request, response)?.isObservedBy(this) === true) {
+      next()
+      return
+    }
+    if (hasLeft(request, response)) {
+      this.counts.abandoned += 1
+      return
+    }
+    const priority = this.#options.priorityOf(request)
+    const policy = this.#shared ?? this.#policyOf(request)
+    if (policy === undefined) {
+      next()
+      return
+    }
+    if (this.#options.limit.kind === 'auto') countAccepts(request)
+    new LimitedRequest(this, policy, request, response, next, priority, this.#receivedByProxyAt(request)).arrive()
+  }
+
+  /** Holds nobody back any more: who waits starts, who comes passes. Stops all timers. */
+  close(): void {
+    this.#closed = true
+    this.#slotTimeouts?.close()
+    for (const { policy } of this.#policies()) policy.close()
+  }
+
+  now(): number {
+    return systemClock.now()
+  }
+
+  accepted(request: LimitedRequest): void {
+    this.counts.accepted += 1
+    this.#slotTimeouts?.started(request)
+  }
+
+  waited(milliseconds: number): void {
+    this.counts.waited(milliseconds)
+  }
+
+  abandoned(request: LimitedRequest): void {
+    this.counts.abandoned += 1
+    request.leftQueue()
+  }
+
+  released(request: LimitedRequest): void {
+    this.#slotTimeouts?.ended(request)
+  }
+
+  rejected(limited: LimitedRequest, reasonOfPolicy: Reason): boolean {
+    const reason = this.#shared === undefined ? 'key' : reasonOfPolicy
+    const { handler, observing, retryAfter } = this.#options
+    this.counts.rejected[reason] += 1
+    const rejection = createRejection(reason, retryAfter)
+    const { request, response, next } = limited
+    if (this.events.listenerCount('reject') > 0) this.#notify(() => { this.events.emit('reject', rejection, request) })
+    if (observing) return false
+    if (handler === undefined) answerRejection(request, response, rejection)
+    else if (handler === 'next') next(new ConcurrencyLimitError(rejection))
+    else handler(request, response, next, rejection)
+    return true
+  }
+
+  #createShared(): PolicyWithSlots {
+    const { limit, queue, observing } = this.#options
+    const onLimit = (changed: number): void => { this.#emitLimit(changed) }
+    if (limit.kind === 'lease') {
+      const onLease = (status: LeaseStatus): void => { this.#notify(() => { this.events.emit('lease', status) }) }
+      const leased = new LeasedPolicy<LimitedRequest>(systemClock, { lease: limit.lease, queue, observing, onLimit, onLease })
+      return { policy: leased, slots: leased.semaphore, onSlotFree: leased.drain }
+    }
+    if (limit.kind !== 'auto') return this.#createFixedPolicy(limit.kind === 'fixed' ? limit.limit : 1)
+    const policy = new AdaptivePolicy<LimitedRequest>(systemClock, { ...limit.bounds, queue, observing, onLimit })
+    return { policy, slots: new Semaphore(observing ? Infinity : limit.bounds.max), onSlotFree: policy.drain }
+  }
+
+  #createFixedPolicy(limit: number): PolicyWithSlots {
+    const { queue, observing } = this.#options
+    const slots = new Semaphore(observing ? Infinity : limit)
+    const policy = new FixedPolicy<LimitedRequest>(systemClock, slots, { limit, queue, observing })
+    return { policy, slots, onSlotFree: policy.drain }
+  }
+
+  /** Of the request's key. It lives as long as somebody holds one of its slots, or waits for one. */
+  #policyOf(request: IncomingMessage): PolicyWithSlots | undefined {
+    const { key: keyOf, limit } = this.#options
+    const key = keyOf?.(request)
+    if (key === undefined) return undefined
+    const number = limit.kind === 'function' ? limit.limitOf(request) : this.#keyLimit
+    if (number === undefined) return undefined
+    const known = this.#byKey.get(key)
+    if (known !== undefined) {
+      if (known.policy.limit !== number) {
+        known.policy.limit = checkedLimit(number)
+        // Those who waited may all have been gone, and the key forgotten.
+        this.#byKey.set(key, known)
+      }
+      return known
+    }
+    const policy = this.#createForKey(key, checkedLimit(number))
+    this.#byKey.set(key, policy)
+    return policy
+  }
+
+  #createForKey(key: string, limit: number): PolicyWithSlots {
+    const { policy, slots, onSlotFree } = this.#createFixedPolicy(limit)
+    const onQueueLeft = (): void => {
+      // Another one may have its key by now.
+      if (slots.active === 0 && policy.waiting === 0 && this.#byKey.get(key) === policyWithSlots) this.#byKey.delete(key)
+    }
+    const policyWithSlots: PolicyWithSlots = {
+      policy, slots, onQueueLeft, onSlotFree: () => {
+        onSlotFree()
+        onQueueLeft()
+      },
+    }
+    return policyWithSlots
+  }
+
+  #receivedByProxyAt(request: IncomingMessage): number | undefined {
+    const since = this.#options.trustRequestStart ? sinceRequestStart(request) : undefined
+    return since === undefined ? undefined : systemClock.now() - since
+  }
+
+  #onSlotTimeout(limited: LimitedRequest, heldFor: number): void {
+    this.counts.leaked += 1
+    const { request } = limited
+    this.#notify(() => { this.events.emit('leak', { method: request.method ?? '', route: routeOf(request), heldFor }, request) })
+    limited.end('failed')
+  }
+
+  #emitLimit(limit: number): void {
+    this.#notify(() => { this.events.emit('limit', limit) })
+  }
+
+  #notify(call: () => void): void {
+    notifyListeners('concurrencyLimit', 'ERR_CONCURRENCY_LIMIT_LISTENER', call)
+  }
+
+  #policies(): Iterable<PolicyWithSlots> {
+    return this.#shared === undefined ? this.#byKey.values() : [this.#shared]
+  }
+
+  #sum(figure: (policy: PolicyWithSlots) => number): number {
+    let sum = 0
+    for (const policy of this.#policies()) sum += figure(policy)
+    return sum
+  }
+}
+
+/** The share of all that was turned away, or would have been: 0 to 1. */
+export function rejectedShare(counts: LimiterCounters, observing: boolean): number {
+  const { rejections } = counts
+  const offered = observing ? counts.accepted : counts.accepted + rejections
+  return offered === 0 ? 0 : rejections / offered
+}
+
+/** Express's route with what it is mounted on; the path where no route is known. */
+function routeOf(request: IncomingMessage & { baseUrl?: unknown; originalUrl?: unknown }): string {
+  const { baseUrl, originalUrl, url } = request
+  const pattern = routePatternOf(request)
+  if (pattern !== '') return `${typeof baseUrl === 'string' ? baseUrl : ''}${pattern}`
+  const whole = typeof originalUrl === 'string' ? originalUrl : url ?? ''
+  return whole.split('?', 1)[0] ?? ''
+}

@@ -1,0 +1,150 @@
+/**
+ * Where requests wait for a slot: one list for each priority, in order of arrival. From any place in it a request leaves at
+ * once, however many wait. Who has waited too long is rejected.
+ */
+import type { Clock } from './clock.js'
+
+export const PRIORITIES = ['high', 'normal', 'low'] as const
+export type Priority = (typeof PRIORITIES)[number]
+
+export interface Prioritized {
+  readonly priority: Priority
+}
+
+interface QueueEntry<Waiting> {
+  readonly candidate: Waiting
+  readonly since: number
+  older: QueueEntry<Waiting> | undefined
+  newer: QueueEntry<Waiting> | undefined
+}
+
+/** A doubly linked list. */
+class LinkedList<Waiting> {
+  oldest: QueueEntry<Waiting> | undefined
+  newest: QueueEntry<Waiting> | undefined
+
+  append(entry: QueueEntry<Waiting>): void {
+    entry.older = this.newest
+    if (this.newest === undefined) this.oldest = entry
+    else this.newest.newer = entry
+    this.newest = entry
+  }
+
+  remove({ older, newer }: QueueEntry<Waiting>): void {
+    if (older === undefined) this.oldest = newer
+    else older.newer = newer
+    if (newer === undefined) this.newest = older
+    else newer.older = older
+  }
+}
+
+export class RequestQueue<Waiting extends Prioritized> {
+  readonly #entries = new Map<Waiting, QueueEntry<Waiting>>()
+  readonly #lists: Readonly<Record<Priority, LinkedList<Waiting>>> = { high: new LinkedList(), normal: new LinkedList(), low: new LinkedList() }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** When the one who has waited longest came; undefined where nobody waits. */
+  get oldestSince(): number | undefined {
+    return this.#oldest()?.since
+  }
+
+  add(candidate: Waiting, now: number): void {
+    const entry: QueueEntry<Waiting> = { candidate, since: now, older: undefined, newer: undefined }
+    this.#entries.set(candidate, entry)
+    this.#lists[candidate.priority].append(entry)
+  }
+
+  /** Whether it was waiting. */
+  remove(candidate: Waiting): boolean {
+    const entry = this.#entries.get(candidate)
+    if (entry === undefined) return false
+    this.#entries.delete(candidate)
+    this.#lists[candidate.priority].remove(entry)
+    return true
+  }
+
+  /** Takes who is next: of the highest priority the newest, or the oldest. */
+  take(newestFirst: boolean): Waiting | undefined {
+    for (const priority of PRIORITIES) {
+      const list = this.#lists[priority]
+      const entry = newestFirst ? list.newest : list.oldest
+      if (entry !== undefined) return this.#takeOut(entry)
+    }
+    return undefined
+  }
+
+  /** Takes who makes room for a newcomer: the oldest of the lowest priority, unless all are above the newcomer. */
+  evictFor(newcomer: Prioritized): Waiting | undefined {
+    for (let rank = PRIORITIES.length - 1; rank >= PRIORITIES.indexOf(newcomer.priority); rank--) {
+      const priority = PRIORITIES[rank]
+      const entry = priority === undefined ? undefined : this.#lists[priority].oldest
+      if (entry !== undefined) return this.#takeOut(entry)
+    }
+    return undefined
+  }
+
+  /** Takes one that came at `time` or before. */
+  takeExpired(latest: number): Waiting | undefined {
+    const entry = this.#oldest()
+    return entry !== undefined && entry.since <= latest ? this.#takeOut(entry) : undefined
+  }
+
+  #oldest(): QueueEntry<Waiting> | undefined {
+    const { high, normal, low } = this.#lists
+    return older(older(high.oldest, normal.oldest), low.oldest)
+  }
+
+  #takeOut(entry: QueueEntry<Waiting>): Waiting {
+    this.remove(entry.candidate)
+    return entry.candidate
+  }
+}
+
+function older<Waiting>(one: QueueEntry<Waiting> | undefined, other: QueueEntry<Waiting> | undefined): QueueEntry<Waiting> | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return one.since <= other.since ? one : other
+}
+
+/** Takes out who has waited too long: when somebody looks, and by a timer while anybody waits. */
+export class QueueTimeouts<Waiting extends Prioritized> {
+  readonly #clock: Clock
+  readonly #queue: RequestQueue<Waiting>
+  readonly #timeout: () => number
+  readonly #onTimeout: (waiting: Waiting) => void
+  #stopTimer: (() => void) | undefined
+
+  /**
+   * @param timeout milliseconds that one may wait; may change
+   * @param onTimeout called with each who has left the queue for having waited too long
+   */
+  constructor(clock: Clock, queue: RequestQueue<Waiting>, timeout: () => number, onTimeout: (waiting: Waiting) => void) {
+    this.#clock = clock
+    this.#queue = queue
+    this.#timeout = timeout
+    this.#onTimeout = onTimeout
+  }
+
+  expire(now: number): void {
+    const latest = now - this.#timeout()
+    for (let expired = this.#queue.takeExpired(latest); expired !== undefined; expired = this.#queue.takeExpired(latest)) this.#onTimeout(expired)
+  }
+
+  /** Somebody has begun to wait. */
+  arm(now: number): void {
+    const since = this.#queue.oldestSince
+    if (this.#stopTimer !== undefined || since === undefined) return
+    this.#stopTimer = this.#clock.setTimeout(() => {
+      this.#stopTimer = undefined
+      const later = this.#clock.now()
+      this.expire(later)
+      this.arm(later)
+    }, Math.max(0, since + this.#timeout() - now))
+  }
+
+  close(): void {
+    this.#stopTimer?.()
+  }
+}

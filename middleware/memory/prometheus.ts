@@ -1,0 +1,155 @@
+/** The figures as metrics of prom-client, on the app's registry or one of their own. They are read when they are scraped. */
+import { getHeapStatistics } from 'node:v8'
+import type { Aggregator } from '../shared/prometheus.js'
+import type { ProcessMonitor } from './process-monitor.js'
+import { heapSpaces } from './sampling/sampler.js'
+import type { VerdictState } from './leak-detector/verdict.js'
+
+/** What is used of prom-client's `Registry`. */
+export interface PrometheusRegistry {
+  readonly contentType: string
+  registerMetric(metric: object): void
+  getSingleMetric(name: string): object | undefined
+  removeSingleMetric(name: string): void
+  metrics(): Promise<string>
+}
+
+/** prom-client is an optional peer dependency, and is not installed. */
+export class NoPrometheusError extends Error {
+  readonly code = 'ERR_MEMORY_STATS_PROMETHEUS'
+  override readonly name = 'NoPrometheusError'
+}
+
+interface Value {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+type Figures = (monitor: ProcessMonitor) => number | null | Value[]
+
+const PREFIX = 'express_responder_'
+const STATES = ['warming', 'ok', 'growing', 'leak-suspected', 'native-growth'] as const satisfies readonly VerdictState[]
+
+/**
+ * What is of one process is added up over a cluster's workers, states too: the sum is how many are in one. What all of them
+ * share, such as the cgroup, and what is the most of something already, is the largest.
+ */
+const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help: string, figures: Figures, aggregator?: Aggregator])[] = [
+  ['resident_memory_bytes', 'gauge', 'Resident set size.', () => process.memoryUsage.rss()],
+  ['heap_used_bytes', 'gauge', 'V8\'s heap in use, garbage and all.', () => getHeapStatistics().used_heap_size],
+  ['heap_total_bytes', 'gauge', 'V8\'s heap.', () => getHeapStatistics().total_heap_size],
+  ['heap_limit_bytes', 'gauge', 'What V8\'s heap may become.', () => getHeapStatistics().heap_size_limit],
+  ['heap_live_bytes', 'gauge', 'In use after the last major collection.', ({ gc }) => gc.liveHeap],
+  ['heap_space_used_bytes', 'gauge', 'In use of each space of V8\'s heap.', () => heapSpaces().map(({ name, used }) => ({ labels: { space: name }, value: used }))],
+  ['heap_space_size_bytes', 'gauge', 'Each space of V8\'s heap.', () => heapSpaces().map(({ name, size }) => ({ labels: { space: name }, value: size }))],
+  ['external_memory_bytes', 'gauge', 'Memory outside the heap that objects own.', () => getHeapStatistics().external_memory],
+  ['array_buffers_bytes', 'gauge', 'ArrayBuffers and Buffers; part of the external memory.', ({ latest }) => latest.sample.arrayBuffers],
+  ['malloced_bytes', 'gauge', 'What V8 itself has allocated outside the heap.', () => getHeapStatistics().malloced_memory],
+  ['cgroup_memory_bytes', 'gauge', 'What all processes of the cgroup use, without pages of files that can be dropped.', ({ latest }) => latest.cgroup.use, 'max'],
+  ['cgroup_memory_limit_bytes', 'gauge', 'The limit of the cgroup, at which the kernel kills.', ({ latest }) => latest.cgroup.limit, 'max'],
+  ['gc_collections_total', 'counter', 'Collections since installation, by kind.', ({ gc }) => {
+    const { major, minor, incremental, weakCallbacks } = gc.counts()
+    return Object.entries({ major, minor, incremental, weak_callbacks: weakCallbacks }).map(([kind, value]) => ({ labels: { kind }, value }))
+  }],
+  ['gc_forced_total', 'counter', 'Collections that were asked for.', ({ gc }) => gc.counts().forced],
+  ['gc_pause_seconds_total', 'counter', 'Pauses of collections, by kind.', ({ gc }) => {
+    const { pauseTotalNs, minorPauseTotalNs } = gc.counts()
+    return [{ labels: { kind: 'major' }, value: pauseTotalNs / 1e9 }, { labels: { kind: 'minor' }, value: minorPauseTotalNs / 1e9 }]
+  }],
+  ['event_loop_delay_seconds', 'gauge', 'The longest delay of the event loop in the last second.', ({ latest }) => latest.sample.loopDelay / 1000, 'max'],
+  ['requests_in_flight', 'gauge', 'Requests that have begun and are not over; those to the endpoint left out.', ({ requests }) => requests.inFlight],
+  ['requests_total', 'counter', 'Requests that are over; those to the endpoint left out.', ({ requests }) => requests.over],
+  ['memory_verdict', 'gauge', '1 for the state that the verdict on leaks is in; over several workers, how many are in it.', ({ memoryWatch }) => STATES.map((state) => ({ labels: { state }, value: memoryWatch.verdict.current.state === state ? 1 : 0 }))],
+]
+
+/** How many endpoints have their figures on a registry: they are the same ones. */
+const users = new WeakMap<PrometheusRegistry, number>()
+/** Metrics of ours, and whose figures they read. */
+const monitors = new WeakMap<object, ProcessMonitor>()
+
+export class PrometheusMetrics {
+  readonly #monitor: ProcessMonitor
+  readonly #given: PrometheusRegistry | undefined
+  #own: Promise<PrometheusRegistry> | undefined
+
+  /** @throws where the registry has other metrics of these names */
+  constructor(monitor: ProcessMonitor, registry: PrometheusRegistry | undefined) {
+    this.#monitor = monitor
+    this.#given = registry
+    if (registry === undefined) return
+    // Also where another endpoint has done so: the app may have cleared it since.
+    register(registry, monitor)
+    users.set(registry, (users.get(registry) ?? 0) + 1)
+  }
+
+  /** @throws NoPrometheusError */
+  registry(): PrometheusRegistry | Promise<PrometheusRegistry> {
+    return this.#given ?? (this.#own ??= ownRegistry(this.#monitor))
+  }
+
+  /** Takes them off the app's registry. */
+  close(): void {
+    const registry = this.#given
+    if (registry === undefined) return
+    const left = (users.get(registry) ?? 1) - 1
+    users.set(registry, left)
+    if (left > 0) return
+    for (const [name] of METRICS) if (hasOurs(registry, PREFIX + name, this.#monitor)) registry.removeSingleMetric(PREFIX + name)
+  }
+}
+
+async function ownRegistry(monitor: ProcessMonitor): Promise<PrometheusRegistry> {
+  let Registry: new () => PrometheusRegistry
+  try {
+    ({ Registry } = await import('prom-client'))
+  } catch (error) {
+    throw new NoPrometheusError('prom-client is not installed: npm install prom-client', { cause: error })
+  }
+  const registry = new Registry()
+  register(registry, monitor)
+  return registry
+}
+
+/** Those that it lacks, or, where it has others of these names, none. */
+function register(registry: PrometheusRegistry, monitor: ProcessMonitor): void {
+  const registered: string[] = []
+  try {
+    for (const metric of metricsFor(monitor)) {
+      if (hasOurs(registry, metric.name, monitor)) continue
+      registry.registerMetric(metric)
+      registered.push(metric.name)
+    }
+  } catch (error) {
+    for (const name of registered) registry.removeSingleMetric(name)
+    throw error
+  }
+}
+
+function hasOurs(registry: PrometheusRegistry, name: string, monitor: ProcessMonitor): boolean {
+  const metric = registry.getSingleMetric(name)
+  return metric !== undefined && monitors.get(metric) === monitor
+}
+
+function metricsFor(monitor: ProcessMonitor): { name: string }[] {
+  return METRICS.map(([name, type, help, figures, aggregator = 'sum']) => {
+    const metric = {
+      // OpenMetrics takes `_total` off the name of a counter and puts it back in the text: so the name is read from here.
+      name: PREFIX + name,
+      type,
+      help,
+      get: () => Promise.resolve({ name: metric.name, help, type, aggregator, values: valuesOf(figures(monitor)) }),
+      reset: keepCounting,
+    }
+    monitors.set(metric, monitor)
+    return metric
+  })
+}
+
+function valuesOf(figures: number | null | Value[]): Value[] {
+  if (Array.isArray(figures)) return figures
+  return figures === null ? [] : [{ labels: {}, value: figures }]
+}
+
+function keepCounting(): void {
+  // The registry's resetMetrics(): counters are of the process and only rise.
+}

@@ -1,0 +1,353 @@
+/**
+ * Gives failures that no caller can catch to the request they belong to. The only place that changes anything of
+ * Node's: from `attribute()` on, until `detach()`.
+ *
+ * - `process.emit` is asked before 'uncaughtException' and 'unhandledRejection' reach anybody. What belongs to no
+ *   request goes on as if nothing were here: to listeners, or to Node's default. A listener would switch that off.
+ * - `on`, `addListener` and `prependListener` of requests and responses: Node calls their listeners outside of the
+ *   request's context, so the events of those that have any are watched.
+ * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have left
+ *   the context by the time an exception is heard of, so the error is noted on its way out.
+ * - the queries of `node:dns` and the end of Workers: see `native-callbacks.ts`.
+ * - `emit` of servers, where an error boundary stands alone: it has no middleware that would give requests a context.
+ */
+import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
+import { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
+import { Server } from 'node:net'
+import { unwatchClientSockets, watchClientSockets } from './client-sockets.js'
+import { contextOf, contexts, requestContextOf, type FailureContext, type FailureHandler, type RequestContext } from './context.js'
+import { kindOf, toError, type FailureKind } from './failure.js'
+import { watchNativeCallbacks } from './native-callbacks.js'
+import { addOpenRequest } from './open-requests.js'
+import { creatorOf, unwatchPromises, watchPromises } from './promise-creators.js'
+import { watchAgentQueues } from './agent-queue.js'
+import { Patches } from '../shared/patches.js'
+import { attempt } from '../shared/safe-call.js'
+import { warnIfUnsupported } from './runtime-support.js'
+import { hasBody } from './error-response.js'
+import { watchUnhandledErrorEvents } from './unhandled-error-events.js'
+
+type Listener = (...args: never[]) => unknown
+type Add = (this: Emitter, name: string | symbol, listener: Listener) => Emitter
+type EmitArguments = [name: string | symbol, ...args: unknown[]]
+type Emit = (this: Emitter, ...args: EmitArguments) => boolean
+
+/** What emits. */
+interface Emitter {
+  emit: Emit
+  on: Add
+  addListener: Add
+  prependListener: Add
+  removeListener(name: string | symbol, listener: Listener): unknown
+  listenerCount(name: string | symbol): number
+}
+
+/** Their `emit` is typed event by event, and is to be replaced for all of them. */
+function asEmitter(value: object): Emitter {
+  return value as Emitter
+}
+
+/** Classes of sockets and streams that are watched. */
+const watchedClasses = new Set<unknown>()
+/** The one of the request before: nearly always that of the next one, too. */
+let latestClass: unknown
+
+type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
+
+const patches = new Patches()
+let isAttributing = false
+
+/** What is on its way out of the context that it was thrown in; an exception is heard of before the next microtask. */
+let escaping: { readonly error: unknown; readonly context: FailureContext } | undefined
+
+const nextMicrotask = queueMicrotask
+
+/**
+ * Begins to attribute failures.
+ *
+ * @param bound whether AsyncResources, bound functions and microtasks are watched too
+ * @param trackPromises whether the makers of promises are noted, where Node does not tell them
+ */
+export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean; trackPromises: boolean }): void {
+  if (!isAttributing) {
+    isAttributing = true
+    warnIfUnsupported()
+    patches.replace(asEmitter(process), 'emit', watchProcess)
+    watchEmitter(asEmitter(IncomingMessage.prototype))
+    watchEmitter(asEmitter(ServerResponse.prototype))
+    watchNativeCallbacks(patches, guarded, callRecordingError)
+    watchUnhandledErrorEvents(patches)
+    watchClientSockets(patches)
+    watchAgentQueues(patches)
+  }
+  if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) watchBound()
+  if (trackPromises && outlivesException) watchPromises()
+}
+
+/** Gives every request a context at once, for error boundaries without a recovery() before them. `make` makes it. */
+export function attributeFromStart(make: MakeContext): void {
+  if (patches.has(Server.prototype, 'emit')) return
+  // An agent that has replaced the first of them for itself no longer calls the second.
+  for (const target of [HttpServer.prototype, Server.prototype]) {
+    patches.replace(asEmitter(target), 'emit', (original) => watchServer(original, make))
+  }
+}
+
+/** Puts everything back. */
+export function stopAttributing(): void {
+  patches.restore()
+  unwatchClientSockets()
+  unwatchPromises()
+  watchedClasses.clear()
+  latestClass = undefined
+  isAttributing = false
+  escaping = undefined
+}
+
+/** Listeners on what carries a request, too: its socket, and over HTTP/2 its stream. Their classes are found where they are used. */
+export function watchConnection(request: IncomingMessage): void {
+  // Over HTTP/2 the socket is a proxy, whose listeners are the stream's. Other requests are not asked for what they do not have.
+  const connection: object | undefined = request.httpVersionMajor === 2 ? (request as { stream?: object }).stream : request.socket
+  if (connection === undefined || connection.constructor === latestClass) return
+  latestClass = connection.constructor
+  if (watchedClasses.has(latestClass)) return
+  watchedClasses.add(latestClass)
+  const target = Object.getPrototypeOf(connection) as Emitter
+  for (const name of ADDING) patches.replace(target, name, bindConnectionListeners)
+}
+
+/** The compatibility classes of HTTP/2 are found where they are used: node:http2 is not loaded for them. */
+export function watchHttp2Compatibility(bearer: object): void {
+  for (let target: object | null = bearer; target !== null; target = Object.getPrototypeOf(target) as object | null) {
+    if (!/^Http2Server(Request|Response)$/.test(target.constructor.name) || !Object.hasOwn(target, 'constructor')) continue
+    if (isAttributing && !patches.has(target, 'on')) watchEmitter(asEmitter(target))
+    return
+  }
+}
+
+/** Runs a function as a part of a request: what it throws is that request's failure, and does not reach the caller. */
+export function runGuarded(context: FailureContext, kind: FailureKind, fn: AnyFunction, self: unknown, args: unknown[]): unknown {
+  try {
+    return contexts.run(context, call, fn, self, args)
+  } catch (error) {
+    if (!context.fail(error, kind)) throw error
+    return undefined
+  }
+}
+
+/** A function that runs as a part of the request that runs now. */
+function guarded(fn: AnyFunction): AnyFunction {
+  const context = isAttributing ? contexts.getStore() : undefined
+  if (context === undefined) return fn
+  return function callback(this: unknown, ...args: unknown[]): unknown {
+    return runGuarded(context, 'callback', fn, this, args)
+  }
+}
+
+function call(fn: AnyFunction, self: unknown, args: unknown[]): unknown {
+  return Reflect.apply(fn, self, args)
+}
+
+/** As `call`, and an error that leaves is remembered to be of this context. */
+function callRecordingError(fn: AnyFunction, self: unknown, args: unknown[]): unknown {
+  try {
+    return Reflect.apply(fn, self, args)
+  } catch (error) {
+    const context = contexts.getStore()
+    // It may leave several; the first is where it was thrown.
+    if (context !== undefined && (escaping === undefined || !Object.is(escaping.error, error))) {
+      escaping = { error, context }
+      nextMicrotask(forgetEscaping)
+    }
+    throw error
+  }
+}
+
+/** An exception in a tick of an HTTP parser that reads a body has broken it: nothing more can come on this connection. */
+function closeAfterParserError(context: FailureContext): void {
+  const { request, response } = context
+  // Whose it is may be a guess.
+  if (request === undefined || response === undefined || context.actual !== undefined) return
+  if (hasBody(request) && request.httpVersionMajor === 1 && !response.headersSent) response.setHeader('Connection', 'close')
+}
+
+/** A socket carries many requests, so each listener is bound to the one that adds it. */
+function bindConnectionListeners(original: Add): Add {
+  return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
+    const context = isAttributing && typeof listener === 'function' ? requestContextOf(contexts.getStore()) : undefined
+    return original.call(this, name, context !== undefined && isConnectionOf(this, context) ? boundTo(context, this, name, listener) : listener)
+  }
+}
+
+function isConnectionOf(emitter: Emitter, { request }: RequestContext): boolean {
+  return request.httpVersionMajor === 2 ? (request as { stream?: unknown }).stream === emitter : (request.socket as unknown) === emitter
+}
+
+/** `listener` is what Node compares with what is to be removed; once() has put a function of its own around it. */
+function boundTo(context: RequestContext, emitter: Emitter, name: string | symbol, listener: Listener & { listener?: Listener }): Listener {
+  const isOnce = typeof listener.listener === 'function'
+  const bound = function bound(this: unknown, ...args: unknown[]): unknown {
+    if (isOnce) emitter.removeListener(name, bound)
+    return runGuarded(context, 'emitter', listener as AnyFunction, this, args)
+  }
+  return Object.assign(bound, { listener: isOnce ? listener.listener : listener })
+}
+
+function forgetEscaping(): void {
+  escaping = undefined
+}
+
+/** Events by which a server gives a request to its app. */
+const REQUEST_EVENTS: ReadonlySet<string | symbol> = new Set(['request', 'checkContinue', 'checkExpectation'])
+
+type MakeContext = (request: IncomingMessage, response: ServerResponse) => RequestContext
+
+function watchServer(original: Emit, make: MakeContext): Emit {
+  return function emit(this: Emitter, ...args: EmitArguments): boolean {
+    const [name, request, response] = args as [string | symbol, IncomingMessage, ServerResponse]
+    const isStart = isAttributing && REQUEST_EVENTS.has(name) && contextOf(request) === undefined
+    if (!isStart) return Reflect.apply(original, this, args)
+    const context = make(request, response)
+    addOpenRequest(context)
+    try {
+      return contexts.run(context, applyEmit, original, this, args)
+    } catch (error) {
+      if (!context.fail(error, 'throw')) throw error
+      return true
+    }
+  }
+}
+
+function watchProcess(original: Emit): Emit {
+  return function emit(this: Emitter, name: string | symbol, ...args: unknown[]): boolean {
+    if (isAttributing && (name === 'uncaughtException' || name === 'unhandledRejection') && isRecovered(name, args[0], args[1])) return true
+    return original.call(this, name, ...args)
+  }
+}
+
+/** Whether the failure belonged to a request. */
+function isRecovered(name: 'uncaughtException' | 'unhandledRejection', error: unknown, origin: unknown): boolean {
+  const creator = name === 'unhandledRejection' ? creatorOf(origin) : undefined
+  if (creator !== undefined && creator.context === undefined) return failUnattributed(creator.handler, error)
+  // A bound function may have been called by another request.
+  const context = creator?.context ?? (escaping !== undefined && Object.is(escaping.error, error) ? escaping.context : contexts.getStore())
+  if (context === undefined) return false
+  const isRejection = name === 'unhandledRejection' || origin === 'unhandledRejection'
+  if (isRejection && isReportedTwice(name, error)) return true
+  const kind = isRejection ? 'rejection' : kindOf(error, executionAsyncResource())
+  if (name === 'uncaughtException') attempt(() => { closeAfterParserError(context) }, undefined)
+  if (!contexts.run(context, () => context.fail(error, kind))) return false
+  if (outlivesException) contexts.enterWith(undefined)
+  return true
+}
+
+/** Its request was over so long ago that nothing is known of it any more. */
+function failUnattributed(handler: FailureHandler, error: unknown): boolean {
+  return handler.onUnattributed(undefined, { error: toError(error), kind: 'rejection', phase: 'after-response' })
+}
+
+/** What was heard of as an exception, and is heard of at once as a rejection, too: so with `--unhandled-rejections=strict`. */
+let reportedException: { readonly error: unknown } | undefined
+
+function isReportedTwice(name: 'uncaughtException' | 'unhandledRejection', error: unknown): boolean {
+  if (name === 'unhandledRejection') return reportedException !== undefined && Object.is(reportedException.error, error)
+  reportedException = { error }
+  nextMicrotask(() => { reportedException = undefined })
+  return false
+}
+
+/**
+ * Whether the store is left to what happens next, whatever request that belongs to: where Node keeps it in a frame that
+ * is current, as by default from Node 24 on. Where it stands on the resource that has failed, the resource must keep
+ * it: a timer, a socket or a child process may fail again.
+ */
+const outlivesException = ((): boolean => {
+  const probe = new AsyncLocalStorage<object>()
+  const marker = {}
+  const isOnResource = probe.run(marker, () => {
+    const resource = executionAsyncResource() as Record<symbol, unknown>
+    return Object.getOwnPropertySymbols(resource).some((symbol) => resource[symbol] === marker)
+  })
+  probe.disable()
+  return !isOnResource
+})()
+
+/** Events that Node emits, most often from where an exception breaks something: an HTTP parser stops for good. */
+const NODE_EVENTS: ReadonlySet<string | symbol> = new Set([
+  'aborted', 'close', 'data', 'drain', 'end', 'error', 'finish', 'prefinish', 'readable', 'timeout',
+])
+
+/** What adds listeners; the others call these. */
+const ADDING = ['on', 'addListener', 'prependListener'] as const
+
+function watchEmitter(target: Emitter): void {
+  for (const name of ADDING) patches.replace(target, name, watchAdding)
+}
+
+/** Most requests have no listener of their app's, so their events are only watched from the first one on. */
+function watchAdding(original: Add): Add {
+  return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
+    const context = isAttributing ? contextOf(this) : undefined
+    // With 'end' after the response Node itself waits for a request that nobody has read, which is most of them.
+    const isOwn = name === 'end' && context?.response.writableFinished === true
+    if (context !== undefined && !isOwn && !Object.hasOwn(this, 'emit')) watchEvents(this, context)
+    return original.call(this, name, listener)
+  }
+}
+
+/** Listeners run in the context of their request, and what they throw gets no further. */
+function watchEvents(emitter: Emitter, context: RequestContext): void {
+  const original = emitter.emit
+  const emit = function emit(this: Emitter, ...args: EmitArguments): boolean {
+    const [name] = args
+    // Without a listener there is nothing to watch, but that 'error' is thrown then.
+    const isWatched = isAttributing && (name === 'error' || this.listenerCount(name) > 0)
+    return isWatched ? emitGuarded(original, this, name, context, args) : Reflect.apply(original, this, args)
+  }
+  Object.defineProperty(emitter, 'emit', { value: emit, writable: true, configurable: true })
+}
+
+function emitGuarded(original: Emit, emitter: Emitter, name: string | symbol, context: RequestContext, args: EmitArguments): boolean {
+  const isInside = contexts.getStore() === context
+  if (isInside && !NODE_EVENTS.has(name)) return Reflect.apply(original, emitter, args)
+  try {
+    return isInside ? Reflect.apply(original, emitter, args) : contexts.run(context, applyEmit, original, emitter, args)
+  } catch (error) {
+    if (!context.fail(error, 'emitter')) throw error
+    return true
+  }
+}
+
+function applyEmit(original: Emit, emitter: Emitter, args: EmitArguments): boolean {
+  return Reflect.apply(original, emitter, args)
+}
+
+function watchBound(): void {
+  patches.replace(AsyncResource.prototype, 'runInAsyncScope', (original) => {
+    const runInAsyncScope = function runInAsyncScope(this: AsyncResource, fn: AnyFunction, self?: unknown, ...args: unknown[]): unknown {
+      return isAttributing ? original.call(this, callRecordingError, undefined, fn, self, args) : original.call(this, fn, self, ...args)
+    }
+    return runInAsyncScope as typeof original
+  })
+  patches.replace(AsyncLocalStorage, 'bind', (original) => {
+    const bind = (fn: AnyFunction): AnyFunction =>
+      original(function bound(this: unknown, ...args: unknown[]) {
+        return isAttributing ? callRecordingError(fn, this, args) : Reflect.apply(fn, this, args)
+      })
+    return bind as typeof original
+  })
+  patches.replace(AsyncLocalStorage, 'snapshot', (original) => {
+    const snapshot = (): unknown => {
+      const run = original() as (fn: AnyFunction, ...args: unknown[]) => unknown
+      return (fn: AnyFunction, ...args: unknown[]) => (isAttributing ? run(callRecordingError as AnyFunction, fn, undefined, args) : run(fn, ...args))
+    }
+    return snapshot as typeof original
+  })
+  patches.replace(globalThis, 'queueMicrotask', (original) => {
+    return function queueMicrotask(callback: () => void): void {
+      const context = isAttributing && typeof callback === 'function' ? contexts.getStore() : undefined
+      if (context === undefined) original(callback)
+      else original(() => runGuarded(context, 'microtask', callback, undefined, []))
+    }
+  })
+}

@@ -1,0 +1,127 @@
+/** For what is made outside of any request, and called there: functions and emitters that many requests share. */
+import { EventEmitter } from 'node:events'
+import { wrongOption } from '../shared/options.js'
+import { runGuarded } from './async-errors.js'
+import { contexts } from './context.js'
+
+type AnyFunction = (this: unknown, ...args: never[]) => unknown
+
+/**
+ * Binds a function to the request that runs now: it runs as a part of it, and what it throws is that request's
+ * failure, whoever calls it. Outside of a request it is the function itself.
+ */
+export function bind<Fn extends AnyFunction>(fn: Fn): Fn {
+  const context = contexts.getStore()
+  if (context === undefined) return fn
+  const bound = function bound(this: unknown, ...args: unknown[]): unknown {
+    return runGuarded(context, 'callback', fn as unknown as (this: unknown, ...args: unknown[]) => unknown, this, args)
+  }
+  return bound as unknown as Fn
+}
+
+interface Listener {
+  (this: unknown, ...args: never[]): unknown
+  /** What EventEmitter looks at where a wrapped listener is to be removed. */
+  listener?: Listener
+}
+
+const ADDING = ['on', 'addListener', 'prependListener', 'once', 'prependOnceListener'] as const
+const REMOVING = ['off', 'removeListener'] as const
+
+const known = new WeakSet<EventEmitter>()
+const bound = new WeakSet<Listener>()
+
+/** Makes an emitter bind each listener to the request that adds it. Returns the emitter. */
+export function emitter<Emitter extends EventEmitter>(shared: Emitter): Emitter {
+  if (known.has(shared)) return shared
+  known.add(shared)
+  for (const name of ADDING) {
+    const add = shared[name].bind(shared) as (event: string | symbol, listener: Listener) => Emitter
+    define(shared, name, (event: string | symbol, listener: Listener) => add(event, bindListener(listener)))
+  }
+  for (const name of REMOVING) {
+    const remove = shared[name].bind(shared) as (event: string | symbol, listener: Listener) => Emitter
+    define(shared, name, (event: string | symbol, listener: Listener) => remove(event, added(shared, event, listener)))
+  }
+  return shared
+}
+
+function define(target: object, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: true, configurable: true })
+}
+
+function bindListener(listener: Listener): Listener {
+  // once() adds a wrapper of its own around what has been bound already.
+  if (typeof listener !== 'function' || isBound(listener)) return listener
+  const guarded = bind(listener)
+  if (guarded === listener) return listener
+  guarded.listener = listener
+  bound.add(guarded)
+  return guarded
+}
+
+function isBound(listener: Listener): boolean {
+  return bound.has(listener) || (listener.listener !== undefined && bound.has(listener.listener))
+}
+
+/** What stands in the emitter's list for a listener. */
+function added(shared: EventEmitter, event: string | symbol, listener: Listener): Listener {
+  const isWrapped = (candidate: Listener | undefined): boolean =>
+    candidate !== undefined && (candidate === listener || isWrapped(candidate.listener))
+  return (shared.rawListeners(event) as Listener[]).findLast(isWrapped) ?? listener
+}
+
+/*
+ * `callbacks()`: clients and pools that answer by a callback. They call it out of an event of a connection that some
+ * other request has made, so it is bound to its request where it is handed over.
+ */
+
+type Method = (this: unknown, ...args: unknown[]) => unknown
+
+const boundMethods = new WeakSet<Method>()
+
+/**
+ * Makes the methods of a client or a pool bind the functions they are given to the request that calls them; an emitter
+ * that they return binds its listeners. Outside of a request they do what they did.
+ *
+ * @param client an instance, or a prototype for all instances
+ * @param methods names; default: all but those of emitters, those that begin with `_` or a capital, and accessors
+ * @throws OptionError where a name is no method of it
+ */
+export function bindCallbacks<Client extends object>(client: Client, ...methods: string[]): Client {
+  if ((typeof client !== 'object' && typeof client !== 'function') || (client as unknown) === null) {
+    throw wrongOption('recovery.callbacks', 'client', client, 'give a client, a pool, or the prototype of either')
+  }
+  for (const name of methods.length === 0 ? methodsOf(client) : methods) {
+    const method = (client as Record<string, unknown>)[name]
+    if (typeof method !== 'function') throw wrongOption('recovery.callbacks', `methods: ${name}`, method, 'name a method of the client')
+    if (!boundMethods.has(method as Method)) replace(client, name, method as Method)
+  }
+  return client
+}
+
+function methodsOf(client: object): string[] {
+  const names = new Set<string>()
+  for (let target: object | null = client; target !== null && !isOfNode(target); target = Object.getPrototypeOf(target) as object | null) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(target))) {
+      if (typeof value === 'function' && name !== 'constructor' && !(name in EventEmitter.prototype) && !/^[_A-Z]/.test(name)) names.add(name)
+    }
+  }
+  return [...names]
+}
+
+function isOfNode(target: object): boolean {
+  return target === Object.prototype || target === Function.prototype || target === EventEmitter.prototype
+}
+
+function replace(client: object, name: string, method: Method): void {
+  const replacement: Method = function (...args) {
+    if (contexts.getStore() === undefined) return Reflect.apply(method, this, args)
+    const result = Reflect.apply(method, this, args.map((arg) => (typeof arg === 'function' ? bind(arg as Method) : arg)))
+    return result instanceof EventEmitter && result !== this ? emitter(result) : result
+  }
+  Object.defineProperty(replacement, 'name', { value: name, configurable: true })
+  boundMethods.add(replacement)
+  const enumerable = Object.getOwnPropertyDescriptor(client, name)?.enumerable ?? false
+  Object.defineProperty(client, name, { value: replacement, writable: true, configurable: true, enumerable })
+}

@@ -1,0 +1,179 @@
+/** What happens to a failure: the app's error middleware, the built-in answer, a cut, or a report; and giving up. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { sendProblem } from '../shared/problem.js'
+import { attempt } from '../shared/safe-call.js'
+import { abort, sendErrorResponseSafely, cutOff, statusOf } from './error-response.js'
+import { contexts, type FailureHandler, type RequestContext } from './context.js'
+import { RecoveryCounters } from './report.js'
+import { passToApp } from './error-middleware.js'
+import { ABORT, note, phaseOf, recoveryInfo, toError, type Failure } from './failure.js'
+import { FailureBudget, giveUp } from './failure-budget.js'
+import { callAppCallback, isolatedEmitter, warnOfAppCallback } from './app-callbacks.js'
+import { isLoggedByExpress, logTextOf } from './log.js'
+import type { RecoveryConfiguration } from './options.js'
+import { reportOf, requestIdOf, unattributedReportOf, type RecoveryOutcome, type RecoveryReport } from './report.js'
+
+/** What loggers may listen to. */
+export interface RecoveryEvents {
+  recover: [report: RecoveryReport]
+  /** The process stops taking requests, and ends when the open ones are answered. */
+  'give-up': [report: RecoveryReport]
+}
+
+/** Failures with these statuses are the client's, and no news. */
+const SERVER_ERROR = 500
+
+export class ErrorHandler implements FailureHandler {
+  readonly events = isolatedEmitter<RecoveryEvents>()
+  readonly counts = new RecoveryCounters()
+  readonly #configuration: RecoveryConfiguration
+  readonly #failureBudget: FailureBudget | undefined
+  readonly #servers = new Set<Server>()
+  #hasGivenUp = false
+
+  constructor(configuration: RecoveryConfiguration) {
+    this.#configuration = configuration
+    const { intensity } = configuration
+    this.#failureBudget = intensity === undefined ? undefined : new FailureBudget(intensity.max, intensity.windowMs)
+  }
+
+  /** Whether the process is about to end. */
+  get hasGivenUp(): boolean {
+    return this.#hasGivenUp
+  }
+
+  /** Refuses a request while the process is about to end. */
+  refuse(request: IncomingMessage, response: ServerResponse): void {
+    sendProblem(request, response, { status: 503, detail: 'The server is about to restart.' }, { 'Retry-After': '1', 'Connection': 'close' })
+  }
+
+  onLateFailure(context: RequestContext, failure: Failure): boolean {
+    try {
+      this.#recover(context, failure)
+    } catch (error) {
+      // Whatever the app has made of its request: an exception here would end the process.
+      cutOff(context.response)
+      warnOfAppCallback('the recovery of a request', error)
+    }
+    return true
+  }
+
+  /** None of the requests is answered for it. */
+  onUnattributed(_context: RequestContext | undefined, failure: Failure): boolean {
+    const isTooMany = this.#failureBudget?.add(performance.now()) === true
+    if (failure.error === ABORT) return true
+    note(failure)
+    const report = unattributedReportOf(failure)
+    this.#publish(report, this)
+    if (isTooMany || this.#configuration.isFatal(failure.error)) this.#giveUp(report)
+    return true
+  }
+
+  /** A failure that Express has brought to the boundary; `boundary` wants to know of it, too. */
+  onError(request: IncomingMessage, response: ServerResponse, value: unknown, boundary: ErrorHandler): void {
+    if (value === ABORT) {
+      abort(response)
+      return
+    }
+    const error = toError(value)
+    const failure: Failure = { error, kind: 'throw', phase: phaseOf(response) }
+    const id = requestIdOf(request, this.#configuration.requestId)
+    const isNews = recoveryInfo(error) === undefined && statusOf(error) >= SERVER_ERROR
+    if (isNews) note(failure)
+    const outcome = failure.phase === 'before-headers' ? 'answered' : failure.phase === 'streaming' ? 'cut off' : 'reported only'
+    if (isNews) this.#report(request, response, failure, false, outcome, boundary)
+    if (outcome === 'answered') sendErrorResponseSafely(request, response, error, id, this.#configuration.answer)
+    else if (outcome === 'cut off') cutOff(response)
+  }
+
+  #recover(context: RequestContext, failure: Failure): void {
+    context.failures++
+    if (failure.error === ABORT) {
+      if (failure.phase !== 'after-response') abort(context.response)
+      return
+    }
+    note(failure)
+    const outcome = this.#respond(context, failure)
+    // What is thrown at once reaches nobody who would catch it where the app is a plain function.
+    const late = failure.kind !== 'throw'
+    const report = this.#report(context.request, context.response, failure, late, outcome, this)
+    if (!late) return
+    // A request that fails again and again is one failure of the process; once it is over, each may be another one's.
+    const isCounted = context.failures === 1 || failure.phase === 'after-response'
+    const isTooMany = isCounted && this.#failureBudget?.add(performance.now()) === true
+    if (isTooMany || this.#configuration.isFatal(failure.error)) this.#giveUp(report, context)
+  }
+
+  #respond(context: RequestContext, { error, phase }: Failure): RecoveryOutcome {
+    const { request, response } = context
+    if (phase === 'after-response' || isUpgraded(request)) return 'reported only'
+    if (phase === 'streaming') {
+      cutOff(response)
+      return 'cut off'
+    }
+    const isPassed = context.failures === 1 && attempt(() => contexts.run(context, passToApp, context, error), false)
+    if (!isPassed) {
+      this.#sendErrorResponse(context, error)
+      return 'answered'
+    }
+    setTimeout(() => { this.#sendErrorResponse(context, error) }, this.#configuration.answerTimeout).unref()
+    return 'passed to the app'
+  }
+
+  /** The built-in answer, unless there is one by now. */
+  #sendErrorResponse({ request, response }: RequestContext, error: Error): void {
+    if (phaseOf(response) !== 'before-headers') return
+    sendErrorResponseSafely(request, response, error, requestIdOf(request, this.#configuration.requestId), this.#configuration.answer)
+  }
+
+  #report(request: IncomingMessage, response: ServerResponse, failure: Failure, late: boolean, outcome: RecoveryOutcome, boundary: ErrorHandler): RecoveryReport {
+    const id = requestIdOf(request, this.#configuration.requestId)
+    const report = reportOf(request, response, failure, { late, outcome, id })
+    this.#publish(report, boundary, isLoggedByExpress(request))
+    return report
+  }
+
+  /** @param isLogged whether what is passed to the app is logged by Express */
+  #publish(report: RecoveryReport, boundary: ErrorHandler, isLogged = false): void {
+    this.counts.add(report.route, report.kind)
+    const isTaken = this.#notify(report, boundary.#configuration)
+    if (!isTaken && !(report.outcome === 'passed to the app' && isLogged)) {
+      // As Express itself does: stderr, and no exception where nobody reads it.
+      // eslint-disable-next-line no-console
+      attempt(() => { console.error(logTextOf(report)) }, undefined)
+    }
+  }
+
+  /** Whether somebody takes the report, so that it need not be printed. */
+  #notify(report: RecoveryReport, others: RecoveryConfiguration): boolean {
+    const given = <Value>(values: (Value | undefined)[]): Value[] => [...new Set(values)].filter((value) => value !== undefined)
+    const takers = given([this.#configuration.onRecover, others.onRecover])
+    const loggers = given([this.#configuration.logger, others.logger])
+    const hasListener = this.events.listenerCount('recover') > 0
+    for (const onRecover of takers) callAppCallback('the option onRecover', () => onRecover(report))
+    if (hasListener) callAppCallback("a listener of 'recover'", () => this.events.emit('recover', report))
+    for (const logger of loggers) if (logger !== false) callAppCallback('the option logger', () => logger.error(logTextOf(report)))
+    return takers.length > 0 || loggers.length > 0 || hasListener
+  }
+
+  #giveUp(report: RecoveryReport, context?: RequestContext): void {
+    if (this.#hasGivenUp) return
+    this.#hasGivenUp = true
+    const { server } = (context?.request.socket ?? {}) as { server?: Server }
+    if (server !== undefined) this.trackServer(server)
+    callAppCallback("a listener of 'give-up'", () => this.events.emit('give-up', report))
+    contexts.run(undefined, giveUp, this.#servers, this.#configuration.drainTimeout, (status) => process.exit(status))
+  }
+
+  /** Remembers who gives requests, to be closed when the process gives up. */
+  trackServer(server: Server): void {
+    if (this.#servers.has(server)) return
+    this.#servers.add(server)
+    server.once('close', () => this.#servers.delete(server))
+  }
+}
+
+/** The connection speaks another protocol now. */
+function isUpgraded(request: IncomingMessage): boolean {
+  return (request as { upgrade?: unknown }).upgrade === true
+}

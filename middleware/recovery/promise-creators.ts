@@ -1,0 +1,61 @@
+/**
+ * Which request has made a promise, for rejections that nobody awaits. From Node 24 on such a rejection has the context in
+ * which the promise was rejected: for a client of Redis, say, that of its connection. Node 20 and 22 tell the creator's.
+ *
+ * It costs some 70 ns an `await`: 2.1 µs for a handler with 30 of them, which is 8 % of a small request. So it is an
+ * option. It is kept in a private field of the promise, which nobody can see, and holds no request: a promise may be
+ * kept for ever.
+ */
+import { promiseHooks } from 'node:v8'
+import { contexts, RequestContext, type FailureHandler } from './context.js'
+
+interface PromiseCreator {
+  readonly context: WeakRef<RequestContext>
+  readonly handler: FailureHandler
+}
+
+/** Gives back the object that it is constructed with, so that a subclass adds its private fields to that. */
+const Given = function given(promise: object): object {
+  return promise
+} as unknown as new (promise: object) => object
+
+class PromiseTag extends Given {
+  readonly #creator: PromiseCreator
+
+  constructor(promise: object, creator: PromiseCreator) {
+    super(promise)
+    this.#creator = creator
+  }
+
+  static creatorOf(promise: object): PromiseCreator | undefined {
+    return #creator in promise ? promise.#creator : undefined
+  }
+}
+
+/** Most often the request that has made the promise before makes the next. */
+let lastCreator: PromiseCreator | undefined
+let stop: (() => void) | undefined
+
+/** Begins to watch promises. */
+export function watchPromises(): void {
+  stop ??= promiseHooks.onInit(onInit) as unknown as () => void
+}
+
+export function unwatchPromises(): void {
+  stop?.()
+  stop = undefined
+  lastCreator = undefined
+}
+
+/** Who has made a promise; undefined where that is not known. The context is undefined where it is no longer there. */
+export function creatorOf(promise: unknown): { context: RequestContext | undefined; handler: FailureHandler } | undefined {
+  const creator = typeof promise === 'object' && promise !== null ? PromiseTag.creatorOf(promise) : undefined
+  return creator === undefined ? undefined : { context: creator.context.deref(), handler: creator.handler }
+}
+
+function onInit(promise: object): void {
+  const context = contexts.getStore()
+  if (!(context instanceof RequestContext)) return
+  if (lastCreator?.context.deref() !== context) lastCreator = { context: new WeakRef(context), handler: context.handler }
+  new PromiseTag(promise, lastCreator)
+}

@@ -1,0 +1,146 @@
+/** What Express has mounted: the layers of an app's router, of the routers and routes in it. Versions 4 and 5. */
+import type { IncomingMessage } from 'node:http'
+import { attempt } from './safe-call.js'
+
+/** One entry of a router's or a route's stack. */
+export interface Layer {
+  readonly handle?: unknown
+  readonly route?: Stacked
+  /** Express 5: what it was mounted with. */
+  readonly rawPath?: unknown
+  /** Express 4: what that was made into, and the names of its parameters. */
+  readonly regexp?: unknown
+  readonly keys?: unknown
+}
+
+interface Stacked {
+  readonly stack?: unknown
+}
+
+/** An Express app, as far as it matters here. */
+export interface ExpressApp {
+  readonly parent?: ExpressApp
+  readonly mountpath?: unknown
+  readonly router?: Stacked
+  readonly _router?: Stacked
+  get(setting: string): unknown
+}
+
+/** A layer, and the layers of routers and routes that it stands in, the outermost first. */
+export interface PlacedLayer {
+  readonly layer: Layer
+  readonly within: readonly Layer[]
+}
+
+/** The app that has the request now, and those that it is mounted on; none where it is no Express app. */
+export function appsOf(request: IncomingMessage): ExpressApp[] {
+  const apps: ExpressApp[] = []
+  let { app } = request as { app?: unknown }
+  while (isApp(app) && !apps.includes(app)) {
+    apps.push(app)
+    app = app.parent
+  }
+  return apps
+}
+
+function isApp(value: unknown): value is ExpressApp {
+  return typeof value === 'function'
+}
+
+/** All layers of an app, but for those of apps that are mounted on it: Express keeps no way to them. */
+export function layersOf(app: ExpressApp): PlacedLayer[] {
+  // Express 4 has a getter of the other name that throws.
+  const router = app._router ?? attempt(() => app.router, undefined)
+  return router === undefined ? [] : layersIn(router, [])
+}
+
+/** Routers may be mounted in one another in a circle. */
+const DEEPEST = 32
+
+function layersIn({ stack }: Stacked, within: readonly Layer[]): PlacedLayer[] {
+  if (!Array.isArray(stack) || within.length > DEEPEST) return []
+  return (stack as Layer[]).flatMap((layer) => {
+    const inner = layer.route ?? (layer.handle as Stacked | undefined)
+    return [{ layer, within }, ...(inner?.stack === undefined ? [] : layersIn(inner, [...within, layer]))]
+  })
+}
+
+/* What Express knows of a request's route. */
+
+/** The pattern of the route that Express has chosen, as its router has it, without what that is mounted on; '' where there is none. */
+export function routePatternOf(request: IncomingMessage): string {
+  const { route } = request as { route?: { path?: string | RegExp | (string | RegExp)[] } }
+  return route?.path === undefined ? '' : [route.path].flat().join(',')
+}
+
+/**
+ * The pattern of the route with what its routers and apps are mounted on, such as '/users/:id'; '' where there is no
+ * route. Looks through the app's whole stack: for failures, not for every request.
+ */
+export function wholeRouteOf(request: IncomingMessage): string {
+  const pattern = attempt(() => routePatternOf(request), '')
+  if (pattern === '') return ''
+  const mount = attempt(() => mountPatternOf(request), undefined) ?? attempt(() => mountUrlOf(request, pattern), '')
+  return mount !== '' && pattern === '/' ? mount : `${mount}${pattern}`
+}
+
+/** By the layers that lead to the route; undefined where they are not found, or where one of them has no plain pattern. */
+function mountPatternOf(request: IncomingMessage): string | undefined {
+  const { route, originalUrl } = request as { route?: object; originalUrl?: unknown }
+  if (route === undefined) return undefined
+  for (const app of appsOf(request)) {
+    const found = layersOf(app).filter(({ layer }) => layer.route === route)
+    const patterns = found.map(({ within }) => {
+      const mounts = [...[app, ...ancestorsOf(app)].map(mountPathOf).reverse(), ...within.map(mountOf)]
+      return mounts.every((mount) => mount !== undefined) ? mounts.join('') : undefined
+    })
+    // One router may be mounted in two places.
+    if (patterns.length > 0) return patterns.length === 1 ? patterns[0] : patterns.find((pattern) => leadsTo(pattern, String(originalUrl)))
+  }
+  return undefined
+}
+
+function leadsTo(pattern: string | undefined, url: string): boolean {
+  const segments = url.split('/')
+  const matches = (segment: string, index: number): boolean => segment.startsWith(':') || segment.toLowerCase() === segments[index]?.toLowerCase()
+  return pattern?.split('/').every(matches) === true
+}
+
+function ancestorsOf({ parent }: ExpressApp): ExpressApp[] {
+  return parent === undefined ? [] : [parent, ...ancestorsOf(parent)]
+}
+
+function mountPathOf({ parent, mountpath }: ExpressApp): string | undefined {
+  return parent === undefined ? '' : plainMount(mountpath)
+}
+
+function mountOf({ rawPath, regexp, keys }: Layer): string | undefined {
+  return rawPath === undefined ? patternOfRegexp(regexp, keys) : plainMount(rawPath)
+}
+
+function plainMount(path: unknown): string | undefined {
+  return typeof path === 'string' ? path.replace(/\/+$/, '') : undefined
+}
+
+/** Express 4 has made regular expressions of the strings: '/users/:id' is '^\/users(?:\/([^/]+?))\/?(?=\/|$)'. */
+function patternOfRegexp(regexp: unknown, keys: unknown): string | undefined {
+  if (!(regexp instanceof RegExp)) return undefined
+  if ((regexp as { fast_slash?: unknown }).fast_slash === true) return ''
+  const names = (Array.isArray(keys) ? keys as { name?: unknown }[] : []).map(({ name }) => String(name))
+  const pattern = regexp.source
+    .replace(/^\^/, '')
+    .replace(/\\\/\?\(\?=\\\/\|\$\)$/, '')
+    .replace(/\(\?:(\\\/)?\(\[\^\\?\/\]\+\?\)\)|\(\[\^\\?\/\]\+\?\)/g, (_group, slash?: string) => `${slash === undefined ? '' : '/'}:${names.shift() ?? ''}`)
+    .replace(/\\([/.-])/g, '$1')
+  return /[()[\]{}^$?*+|\\]/.test(pattern) ? undefined : pattern
+}
+
+/** By the URL: what stands before as many segments as the route has. */
+function mountUrlOf(request: IncomingMessage, pattern: string): string {
+  const { baseUrl, originalUrl } = request as { baseUrl?: unknown; originalUrl?: unknown }
+  if (typeof baseUrl === 'string' && baseUrl !== '') return baseUrl
+  if (typeof originalUrl !== 'string' || /[()[\]{}?*+,]/.test(pattern)) return ''
+  const segmentsOf = (path: string): string[] => path.split('/').filter((segment) => segment !== '')
+  const segments = segmentsOf(originalUrl.split('?', 1)[0] ?? '')
+  return segments.slice(0, Math.max(0, segments.length - segmentsOf(pattern).length)).map((segment) => `/${segment}`).join('')
+}
