@@ -110,7 +110,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
   #keptId = 0
   /** Whether the web server lets go of a kept connection when it is asked to; undefined until it has said what it is. */
   #letsGo: boolean | undefined
-  #goodbye: KeepAliveRelease | undefined
+  #release: KeepAliveRelease | undefined
   #closing = false
   #closed = false
   /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
@@ -210,18 +210,18 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
       this.closeWhenDone()
       return
     }
-    this.#goodbye ??= new KeepAliveRelease(this, this.#letsGo === true, linger)
-    if (this.idle) this.#goodbye.onIdle()
+    this.#release ??= new KeepAliveRelease(this, this.#letsGo === true, linger)
+    if (this.idle) this.#release.onIdle()
   }
 
   askToLetGo(): void {
     if (!this.idle || this.#closing || this.#closed) return
-    this.#appendGoodbye()
+    this.#appendRelease()
     this.output.flush()
   }
 
-  /** The record by which a web server lets go of a connection: goodbye.ts. */
-  #appendGoodbye(): void {
+  /** The record by which a web server lets go of a connection: keep-alive-release.ts. */
+  #appendRelease(): void {
     if (this.#keptId !== 0 && this.#letsGo === true) this.output.record(encodeRecord(RecordType.STDERR, this.#keptId))
   }
 
@@ -661,7 +661,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
     this.output.end(socket.requestId, appStatus, ProtocolStatus.REQUEST_COMPLETE)
     if (--this.#open === 0) {
       this.#since = this.#host.ticks
-      if (this.#goodbye !== undefined || this.#host.draining) this.#appendGoodbye()
+      if (this.#release !== undefined || this.#host.draining) this.#appendRelease()
     }
     if (socket.inputEnded) this.#requests.remove(socket)
   }
@@ -784,7 +784,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
   #closeIfDone(): void {
     if (this.#open > 0 || this.#closing) return
     if (this.#closeWhenDone) this.#close()
-    else if (this.#goodbye !== undefined) this.#goodbye.onAnswered()
+    else if (this.#release !== undefined) this.#release.onAnswered()
     else if (this.#host.draining) this.leave(this.#host.drainLinger)
   }
 
@@ -818,7 +818,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
   #onClose(): void {
     if (!this.#requests.isEmpty) this.#abortAll(new FastCgiError('ERR_FCGI_ABORTED'))
     this.#closed = true
-    this.#goodbye?.end()
+    this.#release?.end()
     this.#host.onConnectionClosed(this)
   }
 
