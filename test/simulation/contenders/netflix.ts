@@ -33,7 +33,7 @@ class Limited implements Contender {
   release(visit: Visit): void {
     const started = this.#started.get(visit)
     this.#started.delete(visit)
-    if (started !== undefined && !visit.clientLeft) this.#law.sample(this.#loop.now - started.at, started.inFlight)
+    if (started !== undefined && !visit.unanswered) this.#law.sample(this.#loop.now - started.at, started.inFlight)
   }
 
   leave(): void {
