@@ -22,6 +22,11 @@ export class BusyPeriod {
     this.#clock = clock
   }
 
+  /** How much there has been of it. */
+  get milliseconds(): number {
+    return this.#milliseconds
+  }
+
   /** So many milliseconds in which requests were there and others were worked on. */
   add(milliseconds: number): void {
     this.#milliseconds += milliseconds

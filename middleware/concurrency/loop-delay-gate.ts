@@ -65,7 +65,6 @@ export class LoopDelayGate {
   readonly #busySinceIdle: BusyPeriod
   /** When the backlog was last empty, the time since then that counts, and the requests read since. */
   #emptyAt: number
-  #backlogBusy = 0
   readonly #busySinceEmpty: BusyPeriod
   #read = 0
   /** Requests a millisecond. 0 until it is known. */
@@ -138,8 +137,9 @@ export class LoopDelayGate {
   /** Whether new connections wait in the backlog for too long, as far as that can be known. */
   #backlogIsTooLong(maxDelay: number, lenient: boolean): boolean {
     if (lenient) return this.#busySinceEmpty.isOverload
-    if (this.#backlogBusy > MAX_BACKLOG_BUSY_MS) return true
-    return this.#rate > 0 && this.#backlogBusy - this.#read / this.#rate > maxDelay
+    const { milliseconds } = this.#busySinceEmpty
+    if (milliseconds > MAX_BACKLOG_BUSY_MS) return true
+    return this.#rate > 0 && milliseconds - this.#read / this.#rate > maxDelay
   }
 
   #isLateFromProxy(now: number, wait: number, maxDelay: number, lenient: boolean): boolean {
@@ -178,9 +178,7 @@ export class LoopDelayGate {
   readonly #leaveTurn = (): void => {
     const now = this.#clock.now()
     if (this.#readInTurn > 0) this.#count(now)
-    const stretch = Math.min(this.#counted, MAX_COUNTED_STRETCH_MS)
-    this.#backlogBusy += stretch
-    this.#busySinceEmpty.add(stretch)
+    this.#busySinceEmpty.add(Math.min(this.#counted, MAX_COUNTED_STRETCH_MS))
     if (this.#acceptedNothing()) this.#backlogEmptied(this.#turnStart)
     this.#halfPreviousTurn = (now - this.#turnStart) / 2
     this.#previousTurnStart = this.#turnStart
@@ -215,7 +213,6 @@ export class LoopDelayGate {
   /** Nobody knows what is in the backlog, and how fast it fills. */
   #stopDraining(now: number): void {
     this.#emptyAt = now
-    this.#backlogBusy = 0
     this.#busySinceEmpty.end()
     this.#read = 0
     this.#rateSpan = 0
@@ -234,7 +231,6 @@ export class LoopDelayGate {
       this.#rateRead = 0
     }
     this.#emptyAt = now
-    this.#backlogBusy = 0
     this.#busySinceEmpty.end()
     this.#read = 0
     this.#readInTurn = 0

@@ -9,13 +9,12 @@ import { performance } from 'node:perf_hooks'
 import express from 'express'
 import { concurrencyLimit } from 'express-responder/middleware'
 import { createLimiter } from '../limiters.js'
-import { BLOCK_MILLISECONDS, CAPS, type Cap } from './names.js'
+import { BLOCK_MILLISECONDS, CAPS } from './names.js'
 
 const [, , wanted, background] = process.argv
 const name = CAPS.find((one) => one === wanted)
 if (name === undefined) throw new Error(`no such cap: ${String(wanted)}`)
 
-const FIXED = 64
 /** About a millisecond of CPU time. */
 const ITERATIONS = 4000
 const KEY_OCTETS = 32
@@ -34,15 +33,7 @@ app.get('/before', (_request, response) => {
   busy(1)
   response.send('before the cap')
 })
-const CREATE: Readonly<Record<Cap, () => express.RequestHandler | undefined>> = {
-  default: () => concurrencyLimit(),
-  [FIXED]: () => concurrencyLimit({ limit: FIXED }),
-  none: () => undefined,
-  'toobusy-js': () => createLimiter('toobusy-js'),
-  'under-pressure': () => createLimiter('under-pressure'),
-}
-const cap = CREATE[name]()
-if (cap !== undefined) app.use(cap)
+app.use(name === '64' ? concurrencyLimit({ limit: Number(name) }) : createLimiter(name === 'default' ? 'concurrencyLimit' : name))
 
 app.get('/quick', (_request, response) => {
   setTimeout(() => response.send('quick'), 5)
