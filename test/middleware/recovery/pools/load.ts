@@ -84,7 +84,16 @@ export interface LoadResult {
 /** Two of ten fail, one of ten fails after its response, the others are innocent; so many at a time. */
 const ROUTES = ['fine', 'fine', 'fail', 'slow', 'fine', 'fail-later', 'fine', 'over', 'fine', 'fine'] as const
 
-export async function load(program: PoolProgram, requests: number, atOnce: number, timeout = 5000): Promise<LoadResult> {
+const VISITOR_INTERVAL_MS = 50
+
+/**
+ * @param timeout after which there is no answer, in milliseconds
+ * @param traffic whether more visitors come, one each 50 ms, until each of these has its answer: redis 3 hands out
+ * replies that an exception has held back when it receives something more (`findings/redis-3-callback-holds-replies.sh`)
+ */
+export async function load(
+  program: PoolProgram, requests: number, atOnce: number, { timeout = 5000, traffic = false }: { timeout?: number; traffic?: boolean } = {},
+): Promise<LoadResult> {
   const result: LoadResult = { innocent: 0, wronged: [], failing: 0, unanswered: 0 }
   let next = 0
   const work = async (): Promise<void> => {
@@ -94,7 +103,9 @@ export async function load(program: PoolProgram, requests: number, atOnce: numbe
       judge(result, route, index, await program.get(`/${route}/${String(index)}`, timeout))
     }
   }
+  const visitors = traffic ? setInterval(() => void program.get('/fine/later', timeout), VISITOR_INTERVAL_MS) : undefined
   await Promise.all(Array.from({ length: atOnce }, work))
+  clearInterval(visitors)
   return result
 }
 

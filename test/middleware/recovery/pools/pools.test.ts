@@ -27,7 +27,7 @@ function testsOf(clients: readonly ClientName[], server: () => PoolSetting['serv
     expect({ wronged, unanswered }).toEqual({ wronged: [], unanswered: 0 })
   })
   it.each(clients)('%s, as it is: no innocent request is answered wrongly', async (client) => {
-    expect((await load(await start(client, false), 60, 20, 3000)).wronged).toEqual([])
+    expect((await load(await start(client, false), 60, 20, { timeout: 3000, traffic: true })).wronged).toEqual([])
   })
   it.each(clients)('%s, as it is: the one that was alone gets its 500', async (client) => {
     const started = await start(client, false)

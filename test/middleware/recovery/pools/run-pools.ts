@@ -41,7 +41,7 @@ async function run(client: ClientName, bound: boolean): Promise<number> {
   const server = client.startsWith('pg') ? { host: postgres.host, port: postgres.port } : { host: '127.0.0.1', port: redis.port }
   const program = await PoolProgram.start({ client, bound, server, intensity: false }, values.node)
   try {
-    const { innocent, wronged, failing, unanswered } = await load(program, Number(values.requests), Number(values['at-once']))
+    const { innocent, wronged, failing, unanswered } = await load(program, Number(values.requests), Number(values['at-once']), { traffic: !bound })
     const cells = [client, bound ? 'bound' : 'as they are', innocent, wronged.length, failing, unanswered, program.reports.length]
     console.log(`| ${cells.join(' | ')} |`)
     if (wronged.length > 0) console.log(wronged.slice(0, 5).join('\n'), program.stderr.slice(0, 1000))
