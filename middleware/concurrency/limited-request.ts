@@ -2,7 +2,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Candidate, Reason, AdmissionPolicy } from './policy.js'
-import { RequestLifetime, hasLeft, type Ending, type LifetimeObserver } from '../shared/request-lifetime.js'
+import { RequestLifetime, isAnswered, isOver, type Ending, type LifetimeObserver } from '../shared/request-lifetime.js'
 import type { HeldSlot } from './slot-timeout.js'
 import type { InFlightNode } from './in-flight-list.js'
 import type { Semaphore } from './semaphore.js'
@@ -74,7 +74,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
 
   /** Asked only while slots are scarce. */
   get waitsForClient(): boolean {
-    return this.response.writableEnded || !this.request.complete
+    return isAnswered(this.response) || !this.request.complete
   }
 
   get releaseAtEnd(): boolean {
@@ -92,7 +92,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
 
   start(): void {
     const context = this.#context
-    if (context !== undefined && (this.response.writableEnded || hasLeft(this.request, this.response))) {
+    if (context !== undefined && isOver(this.request, this.response)) {
       this.#abandon()
       return
     }

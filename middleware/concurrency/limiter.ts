@@ -7,7 +7,7 @@ import { countAccepts } from './clock.js'
 import { AdaptivePolicy } from './adaptive-policy.js'
 import type { Reason } from './policy.js'
 import { LimiterCounters } from './metrics.js'
-import { RequestLifetime, hasLeft, subscribeToFinish } from '../shared/request-lifetime.js'
+import { RequestLifetime, hasLeft, isAnswered, subscribeToFinish } from '../shared/request-lifetime.js'
 import { FixedPolicy } from './fixed-policy.js'
 import { SlotTimeouts } from './slot-timeout.js'
 import type { LeaseStatus } from './lease/lease-client.js'
@@ -92,7 +92,7 @@ export class ConcurrencyLimiter implements Limiter {
   }
 
   handle(request: IncomingMessage, response: ServerResponse, next: Next): void {
-    if (this.#closed || response.writableEnded || this.#options.skip(request) || RequestLifetime.existing(request, response)?.isObservedBy(this) === true) {
+    if (this.#closed || isAnswered(response) || this.#options.skip(request) || RequestLifetime.existing(request, response)?.isObservedBy(this) === true) {
       next()
       return
     }

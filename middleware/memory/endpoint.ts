@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../shared/problem.js'
+import { hasLeft, isAnswerable } from '../shared/request-lifetime.js'
 import type { Access } from './access.js'
 import { sendPprofProblem, type SendProblem } from './routes/responses.js'
 import type { RequestCounter } from './sampling/request-counter.js'
@@ -57,7 +58,7 @@ export class Endpoint {
       next()
       return
     }
-    this.#options.monitor.requests.exclude(response)
+    this.#options.monitor.requests.exclude(request, response)
     this.#answer(request, response, name ?? 'such path', routes).catch((error: unknown) => { fail(request, response, next, error) })
   }
 
@@ -67,7 +68,7 @@ export class Endpoint {
     setSecurityHeaders(response)
     const refusal = await this.#options.access.refusal(request, response, route)
     // authorize may have answered itself, or taken its time: the client may have left, and the endpoint have been closed.
-    if (response.headersSent || response.writableEnded || response.destroyed) return
+    if (!isAnswerable(request, response)) return
     const send = problemSenderFor(routes)
     if (this.#closed) send(request, response, CLOSED)
     else if (refusal !== undefined) send(request, response, refusal)
@@ -114,7 +115,7 @@ export class Endpoint {
       const { reason, seconds } = turn
       if (method !== 'GET' || reason !== 'busy' || seconds === undefined || performance.now() + seconds * 1000 > patience + 1000) return turn
       await endOrDeadline(operationLock.nextEnd(), patience)
-      if (response.destroyed) return undefined
+      if (hasLeft(request, response)) return undefined
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { AugmentedRequest, Options, ValueDeterminingMiddleware } from 'express-rate-limit'
 import { wrongOption } from '../shared/options.js'
 import { sendProblem } from '../shared/problem.js'
+import { isAnswerable } from '../shared/request-lifetime.js'
 import { NAME } from './options.js'
 
 type Request = Parameters<ValueDeterminingMiddleware<unknown>>[0]
@@ -13,7 +14,7 @@ const DETAIL = 'Too many requests. Please try again later.'
 export function responseOf(message: unknown): (request: Request, response: Response, next: unknown, used: Options) => Promise<void> {
   return async (request, response, _next, used) => {
     const given: unknown = typeof message === 'function' ? await (message as ValueDeterminingMiddleware<unknown>)(request, response) : message
-    if (response.headersSent || response.writableEnded) return
+    if (!isAnswerable(request, response)) return
     const headers = response.hasHeader('Retry-After') ? {} : { 'Retry-After': await secondsToWait(request as AugmentedRequest, response, used) }
     sendProblem(request, response, { ...membersOf(given), status: used.statusCode }, headers)
   }

@@ -44,7 +44,7 @@ export class RequestContext implements FailureContext {
   }
 
   fail(error: unknown, kind: FailureKind): boolean {
-    return this.handler.onLateFailure(this, { error: toError(error), kind, phase: phaseOf(this.response) })
+    return this.handler.onLateFailure(this, { error: toError(error), kind, phase: phaseOf(this.request, this.response) })
   }
 }
 

@@ -76,7 +76,7 @@ export class ErrorHandler implements FailureHandler {
       return
     }
     const error = toError(value)
-    const failure: Failure = { error, kind: 'throw', phase: phaseOf(response) }
+    const failure: Failure = { error, kind: 'throw', phase: phaseOf(request, response) }
     const id = requestIdOf(request, this.#configuration.requestId)
     const isNews = recoveryInfo(error) === undefined && statusOf(error) >= SERVER_ERROR
     if (isNews) note(failure)
@@ -122,7 +122,7 @@ export class ErrorHandler implements FailureHandler {
 
   /** The built-in answer, unless there is one by now. */
   #sendErrorResponse({ request, response }: RequestContext, error: Error): void {
-    if (phaseOf(response) !== 'before-headers') return
+    if (phaseOf(request, response) !== 'before-headers') return
     sendErrorResponseSafely(request, response, error, requestIdOf(request, this.#configuration.requestId), this.#configuration.answer)
   }
 

@@ -4,7 +4,8 @@
  */
 import { contexts, type RequestContext } from './context.js'
 import type { Failure } from './failure.js'
-import { isOver, otherOpenRequests } from './open-requests.js'
+import { hasLeft, isAnswered, isOver } from '../shared/request-lifetime.js'
+import { otherOpenRequests } from './open-requests.js'
 
 /** What is done about a failure, where one request is known; false where it is nobody's after all, and goes on. */
 export type Blame = (request: RequestContext, failure: Failure) => boolean
@@ -31,14 +32,14 @@ export const blameNobody: Blame = (request, failure) => request.handler.onUnattr
 
 function suspect(request: RequestContext, failure: Failure, others: RequestContext[]): boolean {
   // Nobody is answered; who is named is the last that is known to have used it.
-  if (isOver(request)) return blame(request, failure)
+  if (isOver(request.request, request.response)) return blame(request, failure)
   const before = progressOf(request)
   let looks = 0
   const look = (): void => {
     looks++
-    const hasGoneOn = !blamed.has(request) && (isOver(request) || progressOf(request) !== before)
+    const hasGoneOn = !blamed.has(request) && (isOver(request.request, request.response) || progressOf(request) !== before)
     const hasDoubt = hasGoneOn || others.some(isAbandoned)
-    const isAlone = !hasDoubt && others.every(isOver)
+    const isAlone = !hasDoubt && others.every((other) => isOver(other.request, other.response))
     if (isAlone) blamed.add(request)
     if (isAlone || hasDoubt || looks === LOOKS) {
       // The app has asked for nothing: what Node does by default.
@@ -55,6 +56,6 @@ function progressOf({ response, writes }: RequestContext): string {
 }
 
 /** Its client has left, and nobody has answered it: it may be the one. */
-function isAbandoned({ response }: RequestContext): boolean {
-  return response.destroyed && !response.writableEnded
+function isAbandoned({ request, response }: RequestContext): boolean {
+  return hasLeft(request, response) && !isAnswered(response)
 }

@@ -1,5 +1,6 @@
 /** What failed, how, and how far the response was: plain values. */
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isOver } from '../shared/request-lifetime.js'
 import { attempt, propertyOf } from '../shared/safe-call.js'
 
 /** How the failure came to be; 'callback' where nothing more is known than that Node called it. */
@@ -79,8 +80,8 @@ export function recoveryInfo(error: unknown): RecoveryNote | undefined {
 }
 
 /** How far the response is. */
-export function phaseOf(response: ServerResponse): FailurePhase {
-  if (response.writableEnded || response.destroyed || response.writableFinished) return 'after-response'
+export function phaseOf(request: IncomingMessage, response: ServerResponse): FailurePhase {
+  if (isOver(request, response)) return 'after-response'
   return response.headersSent ? 'streaming' : 'before-headers'
 }
 

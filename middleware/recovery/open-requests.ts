@@ -3,7 +3,7 @@
  * does. What is over is dropped once the list has doubled, and once a second.
  */
 import type { RequestContext } from './context.js'
-import { phaseOf } from './failure.js'
+import { isOver } from '../shared/request-lifetime.js'
 
 const SWEEP_INTERVAL_MS = 1000
 const MIN_SWEEP_SIZE = 64
@@ -26,10 +26,6 @@ export function otherOpenRequests(except: RequestContext): RequestContext[] {
   return requests.filter((context) => context !== except)
 }
 
-export function isOver({ response }: RequestContext): boolean {
-  return phaseOf(response) === 'after-response'
-}
-
 function onSweepTime(): void {
   sweeper = undefined
   sweep()
@@ -37,6 +33,6 @@ function onSweepTime(): void {
 }
 
 function sweep(): void {
-  requests = requests.filter((context) => !isOver(context))
+  requests = requests.filter(({ request, response }) => !isOver(request, response))
   sweepAt = Math.max(MIN_SWEEP_SIZE, 2 * requests.length)
 }

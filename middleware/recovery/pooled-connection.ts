@@ -34,7 +34,7 @@ class ConnectionContext implements FailureContext {
   }
 
   fail(error: unknown, kind: FailureKind): boolean {
-    return this.blame(this.actual, { error: toError(error), kind, phase: phaseOf(this.response) })
+    return this.blame(this.actual, { error: toError(error), kind, phase: phaseOf(this.request, this.response) })
   }
 }
 

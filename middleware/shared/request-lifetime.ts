@@ -1,7 +1,7 @@
 /**
- * When a request is over: told once to each who observes it, whatever comes first of the response's
- * 'finish', its 'close' and the socket's 'close'. The last of them is the only one for a response that waits behind others
- * on a pipelined connection.
+ * When a request is over, for all middleware: whether it is now, and told once to each who observes it, whatever comes first
+ * of the response's 'finish', its 'close' and the socket's 'close'. The last of them is the only one for a response that
+ * waits behind others on a pipelined connection.
  *
  * What is noted stands at the socket and not at the request or the response: Express gives those a prototype of the
  * app's, after which every property and listener that is added to one costs microseconds on Node 20 and 22. So 'finish' is
@@ -43,12 +43,12 @@ export class RequestLifetime {
   #endIsWrapped = false
   #over = false
 
-  private constructor(response: ServerResponse, connection: Connection) {
+  private constructor(response: ServerResponse, connection: Connection, isFinishPublished: boolean) {
     this.#response = response
     this.#onSameConnection = lifetimesOn(connection)
     this.#onSameConnection.set(response, this)
     watchHeads(response)
-    if (isPublished(response, connection)) return
+    if (isFinishPublished) return
     response.on('finish', () => { this.finish('answered') })
     response.on('close', () => { this.finish('left') })
   }
@@ -56,7 +56,13 @@ export class RequestLifetime {
   /** The one lifetime of a request, for all who observe it. */
   static of(request: IncomingMessage, response: ServerResponse): RequestLifetime {
     const connection = connectionOf(request, response)
-    return connection[LIFETIMES]?.get(response) ?? new RequestLifetime(response, connection)
+    return connection[LIFETIMES]?.get(response) ?? new RequestLifetime(response, connection, isPublished(response, connection))
+  }
+
+  /** The same for one that Node's HTTP server tells of as started: that it does not stand at its socket yet says nothing. */
+  static ofStarted(request: IncomingMessage, response: ServerResponse): RequestLifetime {
+    const connection = connectionOf(request, response)
+    return connection[LIFETIMES]?.get(response) ?? new RequestLifetime(response, connection, true)
   }
 
   static existing(request: IncomingMessage, response: ServerResponse): RequestLifetime | undefined {
@@ -71,6 +77,14 @@ export class RequestLifetime {
   add(observer: LifetimeObserver): void {
     this.#observers.push(observer)
     if (observer.releaseAtEnd && !this.#endIsWrapped) this.#wrapEnd()
+  }
+
+  /** Tells that observer no more. Whether it was one. */
+  remove(observer: LifetimeObserver): boolean {
+    const index = this.#observers.indexOf(observer)
+    if (index === -1) return false
+    this.#observers.splice(index, 1)
+    return true
   }
 
   /** It goes on, and counts no longer. */
@@ -100,10 +114,42 @@ export class RequestLifetime {
   }
 }
 
-/** Its client is gone, though nothing may have said so yet. */
+/**
+ * Whether the whole answer has been given to Node: nothing can be added to it. Over HTTP/2 the response to a HEAD says
+ * `writableFinished` before it has begun.
+ */
+export function isAnswered(response: ServerResponse): boolean {
+  return response.writableEnded || (response.writableFinished && response.headersSent)
+}
+
+/** Its client is gone, or its connection was cut off, though nothing may have said so yet. */
 export function hasLeft(request: IncomingMessage, response: ServerResponse): boolean {
   return response.destroyed || connectionOf(request, response).destroyed
 }
+
+/** Whether there is nothing more to be done for it. */
+export function isOver(request: IncomingMessage, response: ServerResponse): boolean {
+  return isAnswered(response) || hasLeft(request, response)
+}
+
+/** Whether an answer can be begun. */
+export function isAnswerable(request: IncomingMessage, response: ServerResponse): boolean {
+  return !response.headersSent && !isOver(request, response)
+}
+
+/** Calls back once it is over; a stream is when it ends. What is given back takes that back. */
+export function onceOver(request: IncomingMessage, response: ServerResponse, call: () => void): () => void {
+  const observer: LifetimeObserver = {
+    releaseAtEnd: false,
+    owner: lifetimeCallers,
+    end: (ending) => { if (ending !== 'streams') call() },
+  }
+  const lifetime = RequestLifetime.of(request, response)
+  lifetime.add(observer)
+  return () => { lifetime.remove(observer) }
+}
+
+const lifetimeCallers = {}
 
 /**
  * Whether Node's HTTP server publishes when this response is finished. Of the socket's own response that is certain; any

@@ -1,6 +1,7 @@
 /** `GET events`: what happens, as server-sent events, to a few that watch. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { retryAfter, sendProblem } from '../../shared/problem.js'
+import { onceOver } from '../../shared/request-lifetime.js'
 import type { ProcessMonitor, MonitorEvents } from '../process-monitor.js'
 import type { Route } from '../route.js'
 import { stopCheckOf } from './responses.js'
@@ -92,7 +93,7 @@ export class EventStreams {
     if (this.#streams.size === 0) this.#sentVerdict = JSON.stringify(this.#monitor.verdict)
     const watcher = new EventStream(request, response)
     this.#streams.add(watcher)
-    response.on('close', () => { this.#streams.delete(watcher) })
+    onceOver(request, response, () => { this.#streams.delete(watcher) })
     response.on('error', () => undefined)
     response.write(`retry: ${String(RECONNECT_MS)}\n\n`)
   }

@@ -1,6 +1,7 @@
 /** How profiles and collections are answered: what goes wrong, clients that leave, and servers that stop. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendProblem } from '../../shared/problem.js'
+import { hasLeft, onceOver } from '../../shared/request-lifetime.js'
 import { SamplingError } from '../profile/heap-sampler.js'
 import { FORCED, type Route } from '../route.js'
 import { ParameterError } from './query.js'
@@ -45,18 +46,18 @@ function sentence(message: string): string {
 }
 
 /** Gives the work a signal that the client has left; undefined where it then ended. */
-export async function whileConnected<Result>(response: ServerResponse, work: (signal: AbortSignal) => Promise<Result>): Promise<Result | undefined> {
+export async function whileConnected<Result>(request: IncomingMessage, response: ServerResponse, work: (signal: AbortSignal) => Promise<Result>): Promise<Result | undefined> {
   const left = new AbortController()
   const leave = (): void => { left.abort() }
-  response.once('close', leave)
-  if (response.destroyed) leave()
+  const disregard = onceOver(request, response, leave)
+  if (hasLeft(request, response)) leave()
   try {
     return await work(left.signal)
   } catch (error) {
     if (left.signal.aborted) return undefined
     throw error
   } finally {
-    response.off('close', leave)
+    disregard()
   }
 }
 
@@ -90,5 +91,5 @@ async function whileServing<Result>(request: IncomingMessage, closing: AbortSign
  * @throws GivenUpError as `whileServing`
  */
 export function untilClientLeaves<Result>(request: IncomingMessage, response: ServerResponse, closing: AbortSignal, work: (signal: AbortSignal) => Promise<Result>): Promise<Result | undefined> {
-  return whileServing(request, closing, (givenUp) => whileConnected(response, (left) => work(AbortSignal.any([givenUp, left]))))
+  return whileServing(request, closing, (givenUp) => whileConnected(request, response, (left) => work(AbortSignal.any([givenUp, left]))))
 }

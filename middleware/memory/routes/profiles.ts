@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
+import { hasLeft, isAnswered } from '../../shared/request-lifetime.js'
 import { costsOf, spanText } from '../costs.js'
 import { CallSiteTable } from '../profile/call-sites.js'
 import { CPU_INTERVAL, takeCpuProfile } from '../profile/cpu-sampler.js'
@@ -105,7 +106,7 @@ function withAnswers(route: Route): Route {
     ...recent === undefined ? {} : {
       recent: async (request, response) => {
         await told(async () => { await recent(request, response) })(request, response)
-        return response.writableEnded
+        return isAnswered(response)
       },
     },
   }
@@ -260,8 +261,8 @@ export function symbolRoutes(symbols: SymbolTable): Route[] {
 }
 
 async function post(request: IncomingMessage, response: ServerResponse, symbols: SymbolTable): Promise<void> {
-  const list = await whileConnected(response, () => bodyOf(request))
-  if (response.destroyed) return
+  const list = await whileConnected(request, response, () => bodyOf(request))
+  if (hasLeft(request, response)) return
   if (list === undefined) sendPprofProblem(request, response, { status: 413, detail: `At most ${String(MOST_BODY)} octets of addresses.` })
   else answer(response, list, symbols)
 }

@@ -4,8 +4,8 @@
  * listening to each response.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { RequestLifetime, subscribeToFinish, type LifetimeObserver } from '../../shared/request-lifetime.js'
 
 const CHANNEL = 'http.server.request.start'
 /** Where a server keeps its numbers. */
@@ -21,8 +21,8 @@ interface CountingServer extends Server {
 }
 
 interface Started {
+  request: IncomingMessage
   response: ServerResponse
-  socket: Socket & { _httpMessage?: unknown }
   server: CountingServer
 }
 
@@ -30,39 +30,45 @@ export class RequestCounter {
   /** Of servers that do not count themselves; less those of the others that are left out. */
   #inFlight = 0
   #over = 0
-  /** One function for all of them. */
-  readonly #ended = (): void => {
-    this.#inFlight--
-    this.#over++
+  /** One for all requests. */
+  readonly #counting: LifetimeObserver = {
+    releaseAtEnd: false,
+    owner: this,
+    end: (ending) => {
+      if (ending === 'streams') return
+      this.#inFlight--
+      this.#over++
+    },
   }
 
   /** One for all that are left out although their servers count them: takes off what these count too much. */
-  readonly #excludedEnded = (): void => {
-    this.#inFlight++
-    this.#over--
+  readonly #excluding: LifetimeObserver = {
+    releaseAtEnd: false,
+    owner: this,
+    end: (ending) => {
+      if (ending === 'streams') return
+      this.#inFlight++
+      this.#over--
+    },
   }
 
   /** Of each server that counts itself, how many were over when it was first seen. */
   readonly #servers = new Map<Counts, number>()
   #latest: Counts | undefined
-  /** Responses that had to wait behind others on their connections. */
-  readonly #pipelined = new WeakMap<Socket, Set<ServerResponse>>()
 
   readonly #started = (message: unknown): void => {
-    const { response, socket, server } = message as Started
+    const { request, response, server } = message as Started
     const counts = server[REQUEST_COUNTS]
     if (counts !== undefined) {
       if (counts !== this.#latest) this.#remember(counts)
       return
     }
     this.#inFlight++
-    response.on('close', this.#ended)
-    // A response that waits behind another one on a pipelined connection is never told that the connection has closed.
-    const { _httpMessage: current } = socket
-    if (current !== null && current !== undefined && current !== response) this.#watchPipelined(response, socket)
+    RequestLifetime.ofStarted(request, response).add(this.#counting)
   }
 
   constructor() {
+    subscribeToFinish()
     subscribe(CHANNEL, this.#started)
   }
 
@@ -81,10 +87,10 @@ export class RequestCounter {
   }
 
   /** Leaves out a request that is no part of the app's load: one of the endpoint itself. */
-  exclude(response: ServerResponse): void {
-    const counts = (response.socket as { server?: CountingServer } | null)?.server?.[REQUEST_COUNTS]
-    if (counts !== undefined) this.#excludeFromServerCounts(response, counts)
-    else if (this.#stopCounting(response)) this.#inFlight--
+  exclude(request: IncomingMessage, response: ServerResponse): void {
+    const counts = (request.socket as { server?: CountingServer } | null)?.server?.[REQUEST_COUNTS]
+    if (counts !== undefined) this.#excludeFromServerCounts(request, response, counts)
+    else if (RequestLifetime.existing(request, response)?.remove(this.#counting) === true) this.#inFlight--
   }
 
   close(): void {
@@ -97,30 +103,11 @@ export class RequestCounter {
   }
 
   /** Its server counts it all the same. */
-  #excludeFromServerCounts(response: ServerResponse, counts: Counts): void {
-    if (response.listeners('close').includes(this.#excludedEnded)) return
+  #excludeFromServerCounts(request: IncomingMessage, response: ServerResponse, counts: Counts): void {
+    const lifetime = RequestLifetime.of(request, response)
+    if (lifetime.isObservedBy(this)) return
     this.#remember(counts)
     this.#inFlight--
-    response.on('close', this.#excludedEnded)
-  }
-
-  #watchPipelined(response: ServerResponse, socket: Socket): void {
-    let behind = this.#pipelined.get(socket)
-    if (behind === undefined) {
-      const waiting = behind = new Set()
-      this.#pipelined.set(socket, behind)
-      socket.once('close', () => {
-        for (const left of waiting) if (this.#stopCounting(left)) this.#ended()
-      })
-    }
-    const responses = behind.add(response)
-    response.on('close', () => { responses.delete(response) })
-  }
-
-  /** Whether it was being counted. */
-  #stopCounting(response: ServerResponse): boolean {
-    const counted = response.listeners('close').includes(this.#ended)
-    response.removeListener('close', this.#ended)
-    return counted
+    lifetime.add(this.#excluding)
   }
 }

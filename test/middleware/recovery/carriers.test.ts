@@ -77,3 +77,17 @@ it('request.stream of HTTP/2', async () => {
   await reported()
   expect(reports.map(({ url, error, outcome }) => [url, error.message, outcome])).toEqual([['/stream', 'of the stream', 'reported only']])
 })
+
+it.each(['GET', 'HEAD'])('%s over HTTP/2: a late failure is answered with 500', async (method) => {
+  const { listener, reports } = guard(() => {
+    queueMicrotask(() => { throw new Error('late') })
+  })
+  const server = http2.createServer(listener as never).listen(0, '127.0.0.1')
+  closing.push(() => server.close())
+  await once(server, 'listening')
+  const session = http2.connect(`http://127.0.0.1:${String((server.address() as AddressInfo).port)}`)
+  closing.push(() => { session.destroy() })
+  const asked = session.request({ ':path': '/late', ':method': method })
+  const [headers] = await once(asked.resume().end(), 'response') as [http2.IncomingHttpHeaders]
+  expect([headers[http2.constants.HTTP2_HEADER_STATUS], reports.map(({ phase }) => phase)]).toEqual([500, ['before-headers']])
+})

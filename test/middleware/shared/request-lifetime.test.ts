@@ -1,8 +1,9 @@
-/** When a cap sees that a request is over, where the response or the socket is not as Node's own server made it. */
+/** When a request is over: for a cap where the response or the socket is not as Node's own server made it, for recovery where it is pipelined. */
 import { EventEmitter, once } from 'node:events'
 import http, { IncomingMessage, ServerResponse, type RequestListener } from 'node:http'
-import { Socket, type AddressInfo } from 'node:net'
+import { connect, Socket, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { phaseOf } from '../../../middleware/recovery/failure.js'
 import { concurrencyLimit, type ConcurrencyLimit, type ConcurrencyLimitOptions } from '../../../middleware/concurrency.js'
 
 const caps: ConcurrencyLimit[] = []
@@ -90,6 +91,23 @@ describe('requests made up by tests', () => {
     expect(cap.active).toBe(1)
     response.emit('finish')
     await until(() => cap.active === 0)
+  })
+})
+
+describe('a request that waits behind another on a pipelined connection', () => {
+  it('is over when the client has left: what fails then fails after the response, and nobody is to be answered', async () => {
+    const requests: (readonly [IncomingMessage, ServerResponse])[] = []
+    const server = http.createServer((request, response) => { requests.push([request, response]) }).listen(0, '127.0.0.1')
+    servers.push(server)
+    await once(server, 'listening')
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2))
+    while (requests.length < 2) await once(server, 'request')
+    expect(requests.map((each) => phaseOf(...each))).toEqual(['before-headers', 'before-headers'])
+    const closed = requests[0] === undefined ? [] : once(requests[0][0].socket, 'close')
+    client.destroy()
+    await closed
+    expect(requests.map((each) => phaseOf(...each))).toEqual(['after-response', 'after-response'])
   })
 })
 

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import http, { IncomingMessage, ServerResponse } from 'node:http'
-import { Socket, type AddressInfo } from 'node:net'
+import { connect, Socket, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
@@ -36,6 +36,25 @@ async function watch(port: number, path = '/events'): Promise<IncomingMessage> {
 }
 
 describe('a stream', () => {
+  it('frees its place when its client leaves, one that waits behind another on a pipelined connection too', async () => {
+    const stats = endpoint()
+    let asked = 0
+    const server = http.createServer((request, response) => { asked++; stats(request, response) }).listen(0, '127.0.0.1')
+    closers.push(() => { server.close(); server.closeAllConnections() })
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const socket = connect(port, '127.0.0.1').resume()
+    socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(16))
+    while (asked < 16) await once(server, 'request')
+    expect((await watch(port)).statusCode).toBe(429)
+    socket.destroy()
+    const streams = new Set<IncomingMessage>()
+    while (streams.size < 16) {
+      const stream = await watch(port)
+      if (stream.statusCode === 200) streams.add(stream)
+    }
+  }, 10_000)
+
   it('does not begin when the endpoint was closed while authorize was deciding', async () => {
     let allow = (): void => undefined
     let asked = (): void => undefined
