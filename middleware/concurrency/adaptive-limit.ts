@@ -4,7 +4,7 @@
  * requests that wait for their client do not, and neither do those that take many times longer than the others.
  */
 import type { Clock } from './clock.js'
-import type { Candidate } from './policy.js'
+import type { Candidate, Slots } from './policy.js'
 import { EXPERIMENT_MS } from './experiment.js'
 import { GradientLimit, PROBE_MS, type GradientOptions } from './gradient-limit.js'
 import { InFlightList } from './in-flight-list.js'
@@ -38,21 +38,21 @@ export class AdaptiveLimit<Request extends Candidate> {
   readonly #onEnd: () => void
   readonly #gradientLimit: GradientLimit
   readonly #bottleneckDetector: BottleneckDetector
+  /** Of the slots that are held, those that count. */
   readonly #inFlight = new InFlightList<Request>()
-  /** All that are started, and those of them that count. */
-  #active = 0
-  #counted = 0
+  readonly #slots: Slots
   #unlimited: boolean
   #outlierMs = OUTLIER_MS
   #clientWaitsCheckedAt = 0
   #stopTimer: (() => void) | undefined
 
-  constructor(clock: Clock, options: AdaptiveLimitOptions) {
+  constructor(clock: Clock, slots: Slots, options: AdaptiveLimitOptions) {
     const now = clock.now()
     this.#clock = clock
+    this.#slots = slots
     this.#max = options.max
     this.#onEnd = options.onEnd
-    this.#gradientLimit = new GradientLimit(options, now)
+    this.#gradientLimit = new GradientLimit(options, this.#inFlight, now)
     this.#bottleneckDetector = new BottleneckDetector(now, options.experimenting)
     this.#unlimited = options.initial === options.max
   }
@@ -70,12 +70,7 @@ export class AdaptiveLimit<Request extends Candidate> {
   set settled(limit: number) {
     this.#unlimited = limit === this.#max
     this.#bottleneckDetector.reset(this.#clock.now())
-    this.#gradientLimit.start(this.#clock.now(), limit, 0, this.#counted)
-  }
-
-  /** Started requests. */
-  get active(): number {
-    return this.#active
+    this.#gradientLimit.start(this.#clock.now(), limit, 0)
   }
 
   /** Finished requests a millisecond, of late. */
@@ -91,20 +86,20 @@ export class AdaptiveLimit<Request extends Candidate> {
 
   /** Whether one more may start. */
   admits(now: number): boolean {
-    if (this.#active >= this.#max) return false
+    if (this.#slots.active >= this.#max) return false
     this.#excludeOutliers(now)
-    if (this.#counted < this.current) return true
+    if (this.#inFlight.size < this.current) return true
     if (now - this.#clientWaitsCheckedAt < CLIENT_WAIT_CHECK_INTERVAL_MS) return false
     this.#clientWaitsCheckedAt = now
     for (const request of this.#inFlight) {
       if (request.waitsForClient) this.#exclude(request, now)
     }
-    return this.#counted < this.current
+    return this.#inFlight.size < this.current
   }
 
   /** Whether this one may start while others wait for the end of an experiment. */
   bypasses(request: Request): boolean {
-    return this.#unlimited && this.#active < this.#max && this.#bottleneckDetector.bypasses(request.target)
+    return this.#unlimited && this.#slots.active < this.#max && this.#bottleneckDetector.bypasses(request.target)
   }
 
   /** A request has to wait. */
@@ -112,32 +107,29 @@ export class AdaptiveLimit<Request extends Candidate> {
     if (!this.#unlimited) this.#gradientLimit.waited(now)
   }
 
+  /** It has its slot. */
   started(request: Request, now: number): void {
-    this.#active += 1
-    this.#counted += 1
     this.#inFlight.add(request)
     if (this.#unlimited) {
-      this.#bottleneckDetector.started(now, request.target, this.#counted)
+      this.#bottleneckDetector.started(now, request.target, this.#inFlight.size)
     } else {
       this.#gradientLimit.started(now)
       if (this.#gradientLimit.isRefuted(now)) this.#removeLimit(now)
     }
   }
 
-  /** It is over, or does not count any more. `loopDelay` is what its end has waited for the event loop. */
+  /** It is over, or does not count any more; it still has its slot. `loopDelay` is what its end has waited for the event loop. */
   released(request: Request, now: number, startedAt: number, loopDelay: number): void {
-    this.#active -= 1
     if (this.#unlimited && request.unanswered) this.#clientLeftUnlimited(now, startedAt)
     if (!request.inFlight) return
     this.#inFlight.remove(request)
-    this.#counted -= 1
     if (request.unanswered) {
       if (!this.#unlimited) this.#gradientLimit.clientLeft(now, startedAt, loopDelay)
       return
     }
     if (this.#unlimited) {
       const latency = now - startedAt
-      this.#bottleneckDetector.finished(now, startedAt, request.target, Math.max(MIN_NET_LATENCY_SHARE * latency, latency - loopDelay), this.#counted + 1)
+      this.#bottleneckDetector.finished(now, startedAt, request.target, Math.max(MIN_NET_LATENCY_SHARE * latency, latency - loopDelay), this.#inFlight.size + 1)
       this.#applyFinding(now)
     } else {
       this.#gradientLimit.finished(now, startedAt, loopDelay)
@@ -151,7 +143,7 @@ export class AdaptiveLimit<Request extends Candidate> {
   }
 
   #clientLeftUnlimited(now: number, startedAt: number): void {
-    this.#bottleneckDetector.clientLeft(now, startedAt, this.#active + 1)
+    this.#bottleneckDetector.clientLeft(now, startedAt, this.#slots.active)
     this.#applyFinding(now)
   }
 
@@ -161,8 +153,8 @@ export class AdaptiveLimit<Request extends Candidate> {
     if (found === undefined) return
     this.#unlimited = false
     this.#outlierMs = Math.max(OUTLIER_MS, OUTLIER_FACTOR * found.latency)
-    const enough = Math.min(this.#counted, TOLERANCE * found.latency * found.throughput)
-    this.#gradientLimit.start(now, Math.max(MIN_INITIAL_LIMIT, enough), found.latency, this.#counted)
+    const enough = Math.min(this.#inFlight.size, TOLERANCE * found.latency * found.throughput)
+    this.#gradientLimit.start(now, Math.max(MIN_INITIAL_LIMIT, enough), found.latency)
   }
 
   #removeLimit(now: number): void {
@@ -197,7 +189,6 @@ export class AdaptiveLimit<Request extends Candidate> {
 
   #exclude(request: Request, now: number): void {
     this.#inFlight.remove(request)
-    this.#counted -= 1
     if (!this.#unlimited) this.#gradientLimit.leftUnmeasured(now)
   }
 }

@@ -3,7 +3,7 @@
  * kind of request. Pure: the middleware, the simulation and the benchmark run the same code.
  */
 import type { Clock } from './clock.js'
-import type { Candidate, QueueSettings, Reason, AdmissionPolicy } from './policy.js'
+import type { Candidate, QueueSettings, Reason, AdmissionPolicy, Slots } from './policy.js'
 import { QueueTimeouts } from './queue.js'
 import { LoopDelayGate } from './loop-delay-gate.js'
 import type { GradientOptions } from './gradient-limit.js'
@@ -24,6 +24,7 @@ const DELAY_FACTORS: Readonly<Record<Priority, number>> = { high: 2, normal: 1, 
 
 export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolicy<Request> {
   readonly #clock: Clock
+  readonly #slots: Slots
   readonly #queueSettings: QueueSettings
   readonly #observing: boolean
   readonly #onLimit: ((limit: number) => void) | undefined
@@ -35,13 +36,15 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
   #reportedLimit: number
   #draining = false
 
-  constructor(clock: Clock, options: AdaptivePolicyOptions) {
+  /** @param slots this policy's own; as many as its `max`, and where it only observes without end */
+  constructor(clock: Clock, slots: Slots, options: AdaptivePolicyOptions) {
     this.#clock = clock
+    this.#slots = slots
     this.#queueSettings = options.queue
     this.#observing = options.observing ?? false
     this.#onLimit = options.onLimit
     this.#loopDelayGate = new LoopDelayGate(clock)
-    this.#limit = new AdaptiveLimit<Request>(clock, { ...options, experimenting: !this.#observing && options.queue.max !== 0, onEnd: this.drain })
+    this.#limit = new AdaptiveLimit<Request>(clock, slots, { ...options, experimenting: !this.#observing && options.queue.max !== 0, onEnd: this.#drain })
     this.#queueTimeouts = new QueueTimeouts(clock, this.#queue, () => (this.#queueSettings.timeout ?? this.#shedRate.maxQueueTime) + this.#trialDelay, (late) => { this.#reject(late, 'queue-timeout') })
     this.#reportedLimit = this.limit
   }
@@ -53,8 +56,12 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
   /** From here on it tunes itself further. */
   set limit(limit: number) {
     this.#limit.settled = limit
-    this.drain()
+    this.#drain()
     this.#reportLimit()
+  }
+
+  get active(): number {
+    return this.#slots.active
   }
 
   get waiting(): number {
@@ -72,7 +79,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     }
     if (this.#queue.size > 0) {
       // Requests that have run for long enough to count no longer have left slots since.
-      this.drain()
+      this.#drain()
       this.#queueTimeouts.expire(now)
     }
     if ((this.#queue.size === 0 && this.#limit.admits(now)) || this.#limit.bypasses(request)) {
@@ -93,6 +100,8 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     this.#loopDelayGate.requestOver(request.clientLeft)
     this.#limit.released(request, now, startedAt, this.#loopDelayGate.loopDelay(now))
     this.#reportLimit()
+    request.releaseSlot?.()
+    request.releaseSlot = undefined
   }
 
   /** The client of a waiting request has left. */
@@ -107,7 +116,8 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     for (let next = this.#queue.take(false); next !== undefined; next = this.#queue.take(false)) this.#start(next, now)
   }
 
-  readonly drain = (): void => {
+  /** Starts who can start now. */
+  readonly #drain = (): void => {
     if (this.#draining || this.#queue.size === 0) return
     this.#draining = true
     const { order } = this.#queueSettings
@@ -126,6 +136,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
 
   #start(request: Request, now: number): void {
     request.startedAt = now
+    request.releaseSlot = this.#slots.acquire(this.#drain)
     this.#limit.started(request, now)
     request.start()
   }
@@ -155,7 +166,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
 
   #observe(request: Request, now: number): void {
     const max = this.#maxWaiting()
-    if (this.#limit.active - this.#limit.current >= max) this.#reject(request, max === 0 ? 'limit' : 'queue-full')
+    if (this.#slots.active - this.#limit.current >= max) this.#reject(request, max === 0 ? 'limit' : 'queue-full')
     this.#start(request, now)
   }
 

@@ -1,8 +1,7 @@
 /** A limit that is given: the slots, and a queue in front of them. */
 import type { Clock } from './clock.js'
-import type { Candidate, QueueSettings, AdmissionPolicy } from './policy.js'
+import type { Candidate, QueueSettings, AdmissionPolicy, Slots } from './policy.js'
 import { QueueTimeouts } from './queue.js'
-import type { Semaphore } from './semaphore.js'
 import { RequestQueue } from './queue.js'
 
 /** A queue that has not been empty for so many milliseconds is congested: the newest goes first, for the oldest ones' clients leave soonest. */
@@ -10,21 +9,35 @@ const CONGESTED_AFTER = 100
 /** Milliseconds to wait for a slot, unless the option says otherwise. */
 const DEFAULT_TIMEOUT = 1000
 
+export interface FixedPolicyOptions {
+  readonly limit: number
+  readonly queue: QueueSettings
+  readonly observing: boolean
+  /** Called when a slot is free again, before it is given to who waits. */
+  readonly onSlotFree?: () => void
+  /** Called when nobody holds a slot any more, and nobody waits for one. */
+  readonly onIdle?: () => void
+}
+
 export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<Request> {
   readonly #clock: Clock
-  readonly #semaphore: Semaphore
+  readonly #slots: Slots
   readonly #queueSettings: QueueSettings
   readonly #observing: boolean
   readonly #queue = new RequestQueue<Request>()
   readonly #queueTimeouts: QueueTimeouts<Request>
+  readonly #onSlotFree: (() => void) | undefined
+  readonly #onIdle: (() => void) | undefined
   #limit: number
   #congestedSince = 0
   #drainScheduled = false
 
-  /** `semaphore` is this policy's own. Where it observes, it must have no end. */
-  constructor(clock: Clock, semaphore: Semaphore, options: { limit: number; queue: QueueSettings; observing: boolean }) {
+  /** @param slots this policy's own; as many as the limit, and where it only observes without end */
+  constructor(clock: Clock, slots: Slots, options: FixedPolicyOptions) {
     this.#clock = clock
-    this.#semaphore = semaphore
+    this.#slots = slots
+    this.#onSlotFree = options.onSlotFree
+    this.#onIdle = options.onIdle
     this.#limit = options.limit
     this.#queueSettings = options.queue
     const timeout = options.queue.timeout ?? DEFAULT_TIMEOUT
@@ -39,8 +52,12 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
   set limit(limit: number) {
     this.#limit = limit
     if (this.#observing) return
-    this.#semaphore.capacity = limit
-    this.drain()
+    this.#slots.capacity = limit
+    this.#drain()
+  }
+
+  get active(): number {
+    return this.#slots.active
   }
 
   get waiting(): number {
@@ -52,8 +69,8 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
       this.#observe(request)
       return
     }
-    if (this.#semaphore.hasFree && this.#queue.size === 0) {
-      request.start()
+    if (this.#slots.hasFree && this.#queue.size === 0) {
+      this.#start(request)
       return
     }
     const now = this.#clock.now()
@@ -64,26 +81,44 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
     this.#queueTimeouts.arm(now)
   }
 
-  release(): void {
-    // The slot is free some microtasks later: `drain` is called then.
+  release(request: Request): void {
+    request.releaseSlot?.()
+    request.releaseSlot = undefined
   }
 
   leave(request: Request): void {
     this.#queue.remove(request)
+    this.#checkIdle()
   }
 
   close(): void {
-    this.#semaphore.capacity = Infinity
+    this.#slots.capacity = Infinity
     this.#queueTimeouts.close()
-    for (let next = this.#queue.take(false); next !== undefined; next = this.#queue.take(false)) next.start()
+    for (let next = this.#queue.take(false); next !== undefined; next = this.#queue.take(false)) this.#start(next)
+  }
+
+  #start(request: Request): void {
+    request.releaseSlot = this.#slots.acquire(this.#onFree)
+    request.start()
+  }
+
+  readonly #onFree = (): void => {
+    this.#onSlotFree?.()
+    this.#drain()
+    this.#checkIdle()
+  }
+
+  #checkIdle(): void {
+    if (this.#onIdle !== undefined && this.#slots.active === 0 && this.#queue.size === 0) this.#onIdle()
   }
 
   /** Starts the next one where a slot is free, and any others a turn of the event loop later each. */
-  readonly drain = (): void => {
+  readonly #drain = (): void => {
     if (!this.#canStart()) return
     const now = this.#clock.now()
     this.#queueTimeouts.expire(now)
-    this.#queue.take(this.#newestFirst(now))?.start()
+    const next = this.#queue.take(this.#newestFirst(now))
+    if (next !== undefined) this.#start(next)
     if (this.#drainScheduled || !this.#canStart()) return
     this.#drainScheduled = true
     this.#clock.setImmediate(this.#drainFurther)
@@ -91,11 +126,11 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
 
   readonly #drainFurther = (): void => {
     this.#drainScheduled = false
-    this.drain()
+    this.#drain()
   }
 
   #canStart(): boolean {
-    return this.#semaphore.hasFree && this.#queue.size > 0
+    return this.#slots.hasFree && this.#queue.size > 0
   }
 
   get #maxWaiting(): number {
@@ -103,9 +138,9 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
   }
 
   #observe(request: Request): void {
-    const over = this.#semaphore.active - this.#limit
+    const over = this.#slots.active - this.#limit
     if (over >= this.#maxWaiting) request.reject(this.#maxWaiting === 0 ? 'limit' : 'queue-full')
-    request.start()
+    this.#start(request)
   }
 
   /** Whether the newcomer can wait now. */

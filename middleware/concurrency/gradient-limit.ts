@@ -98,7 +98,7 @@ export class GradientLimit {
   #grossLatency = 0
   #netLatency = 0
   #samples = 0
-  #inFlight = 0
+  readonly #inFlight: { readonly size: number }
   #maxInFlight = 0
   #throughput = 0
   #probe: Probe | undefined
@@ -114,7 +114,9 @@ export class GradientLimit {
   #probed = false
   #startedAt = -Infinity
 
-  constructor({ min, max, initial, observing = false }: GradientOptions, now: number) {
+  /** @param inFlight the requests in flight that count; told of here after they have been added or removed */
+  constructor({ min, max, initial, observing = false }: GradientOptions, inFlight: { readonly size: number }, now: number) {
+    this.#inFlight = inFlight
     this.#min = min
     this.#max = max
     this.#observing = observing
@@ -123,7 +125,7 @@ export class GradientLimit {
   }
 
   /** Begins at this limit, where a request takes `baseline` that waits for nobody. */
-  start(now: number, limit: number, baseline: number, inFlight: number): void {
+  start(now: number, limit: number, baseline: number): void {
     this.#limit = Math.max(this.#min, Math.min(this.#max, limit))
     this.#baseline = baseline
     this.#probe = undefined
@@ -133,7 +135,6 @@ export class GradientLimit {
     this.#isSettling = true
     this.#probed = false
     this.#startedAt = this.#usedAt = now
-    this.#inFlight = inFlight
     this.#beginWindow(now)
   }
 
@@ -169,8 +170,8 @@ export class GradientLimit {
 
   /** A request is let in. */
   started(now: number): void {
-    this.#count(now, 1)
-    if (this.#inFlight > this.#maxInFlight) this.#maxInFlight = this.#inFlight
+    this.#measureArea(now, 1)
+    if (this.#inFlight.size > this.#maxInFlight) this.#maxInFlight = this.#inFlight.size
   }
 
   /** A request has to wait: the limit is in use. */
@@ -181,7 +182,7 @@ export class GradientLimit {
 
   /** A request is over that says nothing about latency: a stream, leaked, a health check. */
   leftUnmeasured(now: number): void {
-    this.#count(now, -1)
+    this.#measureArea(now, -1)
   }
 
   /**
@@ -196,7 +197,7 @@ export class GradientLimit {
 
   /** A request is answered. `loopDelay` is what the answer waited for the event loop, in milliseconds. */
   finished(now: number, startedAt: number, loopDelay: number): void {
-    this.#count(now, -1)
+    this.#measureArea(now, -1)
     if (this.#probe !== undefined) {
       this.#observe(this.#probe, now, startedAt)
       return
@@ -208,13 +209,12 @@ export class GradientLimit {
     if (now - this.#windowStart >= WINDOW_MS && this.#samples >= MIN_SAMPLES) this.#endWindow(now)
   }
 
-  #count(now: number, change: 1 | -1): void {
+  /** @param change of the number in flight, just now */
+  #measureArea(now: number, change: 1 | -1): void {
     const probe = this.#probe
-    if (probe !== undefined) {
-      probe.area += this.#inFlight * (now - probe.areaUntil)
-      probe.areaUntil = now
-    }
-    this.#inFlight += change
+    if (probe === undefined) return
+    probe.area += (this.#inFlight.size - change) * (now - probe.areaUntil)
+    probe.areaUntil = now
   }
 
   #endWindow(now: number): void {
@@ -238,7 +238,7 @@ export class GradientLimit {
     this.#grossLatency = 0
     this.#netLatency = 0
     this.#samples = 0
-    this.#maxInFlight = this.#inFlight
+    this.#maxInFlight = this.#inFlight.size
   }
 
   #learn(latency: number, saturated: boolean): void {

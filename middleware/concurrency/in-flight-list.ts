@@ -9,6 +9,11 @@ export interface InFlightNode {
 export class InFlightList<Request extends InFlightNode> {
   #oldest: Request | undefined
   #newest: Request | undefined
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
 
   get oldest(): Request | undefined {
     return this.#oldest
@@ -16,6 +21,7 @@ export class InFlightList<Request extends InFlightNode> {
 
   add(request: Request): void {
     request.inFlight = true
+    this.#size += 1
     request.older = this.#newest
     request.newer = undefined
     if (this.#newest === undefined) this.#oldest = request
@@ -31,6 +37,7 @@ export class InFlightList<Request extends InFlightNode> {
     if (newer === undefined) this.#newest = older
     else newer.older = older
     request.inFlight = false
+    this.#size -= 1
     request.older = request.newer = undefined
   }
 

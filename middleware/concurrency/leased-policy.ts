@@ -29,7 +29,6 @@ class LeasedSemaphore extends Semaphore {
 }
 
 export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<Request> {
-  readonly semaphore: Semaphore
   readonly #fixedPolicy: FixedPolicy<Request>
   readonly #leaseClient: LeaseClient
   #warned = false
@@ -37,11 +36,12 @@ export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<
   constructor(clock: Clock, { lease, queue, observing, onLimit, onLease }: LeasedPolicyOptions) {
     const semaphore = new LeasedSemaphore(observing ? Infinity : 0, () => this.#leaseClient.valid)
     // A process may get all slots, and as many may wait as there are.
-    const fixed = new FixedPolicy<Request>(clock, semaphore, { limit: 0, queue: { ...queue, max: queue.max ?? lease.limit }, observing })
-    this.semaphore = semaphore
+    const fixed = new FixedPolicy<Request>(clock, semaphore, {
+      limit: 0, queue: { ...queue, max: queue.max ?? lease.limit }, observing, onSlotFree: () => { this.#leaseClient.onSlotFree() },
+    })
     this.#fixedPolicy = fixed
     this.#leaseClient = new LeaseClient(clock, lease, lease.connect(), {
-      get active() { return semaphore.active },
+      get active() { return fixed.active },
       get waiting() { return fixed.waiting },
       onCap: (cap) => {
         fixed.limit = cap
@@ -67,6 +67,10 @@ export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<
     return this.#leaseClient.status
   }
 
+  get active(): number {
+    return this.#fixedPolicy.active
+  }
+
   get waiting(): number {
     return this.#fixedPolicy.waiting
   }
@@ -76,17 +80,12 @@ export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<
     this.#leaseClient.onArrival()
   }
 
-  release(): void {
-    this.#fixedPolicy.release()
+  release(request: Request): void {
+    this.#fixedPolicy.release(request)
   }
 
   leave(request: Request): void {
     this.#fixedPolicy.leave(request)
-  }
-
-  readonly drain = (): void => {
-    this.#leaseClient.onSlotFree()
-    this.#fixedPolicy.drain()
   }
 
   close(): void {

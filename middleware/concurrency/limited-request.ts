@@ -5,18 +5,7 @@ import type { Candidate, Reason, AdmissionPolicy } from './policy.js'
 import { RequestLifetime, isAnswered, isOver, type Ending, type LifetimeObserver } from '../shared/request-lifetime.js'
 import type { HeldSlot } from './slot-timeout.js'
 import type { InFlightNode } from './in-flight-list.js'
-import type { Semaphore } from './semaphore.js'
 import type { Priority } from './queue.js'
-
-/** A policy and the slots that it gives out. */
-export interface PolicyWithSlots {
-  readonly policy: AdmissionPolicy<LimitedRequest>
-  readonly slots: Semaphore
-  /** Called as soon as a released slot can be had again. */
-  readonly onSlotFree: () => void
-  /** Called when a request that waited is gone: perhaps it was the last. Only where that matters. */
-  readonly onQueueLeft?: () => void
-}
 
 /** What a request tells its limiter. */
 export interface Limiter {
@@ -24,7 +13,7 @@ export interface Limiter {
   now(): number
   accepted(request: LimitedRequest): void
   waited(milliseconds: number): void
-  abandoned(request: LimitedRequest): void
+  abandoned(): void
   released(request: LimitedRequest): void
   /** Counts, and answers unless the cap only observes. Whether it was answered. */
   rejected(request: LimitedRequest, reason: Reason): boolean
@@ -36,6 +25,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   unanswered = false
   clientLeft = false
   startedAt: number | undefined
+  releaseSlot: (() => void) | undefined
   inFlight = false
   older: InFlightNode | undefined
   newer: InFlightNode | undefined
@@ -47,15 +37,14 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   readonly priority: Priority
   readonly receivedByProxyAt: number | undefined
   readonly owner: Limiter
-  readonly #policy: PolicyWithSlots
+  readonly #policy: AdmissionPolicy<LimitedRequest>
   #state: State = 'arriving'
-  #release: (() => void) | undefined
   /** Where it waits: since when, and in whose context it goes on. */
   #waitingSince = 0
   #context: AsyncResource | undefined
 
   constructor(
-    limiter: Limiter, policy: PolicyWithSlots, request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void,
+    limiter: Limiter, policy: AdmissionPolicy<LimitedRequest>, request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void,
     priority: Priority, receivedByProxyAt: number | undefined,
   ) {
     this.owner = limiter
@@ -82,7 +71,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   }
 
   arrive(): void {
-    this.#policy.policy.arrive(this)
+    this.#policy.arrive(this)
     if (this.#state !== 'arriving') return
     this.#state = 'waiting'
     this.#waitingSince = this.owner.now()
@@ -98,7 +87,6 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     }
     this.#state = 'held'
     this.heldSince = this.owner.now()
-    this.#release = this.#policy.slots.acquire(this.#policy.onSlotFree)
     this.owner.accepted(this)
     if (context === undefined) {
       RequestLifetime.of(this.request, this.response).add(this)
@@ -122,28 +110,22 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     if (state === 'over') return
     this.#state = 'over'
     if (state !== 'held') {
-      this.#policy.policy.leave(this)
-      this.owner.abandoned(this)
+      this.#policy.leave(this)
+      this.owner.abandoned()
       return
     }
     this.unanswered = ending !== 'answered'
     this.clientLeft = ending === 'left'
-    this.#release?.()
-    this.#policy.policy.release(this)
+    this.#policy.release(this)
     this.owner.released(this)
-  }
-
-  /** It waits no longer, and never had a slot. */
-  leftQueue(): void {
-    this.#policy.onQueueLeft?.()
   }
 
   /** Its turn has come, and its client has left unnoticed, or has its answer: the policy thinks that it has started. */
   #abandon(): void {
     this.#state = 'over'
     this.unanswered = this.clientLeft = true
-    this.#policy.policy.release(this)
-    this.owner.abandoned(this)
+    this.#policy.release(this)
+    this.owner.abandoned()
   }
 
   /** Called from a queue: what the app throws is the app's, and must not keep the others from their turn. */

@@ -5,7 +5,7 @@ import { notifyListeners } from '../shared/safe-call.js'
 import { routePatternOf } from '../shared/express.js'
 import { countAccepts } from './clock.js'
 import { AdaptivePolicy } from './adaptive-policy.js'
-import type { Reason } from './policy.js'
+import type { AdmissionPolicy, Reason } from './policy.js'
 import { LimiterCounters } from './metrics.js'
 import { RequestLifetime, hasLeft, isAnswered, subscribeToFinish } from '../shared/request-lifetime.js'
 import { FixedPolicy } from './fixed-policy.js'
@@ -17,7 +17,7 @@ import { answerRejection, ConcurrencyLimitError, createRejection, type Rejection
 import { sinceRequestStart } from './request-start.js'
 import { Semaphore } from './semaphore.js'
 import { systemClock } from './clock.js'
-import { LimitedRequest, type Limiter, type PolicyWithSlots } from './limited-request.js'
+import { LimitedRequest, type Limiter } from './limited-request.js'
 
 /** A handler that held its slot for longer than `maxHold`. */
 export interface Leak {
@@ -37,14 +37,15 @@ export interface ConcurrencyLimitEvents {
 }
 
 type Next = (error?: unknown) => void
+type Policy = AdmissionPolicy<LimitedRequest>
 
 export class ConcurrencyLimiter implements Limiter {
   readonly releaseAtEnd: boolean
   readonly counts = new LimiterCounters()
   readonly events = new EventEmitter<ConcurrencyLimitEvents>()
   readonly #options: ResolvedConcurrencyLimit
-  readonly #shared: PolicyWithSlots | undefined
-  readonly #byKey = new Map<string, PolicyWithSlots>()
+  readonly #shared: Policy | undefined
+  readonly #byKey = new Map<string, Policy>()
   readonly #slotTimeouts: SlotTimeouts<LimitedRequest> | undefined
   #keyLimit: number | undefined
   #closed = false
@@ -59,11 +60,11 @@ export class ConcurrencyLimiter implements Limiter {
   }
 
   get active(): number {
-    return this.#sum(({ slots }) => slots.active)
+    return this.#sum(({ active }) => active)
   }
 
   get waiting(): number {
-    return this.#sum(({ policy }) => policy.waiting)
+    return this.#sum(({ waiting }) => waiting)
   }
 
   /** Keys that are remembered. */
@@ -73,21 +74,21 @@ export class ConcurrencyLimiter implements Limiter {
 
   /** undefined where a function gives each key its own. */
   get limit(): number | undefined {
-    return this.#shared === undefined ? this.#keyLimit : this.#shared.policy.limit
+    return this.#shared === undefined ? this.#keyLimit : this.#shared.limit
   }
 
   set limit(limit: unknown) {
     const checked = checkedChange(limit, this.#options.limit)
     if (this.#options.limit.kind === 'function') throw new TypeError('concurrencyLimit: limit cannot be set where a function gives it')
-    if (this.#shared !== undefined) this.#shared.policy.limit = checked
+    if (this.#shared !== undefined) this.#shared.limit = checked
     this.#keyLimit = checked
-    for (const { policy } of this.#byKey.values()) policy.limit = checked
+    for (const policy of this.#byKey.values()) policy.limit = checked
     if (this.#options.limit.kind === 'fixed') this.#emitLimit(checked)
   }
 
   /** undefined where nothing is leased. */
   get lease(): LeaseStatus | undefined {
-    const policy = this.#shared?.policy
+    const policy = this.#shared
     return policy instanceof LeasedPolicy ? policy.status : undefined
   }
 
@@ -114,7 +115,7 @@ export class ConcurrencyLimiter implements Limiter {
   close(): void {
     this.#closed = true
     this.#slotTimeouts?.close()
-    for (const { policy } of this.#policies()) policy.close()
+    for (const policy of this.#policies()) policy.close()
   }
 
   now(): number {
@@ -130,9 +131,8 @@ export class ConcurrencyLimiter implements Limiter {
     this.counts.waited(milliseconds)
   }
 
-  abandoned(request: LimitedRequest): void {
+  abandoned(): void {
     this.counts.abandoned += 1
-    request.leftQueue()
   }
 
   released(request: LimitedRequest): void {
@@ -153,28 +153,26 @@ export class ConcurrencyLimiter implements Limiter {
     return true
   }
 
-  #createShared(): PolicyWithSlots {
+  #createShared(): Policy {
     const { limit, queue, observing } = this.#options
     const onLimit = (changed: number): void => { this.#emitLimit(changed) }
     if (limit.kind === 'lease') {
       const onLease = (status: LeaseStatus): void => { this.#notify(() => { this.events.emit('lease', status) }) }
-      const leased = new LeasedPolicy<LimitedRequest>(systemClock, { lease: limit.lease, queue, observing, onLimit, onLease })
-      return { policy: leased, slots: leased.semaphore, onSlotFree: leased.drain }
+      return new LeasedPolicy<LimitedRequest>(systemClock, { lease: limit.lease, queue, observing, onLimit, onLease })
     }
     if (limit.kind !== 'auto') return this.#createFixedPolicy(limit.kind === 'fixed' ? limit.limit : 1)
-    const policy = new AdaptivePolicy<LimitedRequest>(systemClock, { ...limit.bounds, queue, observing, onLimit })
-    return { policy, slots: new Semaphore(observing ? Infinity : limit.bounds.max), onSlotFree: policy.drain }
+    const slots = new Semaphore(observing ? Infinity : limit.bounds.max)
+    return new AdaptivePolicy<LimitedRequest>(systemClock, slots, { ...limit.bounds, queue, observing, onLimit })
   }
 
-  #createFixedPolicy(limit: number): PolicyWithSlots {
+  #createFixedPolicy(limit: number, onIdle?: () => void): Policy {
     const { queue, observing } = this.#options
     const slots = new Semaphore(observing ? Infinity : limit)
-    const policy = new FixedPolicy<LimitedRequest>(systemClock, slots, { limit, queue, observing })
-    return { policy, slots, onSlotFree: policy.drain }
+    return new FixedPolicy<LimitedRequest>(systemClock, slots, { limit, queue, observing, ...(onIdle === undefined ? {} : { onIdle }) })
   }
 
   /** Of the request's key. It lives as long as somebody holds one of its slots, or waits for one. */
-  #policyOf(request: IncomingMessage): PolicyWithSlots | undefined {
+  #policyOf(request: IncomingMessage): Policy | undefined {
     const { key: keyOf, limit } = this.#options
     const key = keyOf?.(request)
     if (key === undefined) return undefined
@@ -182,8 +180,8 @@ export class ConcurrencyLimiter implements Limiter {
     if (number === undefined) return undefined
     const known = this.#byKey.get(key)
     if (known !== undefined) {
-      if (known.policy.limit !== number) {
-        known.policy.limit = checkedLimit(number)
+      if (known.limit !== number) {
+        known.limit = checkedLimit(number)
         // Those who waited may all have been gone, and the key forgotten.
         this.#byKey.set(key, known)
       }
@@ -194,19 +192,12 @@ export class ConcurrencyLimiter implements Limiter {
     return policy
   }
 
-  #createForKey(key: string, limit: number): PolicyWithSlots {
-    const { policy, slots, onSlotFree } = this.#createFixedPolicy(limit)
-    const onQueueLeft = (): void => {
+  #createForKey(key: string, limit: number): Policy {
+    const policy = this.#createFixedPolicy(limit, () => {
       // Another one may have its key by now.
-      if (slots.active === 0 && policy.waiting === 0 && this.#byKey.get(key) === policyWithSlots) this.#byKey.delete(key)
-    }
-    const policyWithSlots: PolicyWithSlots = {
-      policy, slots, onQueueLeft, onSlotFree: () => {
-        onSlotFree()
-        onQueueLeft()
-      },
-    }
-    return policyWithSlots
+      if (this.#byKey.get(key) === policy) this.#byKey.delete(key)
+    })
+    return policy
   }
 
   #receivedByProxyAt(request: IncomingMessage): number | undefined {
@@ -229,11 +220,11 @@ export class ConcurrencyLimiter implements Limiter {
     notifyListeners('concurrencyLimit', 'ERR_CONCURRENCY_LIMIT_LISTENER', call)
   }
 
-  #policies(): Iterable<PolicyWithSlots> {
+  #policies(): Iterable<Policy> {
     return this.#shared === undefined ? this.#byKey.values() : [this.#shared]
   }
 
-  #sum(figure: (policy: PolicyWithSlots) => number): number {
+  #sum(figure: (policy: Policy) => number): number {
     let sum = 0
     for (const policy of this.#policies()) sum += figure(policy)
     return sum

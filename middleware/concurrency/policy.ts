@@ -5,6 +5,17 @@ import type { Prioritized } from './queue.js'
 /** Why a request was turned away. */
 export type Reason = 'limit' | 'queue-full' | 'queue-timeout' | 'loop' | 'proxy-queue' | 'key'
 
+/** The slots of a policy, and the only count of the requests that hold one. */
+export interface Slots {
+  /** How many are held. */
+  readonly active: number
+  /** How many there are. What is held may be more for a while. */
+  capacity: number
+  readonly hasFree: boolean
+  /** Takes a slot. The function that comes back releases it, once; `onFree` is called as soon as it can be had again. */
+  acquire(onFree: () => void): () => void
+}
+
 /** A request as a policy sees it. */
 export interface Candidate extends Prioritized, InFlightNode {
   /** When the proxy got it, in milliseconds of the policy's clock; undefined where that is not known. */
@@ -17,6 +28,8 @@ export interface Candidate extends Prioritized, InFlightNode {
   readonly clientLeft: boolean
   /** The policy's own note of when it started. */
   startedAt: number | undefined
+  /** The policy's own: gives its slot back. */
+  releaseSlot: (() => void) | undefined
   /** Since it was started it only waits for its client: to send the rest of its body, or to read the answer. */
   readonly waitsForClient: boolean
   start(): void
@@ -37,16 +50,16 @@ export interface QueueSettings {
   readonly order: Order
 }
 
-/** Decides who starts, who waits and who is turned away. */
+/** Decides who starts, who waits and who is turned away. Who starts holds one of its slots. */
 export interface AdmissionPolicy<Request extends Candidate> {
   limit: number
+  /** Requests that hold a slot. */
+  readonly active: number
   readonly waiting: number
   /** A request has been read. */
   arrive(request: Request): void
   /** A started request is over, or no longer counts. */
   release(request: Request): void
-  /** Starts who can start now. To be called once what was released is free. */
-  readonly drain: () => void
   /** A waiting request's client has left. */
   leave(request: Request): void
   /** Lets everybody in who waits. What comes later must not be given to it. */

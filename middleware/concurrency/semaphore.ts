@@ -1,7 +1,8 @@
 /** The slots, which p-limit holds. It starts nothing: a request starts in its own time, and p-limit waits for its end. */
 import pLimit from 'p-limit'
+import type { Slots } from './policy.js'
 
-export class Semaphore {
+export class Semaphore implements Slots {
   readonly #limit: ReturnType<typeof pLimit>
   #capacity: number
 
@@ -29,7 +30,6 @@ export class Semaphore {
     return this.#limit.activeCount < this.#capacity
   }
 
-  /** Takes a slot. The function that comes back releases it, once; `freed` is called as soon as it can be had again. */
   acquire(onFree: () => void): () => void {
     let release = doNothing
     const held = new Promise<void>((resolve) => { release = resolve })

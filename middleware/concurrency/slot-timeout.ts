@@ -19,7 +19,6 @@ export class SlotTimeouts<Slot extends HeldSlot> {
   readonly #onTimeout: (held: Slot, milliseconds: number) => void
   readonly #held: (Slot | undefined)[] = []
   readonly #freeIndexes: number[] = []
-  #heldCount = 0
   #stopTimer: (() => void) | undefined
 
   constructor(clock: Clock, timeout: number, onTimeout: (held: Slot, milliseconds: number) => void) {
@@ -31,7 +30,6 @@ export class SlotTimeouts<Slot extends HeldSlot> {
   started(slot: Slot): void {
     slot.slotIndex = this.#freeIndexes.pop() ?? this.#held.length
     this.#held[slot.slotIndex] = slot
-    this.#heldCount += 1
     if (this.#stopTimer === undefined) this.#arm()
   }
 
@@ -39,7 +37,6 @@ export class SlotTimeouts<Slot extends HeldSlot> {
     if (slot.slotIndex === -1) return
     this.#held[slot.slotIndex] = undefined
     this.#freeIndexes.push(slot.slotIndex)
-    this.#heldCount -= 1
     slot.slotIndex = -1
   }
 
@@ -51,7 +48,7 @@ export class SlotTimeouts<Slot extends HeldSlot> {
     this.#stopTimer = this.#clock.setTimeout(() => {
       this.#stopTimer = undefined
       this.#check(this.#clock.now())
-      if (this.#heldCount > 0) this.#arm()
+      if (this.#freeIndexes.length < this.#held.length) this.#arm()
     }, Math.ceil(this.#timeout * CHECK_SHARE))
   }
 

@@ -41,6 +41,7 @@ export const CLIENT_TIMEOUT = 1000
 class SimulatedRequest implements Visit {
   readonly priority = 'normal'
   startedAt: number | undefined
+  releaseSlot: (() => void) | undefined
   readonly target: string
   readonly waitsForClient = false
   inFlight = false

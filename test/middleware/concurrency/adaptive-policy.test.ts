@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { Candidate } from '../../../middleware/concurrency/policy.js'
 import type { InFlightNode } from '../../../middleware/concurrency/in-flight-list.js'
 import { AdaptiveLimit } from '../../../middleware/concurrency/adaptive-limit.js'
+import { CountedSlots } from '../../simulation/counted-slots.js'
 import { ManualClock } from './manual-clock.js'
 
 class Request implements Candidate {
@@ -13,6 +14,7 @@ class Request implements Candidate {
   readonly clientLeft = false
   waitsForClient = false
   startedAt: number | undefined
+  releaseSlot: (() => void) | undefined
   inFlight = false
   older: InFlightNode | undefined
   newer: InFlightNode | undefined
@@ -28,12 +30,14 @@ class Request implements Candidate {
 
 class Subject {
   readonly clock = new ManualClock()
+  readonly slots = new CountedSlots(1000)
   ended = 0
-  readonly limit = new AdaptiveLimit<Request>(this.clock, { min: 1, max: 1000, initial: 1000, experimenting: true, onEnd: () => { this.ended += 1 } })
+  readonly limit = new AdaptiveLimit<Request>(this.clock, this.slots, { min: 1, max: 1000, initial: 1000, experimenting: true, onEnd: () => { this.ended += 1 } })
 
   start(): Request {
     const request = new Request()
     request.startedAt = this.clock.now()
+    request.releaseSlot = this.slots.acquire(() => undefined)
     this.limit.started(request, this.clock.now())
     return request
   }
@@ -42,6 +46,7 @@ class Subject {
     const { startedAt = NaN } = request
     request.startedAt = undefined
     this.limit.released(request, this.clock.now(), startedAt, 0)
+    request.releaseSlot?.()
   }
 
   admits(): boolean {
@@ -61,7 +66,7 @@ describe('what holds a slot, where something is scarce', () => {
     subject.start()
     expect(subject.admits()).toBe(false)
     subject.finish(first)
-    expect([subject.admits(), subject.limit.active]).toEqual([false, 2])
+    expect([subject.admits(), subject.slots.active]).toEqual([false, 2])
   })
 
   it('not one that takes much longer than the others', async () => {
@@ -72,7 +77,7 @@ describe('what holds a slot, where something is scarce', () => {
     await subject.clock.pass(1500)
     expect(subject.admits()).toBe(true)
     for (const request of requests) subject.finish(request)
-    expect(subject.limit.active).toBe(0)
+    expect(subject.slots.active).toBe(0)
   })
 
   it('never more than the most that was allowed', async () => {

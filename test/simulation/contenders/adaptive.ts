@@ -1,6 +1,9 @@
 /** `limit: 'auto'`: the code that the middleware runs, on the simulated clock. */
 import { AdaptivePolicy } from '../../../middleware/concurrency/adaptive-policy.js'
+import { CountedSlots } from '../counted-slots.js'
 import type { ContenderKind, Visit } from '../contender.js'
+
+const MAX = 10_000
 
 export const adaptive: ContenderKind = {
   name: 'concurrencyLimit',
@@ -25,7 +28,8 @@ export const adaptive: ContenderKind = {
           }
         },
       },
-      { min: 8, max: 10_000, initial: 10_000, queue: { max: undefined, timeout: undefined, order: 'adaptive' } },
+      new CountedSlots(MAX),
+      { min: 8, max: MAX, initial: MAX, queue: { max: undefined, timeout: undefined, order: 'adaptive' } },
     )
     return {
       arrive: (visit) => {
@@ -33,7 +37,6 @@ export const adaptive: ContenderKind = {
       },
       release: (visit) => {
         controller.release(visit)
-        controller.drain()
       },
       leave: (visit) => {
         controller.leave(visit)
