@@ -59,7 +59,7 @@ const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help
   ['event_loop_delay_seconds', 'gauge', 'The longest delay of the event loop in the last second.', ({ latest }) => latest.sample.loopDelay / 1000, 'max'],
   ['requests_in_flight', 'gauge', 'Requests that have begun and are not over; those to the endpoint left out.', ({ requests }) => requests.inFlight],
   ['requests_total', 'counter', 'Requests that are over; those to the endpoint left out.', ({ requests }) => requests.over],
-  ['memory_verdict', 'gauge', '1 for the state that the verdict on leaks is in; over several workers, how many are in it.', ({ memoryWatch }) => STATES.map((state) => ({ labels: { state }, value: memoryWatch.verdict.current.state === state ? 1 : 0 }))],
+  ['memory_verdict', 'gauge', '1 for the state that the verdict on leaks is in; over several workers, how many are in it.', ({ leakDetector }) => STATES.map((state) => ({ labels: { state }, value: leakDetector.current.state === state ? 1 : 0 }))],
 ]
 
 /** How many endpoints have their figures on a registry: they are the same ones. */

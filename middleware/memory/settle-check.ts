@@ -60,6 +60,33 @@ export interface SettleOptions {
 
 const DEFAULT_WAIT_MS = 1000
 
+/** The settle checks of a process: one at a time, and the last report. */
+export class SettleChecks {
+  /** Of the last one that is done. */
+  last: SettleReport | undefined
+  readonly #options: Omit<SettleOptions, 'trigger'>
+  readonly #onReport: (report: SettleReport) => void
+  #running: Promise<SettleReport> | undefined
+
+  /** @param onReport called with the report of each */
+  constructor(options: Omit<SettleOptions, 'trigger'>, onReport: (report: SettleReport) => void) {
+    this.#options = options
+    this.#onReport = onReport
+  }
+
+  /** Forces a collection. A second call while one runs gets the same report. */
+  run(trigger: SettleReport['trigger']): Promise<SettleReport> {
+    this.#running ??= this.#check(trigger).finally(() => { this.#running = undefined })
+    return this.#running
+  }
+
+  async #check(trigger: SettleReport['trigger']): Promise<SettleReport> {
+    this.last = await settle({ trigger, ...this.#options })
+    this.#onReport(this.last)
+    return this.last
+  }
+}
+
 export async function settle({ trigger, collect = collectGarbage, wait = DEFAULT_WAIT_MS }: SettleOptions): Promise<SettleReport> {
   const before = memoryNow()
   const start = performance.now()

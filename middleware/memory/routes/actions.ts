@@ -6,10 +6,10 @@ import { getHeapSnapshot, getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
 import { costsOf } from '../costs.js'
 import type { ResolvedMemoryStats } from '../options.js'
-import type { MemoryWatch, ProcessMonitor } from '../process-monitor.js'
+import type { ProcessMonitor } from '../process-monitor.js'
 import { collectGarbage } from '../profile/forced-collection.js'
 import { FORCED, type Route } from '../route.js'
-import { memoryNow, settleText } from '../settle-check.js'
+import { memoryNow, settleText, type SettleChecks } from '../settle-check.js'
 import { octets } from '../units.js'
 import { handleFailures } from './profile-responses.js'
 import { sendJson } from './responses.js'
@@ -26,7 +26,7 @@ export function actionRoutes(monitor: ProcessMonitor, allowed: ResolvedMemorySta
     sendProblem(request, response, { status: 403, detail: `POST ${name} is off: memoryStats({ ${name}: true }) turns it on.` })
   }
   return [
-    { method: 'POST', path: 'settle', expensive: true, forces: true, lasts: collection, handle: handleFailures(settleHandlerOf(monitor.memoryWatch)) },
+    { method: 'POST', path: 'settle', expensive: true, forces: true, lasts: collection, handle: handleFailures(settleHandlerOf(monitor.settleChecks)) },
     allowed.gc
       ? { method: 'POST', path: 'gc', expensive: true, forces: true, lasts: collection, handle: handleFailures((_request, response) => collect(monitor, response)) }
       : { method: 'POST', path: 'gc', expensive: false, handle: off('gc') },
@@ -81,13 +81,13 @@ async function snapshot(monitor: ProcessMonitor, free: () => number, request: In
  * A handler for the one path; who may ask is checked before. The answer says that a collection was forced, and for how long.
  * Text: `?format=text`, or an Accept header that names text/plain and not JSON.
  */
-export function settleHandlerOf(watch: MemoryWatch): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+export function settleHandlerOf(checks: SettleChecks): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async function settleHandler(request, response) {
     if (request.method !== 'POST') {
       sendProblem(request, response, { status: 405, detail: 'A settle check forces a collection: use POST.' }, { Allow: 'POST' })
       return
     }
-    const report = await watch.settle('request')
+    const report = await checks.run('request')
     const text = wantsText(request)
     const body = text ? settleText(report) : JSON.stringify(report)
     response.statusCode = 200

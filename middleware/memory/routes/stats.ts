@@ -88,7 +88,7 @@ function historyNow(monitor: ProcessMonitor, { allowed, worker }: StatsTools['op
     spaces: heapSpaces(),
     costs: costsOf(getHeapStatistics().used_heap_size),
     verdict: monitor.verdict,
-    settle: monitor.memoryWatch.lastSettle ?? null,
+    settle: monitor.settleChecks.last ?? null,
     allowed,
   }
 }

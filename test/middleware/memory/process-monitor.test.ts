@@ -31,7 +31,7 @@ function live(monitor: ProcessMonitor, minutes: readonly [from: number, to: numb
   for (let minute = minutes[0]; minute < minutes[1]; minute++) {
     const { heap = 30 * MB, rate = 40 } = at(minute)
     const now = latest.now + minute * 60_000
-    monitor.memoryWatch.collection({ time: now, live: heap, external: MB })
+    monitor.leakDetector.collection({ time: now, live: heap, external: MB })
     monitor.add({ ...latest, now, heapLimit: 2000 * MB, sample: { ...latest.sample, rss: heap + 60 * MB, heapTotal: heap + 10 * MB, external: MB, requestsPerSecond: rate, inFlight: 2 } })
   }
 }
@@ -83,7 +83,7 @@ describe('the monitor', () => {
     await done
     expect(reports[0]).toMatchObject({ trigger: 'load-drop' })
     expect(reports[1]).toBe(reports[0])
-    expect(monitor.memoryWatch.lastSettle).toBe(reports[0])
+    expect(monitor.settleChecks.last).toBe(reports[0])
   })
 
   it('without an endpoint that wants it, nothing is checked after load has dropped', () => {
@@ -92,7 +92,7 @@ describe('the monitor', () => {
     live(monitor, [0, 60], (minute) => ({ rate: minute < 30 ? 50 : 1 }))
     const turn = monitor.operationLock.acquire('gc')
     expect(turn).toBeInstanceOf(Function)
-    expect(monitor.memoryWatch.lastSettle).toBeUndefined()
+    expect(monitor.settleChecks.last).toBeUndefined()
   })
 
   it('does not keep the process alive', () => {

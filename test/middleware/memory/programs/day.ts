@@ -27,7 +27,7 @@ const { now: start } = monitor.latest
 for (let second = 1; second <= SECONDS; second++) {
   const now = start + second * 1000
   const noise = (second * 7919) % 1000 / 1000
-  if (second % 20 === 0) monitor.memoryWatch.collection({ time: now, live: (30 + noise) * MB, external: (2 + noise) * MB })
+  if (second % 20 === 0) monitor.leakDetector.collection({ time: now, live: (30 + noise) * MB, external: (2 + noise) * MB })
   monitor.add({
     ...monitor.latest,
     now,
