@@ -15,7 +15,7 @@ const PAGES = [
   'examples/shared-hosting/README.md',
 ]
 /** npm's own commands, which are no scripts. */
-const COMMANDS = new Set(['install'])
+const COMMANDS = new Set(['install', 'publish'])
 
 const { scripts } = JSON.parse(page('package.json')) as { scripts: Record<string, string> }
 
