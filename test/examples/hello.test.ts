@@ -1,4 +1,4 @@
-/** `npm start` as a user has it: started, asked, stopped by Ctrl-C, and started where the port is taken. */
+/** examples/hello, copied out of the packed package: started, asked, stopped by Ctrl-C, and started where the port is taken. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -8,13 +8,23 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { createWorkspace, type Workspace as Package } from '../package/packed.js'
 import { FastCgiClient } from '../support/fastcgi-client.js'
 import { close, listen, portOf, readResponse } from '../support/http.js'
 import { nginxParams } from '../support/nginx-params.js'
+import { Copy } from './copied.js'
 
-const PROGRAM = fileURLToPath(new URL('../../examples/hello/start.js', import.meta.url))
+let packed: Package
+let copy: Copy
+beforeAll(async () => {
+  packed = await createWorkspace('express')
+  copy = await Copy.create(packed, 'hello')
+})
+afterAll(async () => {
+  await copy.remove()
+  await packed.remove()
+})
 
 class Hello {
   readonly process: ChildProcessByStdio<null, Readable, Readable>
@@ -23,7 +33,7 @@ class Hello {
   readonly exited: Promise<number | null>
 
   constructor(environment: NodeJS.ProcessEnv) {
-    this.process = spawn(process.execPath, [PROGRAM], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } })
+    this.process = spawn(process.execPath, ['start.js'], { cwd: copy.directory, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } })
     this.process.stdout.setEncoding('utf8').on('data', (text: string) => (this.output += text))
     this.process.stderr.setEncoding('utf8').on('data', (text: string) => (this.errors += text))
     this.exited = once(this.process, 'close').then(([code]) => code as number | null)

@@ -50,3 +50,32 @@ describe.each(['cjs', 'esm'] as const)('in a bundle of format %s', (format) => {
     expect(stdout.trim()).toBe(printed)
   })
 })
+
+/** The packages of npm in a bundle of a program, by their names. */
+async function packagesIn(program: string): Promise<string[]> {
+  const { metafile } = await build({
+    stdin: { contents: program, resolveDir: workspace.directory },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    write: false,
+    metafile: true,
+    external: ['prom-client'],
+    logLevel: 'silent',
+  })
+  const paths = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs)).filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+  return [...new Set(paths.flatMap(([path]) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []))]
+}
+
+it.each(Object.keys(PROGRAMS).map((name) => [name, name === 'express-responder' ? '{ createServer, params, prepared, gateway }' : '*'] as const))(
+  'a bundle of %s has no http-terminator where nothing of it serves and stops',
+  async (name, names) => {
+    const packages = await packagesIn(`export ${names} from '${name}'`)
+    expect(packages).toContain('express-responder')
+    expect(packages).not.toContain('http-terminator')
+  },
+)
+
+it('a bundle of serve() has it', async () => {
+  expect(await packagesIn(`export { serve } from 'express-responder'`)).toContain('http-terminator')
+})

@@ -1,15 +1,10 @@
 /** The app as a program that somebody else starts and stops: it listens on descriptor 0 and leaves when told. */
 import { afterEach, expect, it } from '@jest/globals'
 import { Exchange, ask } from './support/client.js'
-import { runToEnd } from './support/child.js'
-import { deploy } from './support/deployment.js'
 import { describeIfInstalled } from './support/installed.js'
-import { findProgram } from './support/programs.js'
 import { servers } from './support/servers.js'
-import { startSpawnFcgi } from './support/servers/spawn-fcgi.js'
 import { startSite } from './support/site.js'
 import { newId } from './support/suite.js'
-import { createWorkspace } from './support/workspace.js'
 
 const cleanups: (() => Promise<void>)[] = []
 
@@ -58,27 +53,6 @@ describeIfInstalled(servers.spawnFcgi, 'a program of spawn-fcgi', () => {
     await site.events.programsLeft(0)
   })
 })
-
-const CGI_FCGI = findProgram('cgi-fcgi')
-
-describeIfInstalled(
-  [servers.spawnFcgi, { package: 'libfcgi-bin', installed: CGI_FCGI !== undefined }],
-  'the example program (examples/spawn-fcgi)',
-  () => {
-    it('is started by start.sh, answers, and ends with status 0 on SIGTERM', async () => {
-      const workspace = await createWorkspace()
-      cleanups.push(() => workspace.remove())
-      await deploy(workspace, ['examples/spawn-fcgi', 'examples/hello'], `import './examples/spawn-fcgi/app.js'\n`)
-      const program = await startSpawnFcgi(workspace, 'spawn-fcgi/start.sh')
-      cleanups.push(() => program.stop())
-      const script = await workspace.install('cgi-fcgi/request.sh', 0)
-      const { stdout } = await runToEnd(script, ['/'])
-      expect(stdout.toString()).toMatch(/^Status: 200 OK\r\n[^]*\r\n\r\nHello World!$/)
-      program.signal('SIGTERM')
-      expect(await program.exited).toBe(0)
-    })
-  },
-)
 
 function isRunning(pid: unknown): boolean {
   try {

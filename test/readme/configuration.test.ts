@@ -12,9 +12,12 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   caddy: ['caddy'],
   haproxy: ['haproxy'],
   h2o: ['h2o'],
+  ini: ['nginx', 'systemd'],
+  dockerfile: ['docker', 'kubernetes'],
+  yaml: ['docker', 'kubernetes'],
 }
-/** Lines for a site with another proxy in front, which is in no example. */
-const OTHERS = new Set(['docs/migrating.md'])
+/** Lines for a site with another proxy in front, and Parca's configuration: in no example. */
+const OTHERS = new Set(['docs/migrating.md', 'docs/middleware/memory-profiles.md'])
 
 const linesOf = (text: string): string[] => text.split('\n').map((line) => line.trim()).filter((line) => line !== '')
 
@@ -22,13 +25,14 @@ const shown = documentation
   .filter((path) => !OTHERS.has(path))
   .flatMap((path) => codeBlocks(page(path)).filter(({ language }) => Object.hasOwn(EXAMPLES, language)).map((block) => ({ path, ...block })))
 
-it('shows every web server', () => {
+it('shows every web server, and what runs an app', () => {
   expect([...new Set(shown.map(({ language }) => language))].sort()).toEqual(Object.keys(EXAMPLES).sort())
 })
 
 it.each(Object.keys(EXAMPLES))('shows no line of %s that no example has', (language) => {
   const directories = EXAMPLES[language] ?? []
-  const files = directories.flatMap((name) => readdirSync(join(root, 'examples', name)).map((file) => `examples/${name}/${file}`))
+  const files = directories.flatMap((name) =>
+    readdirSync(join(root, 'examples', name), { withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => `examples/${name}/${entry.name}`))
   const known = new Set(files.flatMap((file) => linesOf(page(file))))
   const wrong = shown.filter((block) => block.language === language).flatMap(({ path, text }) => linesOf(text).filter((line) => !known.has(line)).map((line) => `${path}: ${line}`))
   expect(wrong).toEqual([])

@@ -12,10 +12,10 @@ const PAGES = [
   'CHANGELOG.md',
   'bench/README.md',
   'test/express-suites/README.md',
-  'examples/shared-hosting/README.md',
+  ...readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('README.md')).map((file) => `examples/${file}`),
 ]
 /** npm's own commands, which are no scripts. */
-const COMMANDS = new Set(['install'])
+const COMMANDS = new Set(['install', 'publish'])
 
 const { scripts } = JSON.parse(page('package.json')) as { scripts: Record<string, string> }
 

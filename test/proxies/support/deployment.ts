@@ -39,14 +39,20 @@ export async function deploy(workspace: Workspace, directories: readonly string[
   for (const directory of ['lib', 'middleware']) {
     await cp(join(PACKAGE_ROOT, 'dist', directory), join(target, 'dist', directory), { recursive: true })
   }
-  for (const name of await dependencies([...Object.keys(own.dependencies ?? {}), 'express'])) {
-    await cp(join(PACKAGE_ROOT, 'node_modules', name), join(modules, name), { recursive: true, dereference: true })
-  }
+  await copyDependencies(modules)
   for (const directory of directories) {
     await cp(join(PACKAGE_ROOT, 'dist', directory), join(workspace.srv, directory), { recursive: true })
   }
   await workspace.write('srv/package.json', '{ "type": "module" }\n')
   await workspace.write('srv/app.js', program)
+}
+
+/** Copies what the package needs, Express among it, into a folder of modules. */
+export async function copyDependencies(modules: string): Promise<void> {
+  const own = await manifest(PACKAGE_ROOT)
+  for (const name of await dependencies([...Object.keys(own.dependencies ?? {}), 'express'])) {
+    await cp(join(PACKAGE_ROOT, 'node_modules', name), join(modules, name), { recursive: true, dereference: true })
+  }
 }
 
 /** These packages and all that they need, as far as they lie beside each other in node_modules. */

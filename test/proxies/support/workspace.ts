@@ -15,7 +15,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './ports.js'
 import { USER } from './user.js'
@@ -41,7 +41,8 @@ export interface Workspace {
   /** Text with the names above replaced, `port` being that of the web server. */
   adapt(text: string, port: number): string
   /**
-   * Installs a file of examples/ under its own name, or `name`, changed by `edit` where that is what is tested.
+   * Installs a file of examples/ under its own name, or `name`, changed by `edit` where that is what is tested. An absolute path
+   * is that of a copy.
    *
    * @returns its path.
    */
@@ -85,9 +86,10 @@ export async function createWorkspace(): Promise<Workspace> {
     appPort,
     adapt: (text, port) => text.replaceAll(NAMES, (name) => replacements.get(name) ?? String(port)),
     async install(example, port, name = basename(example), edit = (text) => text) {
-      const source = join(PACKAGE_ROOT, 'examples', example)
+      const source = resolve(PACKAGE_ROOT, 'examples', example)
+      const { mode } = await stat(source)
       const path = await workspace.write(name, workspace.adapt(edit(await readFile(source, 'utf8')), port))
-      await chmod(path, (await stat(source)).mode & 0o777)
+      await chmod(path, mode & 0o777)
       return path
     },
     async write(name, text) {

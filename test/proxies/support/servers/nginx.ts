@@ -1,4 +1,5 @@
 /** nginx: the frame that Debian's nginx.conf is around a site, with everything below the workspace. */
+import { dirname, join } from 'node:path'
 import { findProgram } from '../programs.js'
 import { webServer } from '../web-server.js'
 import type { Variation, WebServer } from '../web-server.js'
@@ -6,11 +7,10 @@ import type { Workspace } from '../workspace.js'
 
 const PROGRAM = findProgram('nginx')
 
-/** nginx with one of the site files in examples/nginx. */
+/** nginx with one of the site files in examples/, and what lies beside it. */
 export function nginx(name: string, example: string, { edit, encrypted = false }: Variation = {}): WebServer {
   return webServer({ name, example, package: 'nginx', installed: PROGRAM !== undefined, encrypted }, async (workspace, port) => {
-    await workspace.install('nginx/express_params', port)
-    await workspace.install('nginx/express_host.conf', port)
+    for (const file of ['express_params', 'express_host.conf']) await workspace.install(join(dirname(example), file), port)
     await workspace.install(example, port, 'site.conf', edit)
     const file = await workspace.write('nginx.conf', frame(workspace.directory))
     return {

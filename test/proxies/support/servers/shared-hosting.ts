@@ -5,19 +5,20 @@ import type { WebServer } from '../web-server.js'
 /**
  * The site of a customer, with the files in examples/shared-hosting.
  *
- * @param settings what the owner has set besides mod_fcgid's defaults.
+ * @param settings what the owner has set besides mod_fcgid's defaults
+ * @param folder where the files are: below examples/, or an absolute path
  */
-export function sharedHosting(settings = GENEROUS): WebServer {
+export function sharedHosting(settings = GENEROUS, folder = 'shared-hosting'): WebServer {
   return apache({
     name: 'mod_fcgid on shared hosting',
-    example: 'shared-hosting/.htaccess',
+    example: `${folder}/.htaccess`,
     package: 'libapache2-mod-fcgid',
     modules: ['fcgid', 'rewrite'],
     startsApp: true,
     site: (port) => host(port, settings),
     files: {
-      'shared-hosting/.htaccess': 'home/public_html/.htaccess',
-      'shared-hosting/app.fcgi': 'home/public_html/app.fcgi',
+      [`${folder}/.htaccess`]: 'home/public_html/.htaccess',
+      [`${folder}/app.fcgi`]: 'home/public_html/app.fcgi',
     },
   })
 }

@@ -1,7 +1,7 @@
 /** The smallest app: `Hello World!` for whatever is asked. It knows nothing of FastCGI. */
-import express, { type Express } from 'express'
+import express from 'express'
 
-export const app: Express = express()
+export const app = express()
 
 app.use((_req, res) => {
   const body = 'Hello World!'

@@ -13,19 +13,19 @@ const HOST = '127.0.0.1'
 /** How long requests in flight may take once Ctrl-C is pressed, in milliseconds. */
 const DRAIN_TIME = 10_000
 
-const directory = process.env['SOCKET'] === undefined ? mkdtempSync(join(tmpdir(), 'hello-')) : undefined
+const directory = process.env.SOCKET === undefined ? mkdtempSync(join(tmpdir(), 'hello-')) : undefined
 process.on('exit', () => {
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true })
 })
 
 try {
-  await start(process.env['SOCKET'] ?? join(directory ?? '.', 'app.sock'), portFrom(process.env['PORT'] ?? '8080'))
+  await start(process.env.SOCKET ?? join(directory ?? '.', 'app.sock'), portFrom(process.env.PORT ?? '8080'))
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exit(1)
 }
 
-async function start(socket: string, port: number): Promise<void> {
+async function start(socket, port) {
   // The gateway has to be stopped first, so this program hears the signals itself.
   const serving = await serve(app, { socket, stopTimeout: DRAIN_TIME, signals: false })
   const front = gateway(socket)
@@ -50,25 +50,25 @@ async function start(socket: string, port: number): Promise<void> {
 }
 
 /** The first signal drains and ends with status 0, a second one ends at once. */
-function stopOnSignals(stop: () => Promise<void>): void {
+function stopOnSignals(stop) {
   let stopping = false
   const onSignal = () => {
     if (stopping) process.exit(1)
     stopping = true
     console.log('Stopping: requests in flight are answered first.')
-    void stop().then(() => process.exit(0))
+    stop().then(() => process.exit(0))
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
 }
 
-function portFrom(text: string): number {
+function portFrom(text) {
   const port = Number(text)
   if (/^\d+$/.test(text) && port <= 65535) return port
   throw new Error(`PORT is ${JSON.stringify(text)}, which is no port. Give a number, for example: PORT=8081 npm start`)
 }
 
-function explain(error: unknown, port: number): unknown {
+function explain(error, port) {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   const remedy = 'choose another port, for example: PORT=8081 npm start'
   if (code === 'EADDRINUSE') return new Error(`Port ${String(port)} of ${HOST} is taken. Stop what listens there, or ${remedy}`)
@@ -76,7 +76,7 @@ function explain(error: unknown, port: number): unknown {
   return error
 }
 
-function welcome(socket: string, port: number): string {
+function welcome(socket, port) {
   return `The hello app speaks FastCGI on the Unix socket
   ${socket}
 and the gateway is in front of it. Open
