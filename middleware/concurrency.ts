@@ -9,6 +9,8 @@ import type { LeaseStatus } from './concurrency/lease/lease-client.js'
 import { resolveOptions, type ConcurrencyLimitOptions } from './concurrency/options.js'
 import { registerMetrics, type MetricsOptions, type MetricsRegistry } from './concurrency/metrics.js'
 
+export { ExpressResponderError } from '../shared/errors.js'
+export { OptionError } from './shared/options.js'
 export type { ConcurrencyLimitEvents, Leak } from './concurrency/limiter.js'
 export type { ConcurrencyLimitOptions, QueueOptions, RejectionHandler } from './concurrency/options.js'
 export type { MetricsOptions, MetricsRegistry } from './concurrency/metrics.js'

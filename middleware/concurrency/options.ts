@@ -1,7 +1,7 @@
 /** The options of `concurrencyLimit()`, checked and completed once: nothing after this knows a default. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { types } from 'node:util'
-import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongAnswer, wrongOption } from '../shared/options.js'
+import { optionChecks } from '../shared/options.js'
 import { ORDERS, type Order, type QueueSettings } from './policy.js'
 import type { GradientOptions } from './gradient-limit.js'
 import { RedisLease } from './lease/redis-lease.js'
@@ -9,7 +9,7 @@ import type { Rejection } from './rejection.js'
 import { resolveSplit, shareOf, type Split } from './worker-share.js'
 import { PRIORITIES, type Priority } from './queue.js'
 
-const NAME = 'concurrencyLimit'
+const checks = optionChecks('concurrencyLimit')
 
 export interface QueueOptions {
   /**
@@ -132,56 +132,56 @@ const HEALTH_CHECKS: ReadonlySet<string> = new Set(['/health', '/healthz', '/liv
 const OPTIONS = ['limit', 'split', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releaseAt', 'trustRequestStart', 'retryAfter', 'handler', 'mode'] as const
 
 export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurrencyLimit {
-  const options = checkedObject(NAME, 'options', given, OPTIONS)
-  const key = optionalFunction(NAME, 'key', options.key)
+  const options = checks.object('options', given, OPTIONS)
+  const key = checks.optionalFunction('key', options.key)
   const { queue = {}, priority = 'normal', maxHold = DEFAULT_MAX_HOLD, releaseAt = 'finish', retryAfter = 1, mode = 'enforce', trustRequestStart: stampTrusted = false, limit: givenLimit = 'auto' } = options
   const limit = resolveLimit(givenLimit, key !== undefined, options.split)
-  const trustRequestStart = flag(NAME, 'trustRequestStart', stampTrusted)
+  const trustRequestStart = checks.flag('trustRequestStart', stampTrusted)
   if (trustRequestStart && limit.kind !== 'auto') {
-    throw wrongOption(NAME, 'trustRequestStart', true, 'only a limit that tunes itself looks at the time stamp: limit: \'auto\' or { min, max, initial }')
+    throw checks.wrong('trustRequestStart', true, 'only a limit that tunes itself looks at the time stamp: limit: \'auto\' or { min, max, initial }')
   }
   return {
     limit,
     queue: resolveQueue(queue),
     key: key === undefined ? undefined : (request) => checkedKey(key(request)),
     priorityOf: resolvePriority(priority),
-    skip: resolveSkip(optionalFunction(NAME, 'skip', options.skip)),
-    maxHold: maxHold === false ? false : wholeNumber(NAME, 'maxHold', maxHold, 1, 2 ** 31 - 1),
-    releaseAtEnd: oneOf(NAME, 'releaseAt', releaseAt, ['finish', 'end']) === 'end',
+    skip: resolveSkip(checks.optionalFunction('skip', options.skip)),
+    maxHold: maxHold === false ? false : checks.wholeNumber('maxHold', maxHold, 1, 2 ** 31 - 1),
+    releaseAtEnd: checks.oneOf('releaseAt', releaseAt, ['finish', 'end']) === 'end',
     trustRequestStart,
-    retryAfter: numberWithin(NAME, 'retryAfter', retryAfter, 0, 86_400),
+    retryAfter: checks.number('retryAfter', retryAfter, 0, 86_400),
     handler: resolveHandler(options.handler),
-    observing: oneOf(NAME, 'mode', mode, ['enforce', 'observe']) === 'observe',
+    observing: checks.oneOf('mode', mode, ['enforce', 'observe']) === 'observe',
   }
 }
 
 /** What is set later. */
 export function checkedChange(value: unknown, limit: ResolvedLimit): number {
-  if (limit.kind === 'auto') return wholeNumber(NAME, 'limit', value, limit.bounds.min, limit.bounds.max)
+  if (limit.kind === 'auto') return checks.wholeNumber('limit', value, limit.bounds.min, limit.bounds.max)
   return checkedLimit(value, limit.kind === 'fixed' ? limit.split : undefined)
 }
 
 /** Where it is split, this process' part of it. */
 export function checkedLimit(value: unknown, split?: Split): number {
-  const whole = wholeNumber(NAME, 'limit', value, 1)
+  const whole = checks.wholeNumber('limit', value, 1)
   return split === undefined ? whole : shareOf(whole, split)
 }
 
 function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keyed: boolean, split: ConcurrencyLimitOptions['split']): ResolvedLimit {
-  if (split !== undefined && typeof limit !== 'number') throw wrongOption(NAME, 'split', split, unsplittable(limit))
+  if (split !== undefined && typeof limit !== 'number') throw checks.wrong('split', split, unsplittable(limit))
   if (typeof limit === 'function') {
-    if (!keyed) throw wrongOption(NAME, 'limit', limit, 'a function needs the option key, which tells whose number it gives')
+    if (!keyed) throw checks.wrong('limit', limit, 'a function needs the option key, which tells whose number it gives')
     return { kind: 'function', limitOf: limit }
   }
   if (limit instanceof RedisLease) {
-    if (keyed) throw wrongOption(NAME, 'limit', undefined, 'a lease is one limit for all: leave out key, or give a number or a function')
+    if (keyed) throw checks.wrong('limit', undefined, 'a lease is one limit for all: leave out key, or give a number or a function')
     return { kind: 'lease', lease: limit }
   }
   if (limit === 'auto' || typeof limit === 'object') {
-    if (keyed) throw wrongOption(NAME, 'limit', limit, 'with the option key give a number or a function: what tunes itself measures the whole process')
+    if (keyed) throw checks.wrong('limit', limit, 'with the option key give a number or a function: what tunes itself measures the whole process')
     return { kind: 'auto', bounds: resolveBounds(limit === 'auto' ? {} : limit) }
   }
-  if (typeof limit !== 'number') throw wrongOption(NAME, 'limit', limit, 'give a whole number of at least 1, \'auto\', { min, max, initial } or, with the option key, a function')
+  if (typeof limit !== 'number') throw checks.wrong('limit', limit, 'give a whole number of at least 1, \'auto\', { min, max, initial } or, with the option key, a function')
   const resolved = split === undefined ? undefined : resolveSplit(split)
   return { kind: 'fixed', limit: checkedLimit(limit, resolved), split: resolved }
 }
@@ -193,37 +193,37 @@ function unsplittable(limit: NonNullable<ConcurrencyLimitOptions['limit']>): str
 }
 
 function resolveBounds(given: Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>>): Pick<GradientOptions, 'min' | 'max' | 'initial'> {
-  const bounds = checkedObject(NAME, 'limit', given, ['min', 'max', 'initial'])
+  const bounds = checks.object('limit', given, ['min', 'max', 'initial'])
   const { min = Math.min(DEFAULT_BOUNDS.min, bounds.max ?? Infinity) } = bounds
   const { max = Math.max(DEFAULT_BOUNDS.max, min) } = bounds
   const { initial = max } = bounds
   return {
-    min: wholeNumber(NAME, 'limit.min', min, 1),
-    max: wholeNumber(NAME, 'limit.max', max, min),
-    initial: wholeNumber(NAME, 'limit.initial', initial, min, max),
+    min: checks.wholeNumber('limit.min', min, 1),
+    max: checks.wholeNumber('limit.max', max, min),
+    initial: checks.wholeNumber('limit.initial', initial, min, max),
   }
 }
 
 function resolveQueue(given: QueueOptions | false): QueueSettings {
   if (given === false) return { max: 0, timeout: undefined, order: 'adaptive' }
-  const { max, timeout, order = 'adaptive' } = checkedObject(NAME, 'queue', given, ['max', 'timeout', 'order'])
+  const { max, timeout, order = 'adaptive' } = checks.object('queue', given, ['max', 'timeout', 'order'])
   return {
-    max: max === undefined ? undefined : wholeNumber(NAME, 'queue.max', max, 0),
-    timeout: timeout === undefined ? undefined : wholeNumber(NAME, 'queue.timeout', timeout, 1, 2 ** 31 - 1),
-    order: oneOf(NAME, 'queue.order', order, ORDERS),
+    max: max === undefined ? undefined : checks.wholeNumber('queue.max', max, 0),
+    timeout: timeout === undefined ? undefined : checks.wholeNumber('queue.timeout', timeout, 1, 2 ** 31 - 1),
+    order: checks.oneOf('queue.order', order, ORDERS),
   }
 }
 
 function resolvePriority(priority: NonNullable<ConcurrencyLimitOptions['priority']>): (request: IncomingMessage) => Priority {
-  if (typeof priority === 'function') return (request) => oneOf(NAME, 'priority', priority(request), PRIORITIES)
-  const fixed = oneOf(NAME, 'priority', priority, PRIORITIES)
+  if (typeof priority === 'function') return (request) => checks.oneOf('priority', priority(request), PRIORITIES)
+  const fixed = checks.oneOf('priority', priority, PRIORITIES)
   return () => fixed
 }
 
 /** Anything else is the same to no other one, so each request would have a cap of its own. */
 function checkedKey(key: unknown): string | undefined {
   if (typeof key === 'string' || key === undefined) return key
-  throw wrongAnswer(NAME, 'key', key, 'give a string, or undefined where the request is not to be capped')
+  throw checks.wrongAnswer('key', key, 'give a string, or undefined where the request is not to be capped')
 }
 
 /** A promise is true, so every request would be skipped. */
@@ -231,14 +231,14 @@ function resolveSkip(skip: ((request: IncomingMessage) => boolean) | undefined):
   if (skip === undefined) return isHealthCheck
   return (request) => {
     const answer: unknown = skip(request)
-    if (types.isPromise(answer)) throw wrongAnswer(NAME, 'skip', answer, 'give true or false at once')
+    if (types.isPromise(answer)) throw checks.wrongAnswer('skip', answer, 'give true or false at once')
     return Boolean(answer)
   }
 }
 
 function resolveHandler(handler: ConcurrencyLimitOptions['handler']): RejectionHandler | 'next' | undefined {
   if (handler === undefined || handler === 'next' || typeof handler === 'function') return handler
-  throw wrongOption(NAME, 'handler', handler, 'give a function (request, response, next, rejection), or \'next\'')
+  throw checks.wrong('handler', handler, 'give a function (request, response, next, rejection), or \'next\'')
 }
 
 function isHealthCheck({ method, url = '' }: IncomingMessage): boolean {

@@ -1,12 +1,12 @@
 /** The options of `memoryStats()`, checked and completed once: nothing after this knows a default. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { checkedObject, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
+import { optionChecks } from '../shared/options.js'
 import { checkRegistry } from '../shared/prometheus.js'
 import type { PrometheusRegistry } from './prometheus.js'
 import type { SettleReport } from './settle-check.js'
 import type { Verdict } from './leak-detector/verdict.js'
 
-const NAME = 'memoryStats'
+export const checks = optionChecks('memoryStats')
 
 /**
  * Whether a request may see the endpoint. May set `WWW-Authenticate` on the response: a refusal is a 401 then, and a 403
@@ -90,35 +90,35 @@ const OPTIONS = ['authorize', 'gc', 'snapshot', 'profiles', 'registry', 'scrapeI
 
 /** @throws OptionError that names the option, its value and the remedy */
 export function resolveOptions(given?: MemoryStatsOptions): ResolvedMemoryStats {
-  const options = checkedObject(NAME, 'options', given, OPTIONS)
+  const options = checks.object('options', given, OPTIONS)
   return {
-    authorize: optionalFunction(NAME, 'authorize', options.authorize),
+    authorize: checks.optionalFunction('authorize', options.authorize),
     allowed: {
-      gc: flag(NAME, 'gc', options.gc ?? false),
-      snapshot: flag(NAME, 'snapshot', options.snapshot ?? false),
-      profiles: flag(NAME, 'profiles', options.profiles ?? true),
+      gc: checks.flag('gc', options.gc ?? false),
+      snapshot: checks.flag('snapshot', options.snapshot ?? false),
+      profiles: checks.flag('profiles', options.profiles ?? true),
     },
     registry: checkedRegistry(options.registry),
-    scrapeInterval: wholeNumber(NAME, 'scrapeInterval', options.scrapeInterval ?? DEFAULT_SCRAPE_INTERVAL, 0, MOST),
+    scrapeInterval: checks.wholeNumber('scrapeInterval', options.scrapeInterval ?? DEFAULT_SCRAPE_INTERVAL, 0, MOST),
     settleAfter: resolveSettleAfter(options.settleAfter ?? false),
-    onVerdict: optionalFunction(NAME, 'onVerdict', options.onVerdict),
-    onSettle: optionalFunction(NAME, 'onSettle', options.onSettle),
+    onVerdict: checks.optionalFunction('onVerdict', options.onVerdict),
+    onSettle: checks.optionalFunction('onSettle', options.onSettle),
     worker: checkedWorker(options.worker),
   }
 }
 
 function checkedRegistry(registry: PrometheusRegistry | undefined): PrometheusRegistry | undefined {
-  if (registry !== undefined) checkRegistry(NAME, 'registry', registry, ['registerMetric', 'getSingleMetric', 'removeSingleMetric', 'metrics'])
+  if (registry !== undefined) checkRegistry(checks, 'registry', registry, ['registerMetric', 'getSingleMetric', 'removeSingleMetric', 'metrics'])
   return registry
 }
 
 function resolveSettleAfter(value: number | false): number | false {
   if (value === false) return false
-  if (typeof value !== 'number') throw wrongOption(NAME, 'settleAfter', value, 'give milliseconds that load must have stayed low, or false')
-  return wholeNumber(NAME, 'settleAfter', value, 1000, MOST)
+  if (typeof value !== 'number') throw checks.wrong('settleAfter', value, 'give milliseconds that load must have stayed low, or false')
+  return checks.wholeNumber('settleAfter', value, 1000, MOST)
 }
 
 function checkedWorker(worker: unknown): string | undefined {
   if (worker === undefined || typeof worker === 'string') return worker
-  throw wrongOption(NAME, 'worker', worker, 'give a name as a string')
+  throw checks.wrong('worker', worker, 'give a name as a string')
 }
