@@ -12,7 +12,7 @@ import { registerMetrics, type MetricsOptions, type MetricsRegistry } from './co
 export { ExpressResponderError } from '../shared/errors.js'
 export { OptionError } from './shared/options.js'
 export type { ConcurrencyLimitEvents, Leak } from './concurrency/limiter.js'
-export type { ConcurrencyLimitOptions, QueueOptions, RejectionHandler } from './concurrency/options.js'
+export type { ConcurrencyLimitOptions, LimitBounds, QueueOptions, RejectionHandler } from './concurrency/options.js'
 export type { MetricsOptions, MetricsRegistry } from './concurrency/metrics.js'
 export { ConcurrencyLimitError, type Rejection } from './concurrency/rejection.js'
 export type { Reason, Order } from './concurrency/policy.js'

@@ -60,9 +60,9 @@ export interface MetricsRegistry {
 
 export interface MetricsOptions {
   /** What the names begin with. Default: `concurrency_limit`. */
-  prefix?: string
+  prefix?: string | undefined
   /** Labels that all of them get, such as `{ cap: 'api' }`: by them, several caps on one registry are told apart. */
-  labels?: Readonly<Record<string, string>>
+  labels?: Readonly<Record<string, string>> | undefined
 }
 
 interface Gauges {

@@ -16,19 +16,26 @@ export interface QueueOptions {
    * How many may wait. Where the limit tunes itself: what can be answered in time.
    * @defaultValue as many as the limit
    */
-  max?: number
+  max?: number | undefined
   /**
    * Milliseconds that a request may wait. Where the limit tunes itself: 500, longer while fewer are let in to try that,
    * and down to 40 under overload.
    * @defaultValue `1000`
    */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * `'adaptive'`: first in first out until congested for 100 ms, then last in first out. `'fifo'` and `'lifo'`: always
    * the one.
    * @defaultValue `'adaptive'`
    */
-  order?: Order
+  order?: Order | undefined
+}
+
+/** Within which a limit tunes itself, and where it starts. */
+export interface LimitBounds {
+  readonly min?: number | undefined
+  readonly max?: number | undefined
+  readonly initial?: number | undefined
 }
 
 export type RejectionHandler = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void, rejection: Rejection) => void
@@ -41,69 +48,69 @@ export interface ConcurrencyLimitOptions {
    * of the request that gives its key's number; undefined: no cap.
    * @defaultValue `'auto'`
    */
-  limit?: number | 'auto' | Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>> | RedisLease | ((request: IncomingMessage) => number | undefined)
+  limit?: number | 'auto' | LimitBounds | RedisLease | ((request: IncomingMessage) => number | undefined) | undefined
   /**
    * This process holds only its part of a number: `{ workers: 4, worker: 0 }`, with `worker` from 0. `'environment'`
    * reads EXPRESS_RESPONDER_WORKERS and EXPRESS_RESPONDER_WORKER, or NODE_APP_INSTANCE.
    * @defaultValue none: the whole
    */
-  split?: Split | 'environment'
+  split?: Split | 'environment' | undefined
   /**
    * Who waits, and for how long: `{ max, timeout, order }`. `false`: nobody waits.
    * @defaultValue `{}`
    */
-  queue?: QueueOptions | false
+  queue?: QueueOptions | false | undefined
   /**
    * `(request) => string`: a cap for each key, such as a client, a tenant or a route. undefined: this request is not
    * capped.
    * @defaultValue none: one cap for all
    */
-  key?: (request: IncomingMessage) => string | undefined
+  key?: ((request: IncomingMessage) => string | undefined) | undefined
   /**
    * Who goes first, and is refused last: `'high'`, `'normal'`, `'low'`, or a function of the request.
    * @defaultValue `'normal'`
    */
-  priority?: Priority | ((request: IncomingMessage) => Priority)
+  priority?: Priority | ((request: IncomingMessage) => Priority) | undefined
   /**
    * `(request) => boolean`: requests that the cap does not see. The default leaves out GET and HEAD of /health, /healthz,
    * /livez, /readyz and /ping.
    * @defaultValue health checks
    */
-  skip?: (request: IncomingMessage) => boolean
+  skip?: ((request: IncomingMessage) => boolean) | undefined
   /**
    * Milliseconds after which a slot is taken back from a handler that has not answered. It is counted in `leaked`, and
    * 'leak' names the route. `false`: never.
    * @defaultValue `300000`
    */
-  maxHold?: number | false
+  maxHold?: number | false | undefined
   /**
    * When a slot is free again. `'finish'`: once everything has been sent. `'end'`: at `res.end()`, though a slow client
    * has not read everything yet.
    * @defaultValue `'finish'`
    */
-  releaseAt?: 'finish' | 'end'
+  releaseAt?: 'finish' | 'end' | undefined
   /**
    * Whether the proxy's `X-Request-Start` is believed, with a limit that tunes itself. Without a proxy that sets it
    * anybody could send one.
    * @defaultValue `false`
    */
-  trustRequestStart?: boolean
+  trustRequestStart?: boolean | undefined
   /**
    * Seconds for Retry-After, spread up to twice as many.
    * @defaultValue `1`
    */
-  retryAfter?: number
+  retryAfter?: number | undefined
   /**
    * `(request, response, next, rejection)` answers instead of the built-in problem. `'next'`: a `ConcurrencyLimitError`
    * goes to the app's error handlers.
    * @defaultValue none
    */
-  handler?: RejectionHandler | 'next'
+  handler?: RejectionHandler | 'next' | undefined
   /**
    * `'observe'` decides and counts, and lets everybody in.
    * @defaultValue `'enforce'`
    */
-  mode?: 'enforce' | 'observe'
+  mode?: 'enforce' | 'observe' | undefined
 }
 
 export type ResolvedLimit =
@@ -192,8 +199,8 @@ function unsplittable(limit: NonNullable<ConcurrencyLimitOptions['limit']>): str
   return 'only a number is split: leave it out, for a limit that tunes itself does so in each worker, or give a number as limit'
 }
 
-function resolveBounds(given: Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>>): Pick<GradientOptions, 'min' | 'max' | 'initial'> {
-  const bounds = checks.object('limit', given, ['min', 'max', 'initial'])
+function resolveBounds(given: LimitBounds): Pick<GradientOptions, 'min' | 'max' | 'initial'> {
+  const bounds = checks.object<LimitBounds>('limit', given, ['min', 'max', 'initial'])
   const { min = Math.min(DEFAULT_BOUNDS.min, bounds.max ?? Infinity) } = bounds
   const { max = Math.max(DEFAULT_BOUNDS.max, min) } = bounds
   const { initial = max } = bounds

@@ -21,56 +21,56 @@ export interface MemoryStatsOptions {
    * elsewhere clients on the same machine with no proxy between.
    * @defaultValue none
    */
-  authorize?: Authorize
+  authorize?: Authorize | undefined
   /**
    * Whether `POST gc` collects.
    * @defaultValue `false`
    */
-  gc?: boolean
+  gc?: boolean | undefined
   /**
    * Whether `POST snapshot` sends a heap snapshot, which has every string of the process in it.
    * @defaultValue `false`
    */
-  snapshot?: boolean
+  snapshot?: boolean | undefined
   /**
    * Whether the heap is sampled, and profiles are served.
    * @defaultValue `true`
    */
-  profiles?: boolean
+  profiles?: boolean | undefined
   /**
    * The app's registry of prom-client: the figures are registered there, and `metrics` serves all of it. In a cluster,
    * its AggregatorRegistry adds up what is of one process, and takes the largest of what all share. Without a registry,
    * prom-client must be installed for `metrics`.
    * @defaultValue one of its own
    */
-  registry?: PrometheusRegistry
+  registry?: PrometheusRegistry | undefined
   /**
    * Milliseconds between two GETs that force a collection, in which the last profile is sent again; between the starts of
    * two profiles of the processor; between two snapshots.
    * @defaultValue `10000`
    */
-  scrapeInterval?: number
+  scrapeInterval?: number | undefined
   /**
    * Milliseconds that load must have stayed low after a drop for a settle check by itself. `false`: on request alone.
    * @defaultValue `false`
    */
-  settleAfter?: number | false
+  settleAfter?: number | false | undefined
   /**
    * Called when the verdict changes, with it and the one before. Also 'verdict' on `events`. What it throws becomes a
    * process warning.
    * @defaultValue none
    */
-  onVerdict?: (verdict: Verdict, before: Verdict) => void
+  onVerdict?: ((verdict: Verdict, before: Verdict) => void) | undefined
   /**
    * Called with the report of each settle check. Also 'settle' on `events`. What it throws becomes a process warning.
    * @defaultValue none
    */
-  onSettle?: (report: SettleReport) => void
+  onSettle?: ((report: SettleReport) => void) | undefined
   /**
    * What this process is called among others of the app.
    * @defaultValue the cluster worker's id, if it is one
    */
-  worker?: string
+  worker?: string | undefined
 }
 
 export interface ResolvedMemoryStats {

@@ -9,25 +9,30 @@ export const checks = optionChecks('rateLimit')
 export const STORE_FAILURES = ['local', 'pass', 'refuse'] as const
 export type StoreFailure = (typeof STORE_FAILURES)[number]
 
+type Validate = boolean | { readonly [Name in keyof EnabledValidations]?: boolean | undefined }
+
+/** Undefined is absent. */
+type OptionsOfExpressRateLimit = { [Name in keyof Options]?: (Name extends 'validate' ? Validate : Options[Name]) | undefined }
+
 /** All options of express-rate-limit, and some more. */
-export interface RateLimitOptions extends Partial<Options> {
+export interface RateLimitOptions extends OptionsOfExpressRateLimit {
   /**
    * How many proxies stand in front of the app and add to X-Forwarded-For. The address that the outermost of them saw is
    * the client's.
    * @defaultValue Express's `req.ip`, which goes by 'trust proxy'; without Express the connection's address
    */
-  trustedProxies?: number
+  trustedProxies?: number | undefined
   /**
    * Milliseconds that a request waits for the store's answer.
    * @defaultValue `1000`
    */
-  storeTimeout?: number
+  storeTimeout?: number | undefined
   /**
    * What happens while the store does not answer. `'local'`: this process counts. `'pass'`: everybody passes, as with
    * `passOnStoreError: true`. `'refuse'`: an error with status 503 goes to `next()`, as with `passOnStoreError: false`.
    * @defaultValue `'local'`
    */
-  onStoreFailure?: StoreFailure
+  onStoreFailure?: StoreFailure | undefined
 }
 
 export interface ResolvedRateLimit {
@@ -108,7 +113,7 @@ const EITHER: readonly [keyof RateLimitOptions, keyof RateLimitOptions, remedy: 
 export function resolveOptions(given?: RateLimitOptions): ResolvedRateLimit {
   const options = checked(given)
   const { validate = true, ipv6Subnet = 56, storeTimeout = 1000, logger = processWarnings } = options
-  const validations: EnabledValidations = typeof validate === 'boolean' ? { default: validate } : { default: true, ...validate }
+  const validations: EnabledValidations = typeof validate === 'boolean' ? { default: validate } : { default: true, ...present(validate) }
   const validates = (name: keyof EnabledValidations): boolean => validations[name] ?? validations.default ?? true
   if (validates('keyGeneratorIpFallback')) refuseBareAddress(options.keyGenerator)
   return {
@@ -164,8 +169,8 @@ function passedOn(options: RateLimitOptions, validations: EnabledValidations): R
 }
 
 /** What is undefined is absent. */
-function present(given: RateLimitOptions): RateLimitOptions {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+function present<Given extends object>(given: Given): { [Name in keyof Given]?: Exclude<Given[Name], undefined> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as { [Name in keyof Given]?: Exclude<Given[Name], undefined> }
 }
 
 /** A value, or a function whose answers are checked like it. */

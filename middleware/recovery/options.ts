@@ -14,12 +14,12 @@ export interface Intensity {
    * More late failures than that within the window, and the process gives up.
    * @defaultValue `10`
    */
-  max?: number
+  max?: number | undefined
   /**
    * The window, in milliseconds.
    * @defaultValue `60000`
    */
-  windowMs?: number
+  windowMs?: number | undefined
 }
 
 export interface RecoveryOptions {
@@ -29,62 +29,62 @@ export interface RecoveryOptions {
    * says so, give up at once.
    * @defaultValue `{ max: 10, windowMs: 60000 }`
    */
-  intensity?: Intensity | false
+  intensity?: Intensity | false | undefined
   /**
    * `(error) => boolean`: whether this error means that the process cannot be trusted any more. Errors of memory always
    * do.
    * @defaultValue none
    */
-  isFatal?: (error: Error) => boolean
+  isFatal?: ((error: Error) => boolean) | undefined
   /**
    * Called with each report: error, kind, phase, outcome, id, method, url, route with what its routers are mounted on,
    * headers. Authorization, Cookie and Set-Cookie are masked. Its own failures become process warnings.
    * @defaultValue none
    */
-  onRecover?: (report: RecoveryReport) => unknown
+  onRecover?: ((report: RecoveryReport) => unknown) | undefined
   /**
    * Gets a text with route, id and error: an object with `error(text)`, such as `console` or most loggers. `false`:
    * nothing is printed. By default stderr is not used where `onRecover` or a listener of 'recover' takes the report.
    * @defaultValue stderr
    */
-  logger?: RecoveryLogger | false
+  logger?: RecoveryLogger | false | undefined
   /**
    * Milliseconds that the app's error middleware may take to begin an answer.
    * @defaultValue `1000`
    */
-  answerTimeout?: number
+  answerTimeout?: number | undefined
   /**
    * Milliseconds that open requests may take once the process has given up.
    * @defaultValue `10000`
    */
-  drainTimeout?: number
+  drainTimeout?: number | undefined
   /**
    * Milliseconds that an upload is read on, at the most, after its request was answered. 0: not at all.
    * @defaultValue `10000`
    */
-  linger?: number
+  linger?: number | undefined
   /**
    * Whether 5xx answers show message and stack. Never where `NODE_ENV` is 'production'.
    * @defaultValue `NODE_ENV` is 'development'
    */
-  expose?: boolean
+  expose?: boolean | undefined
   /**
    * `(request) => string`: the request's id.
    * @defaultValue `req.id`, a plausible X-Request-Id, or a new UUID
    */
-  requestId?: (request: IncomingMessage) => string
+  requestId?: ((request: IncomingMessage) => string) | undefined
   /**
    * Whether AsyncResources, bound functions and `queueMicrotask` are watched, too.
    * @defaultValue `true`
    */
-  bound?: boolean
+  bound?: boolean | undefined
   /**
    * Whether Node 24 and 26 note which request makes each promise, as 20 and 22 do anyway. Without it a rejection that
    * nobody awaits belongs to where the promise was rejected: for a client of Redis its connection, which is no request's.
    * It costs some 70 ns an `await` of the whole process.
    * @defaultValue `false`
    */
-  trackPromises?: boolean
+  trackPromises?: boolean | undefined
 }
 
 /** The resolved options. */

@@ -30,18 +30,18 @@ export interface RedisLeaseOptions {
    * Milliseconds after which the slots of a dead process are free for others. Give all processes the same.
    * @defaultValue `10000`
    */
-  ttl?: number
+  ttl?: number | undefined
   /**
    * Milliseconds after which a silent Redis counts as away; at most a third of `ttl`.
    * @defaultValue `1000`, at most `ttl` / 3
    */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * How many requests this process may answer at a time while Redis is away. 0: nothing starts. The part is that of each
    * process that was last known.
    * @defaultValue an equal part, at least 1
    */
-  fallback?: number
+  fallback?: number | undefined
 }
 
 /** Made by `redisLease()`, for the option `limit`. */
