@@ -1,4 +1,6 @@
-/** The errors that this package raises itself, each with a stable code. */
+/** The errors of the server, of `serve()` and of the gateway, each with a stable code; and the checks of their options. */
+import { ExpressResponderError } from '../shared/errors.js'
+import { OptionChecks } from '../shared/option-checks.js'
 
 /** What each code means; the codes are part of the public interface. */
 export const ERROR_CODES = {
@@ -38,19 +40,24 @@ export const ERROR_CODES = {
   ERR_FCGI_SOCKET_DIRECTORY: 'a directory in which no socket file can be made',
   ERR_FCGI_SOCKET_FILE: 'a file that is no socket where the socket is to be',
   ERR_FCGI_SOCKET_OWNER: 'an owner or group that the socket file cannot have',
+  ERR_FCGI_SOCKET_REMOVE: 'a socket file that cannot be removed',
   ERR_FCGI_PERMISSION: 'what the permission model of Node.js does not allow',
   ERR_FCGI_UNSUPPORTED_NODE: 'a Node.js whose internals are not as this package needs them',
 } as const
 
 export type ErrorCode = keyof typeof ERROR_CODES
 
-/** An error of this package. `code` is stable, `message` is for people. */
-export class FastCgiError extends Error {
-  readonly code: ErrorCode
+/** An error of the server, of `serve()` or of the gateway. `code` is stable, `message` is for people. */
+export class FastCgiError extends ExpressResponderError {
+  declare readonly code: ErrorCode
 
   constructor(code: ErrorCode, message: string = ERROR_CODES[code], options?: ErrorOptions) {
-    super(message, options)
+    super(code, message, options)
     this.name = 'FastCgiError'
-    this.code = code
   }
+}
+
+/** The checks of the options of `createServer()`, `serve()` or `gateway()`. */
+export function optionChecks(owner: string): OptionChecks {
+  return new OptionChecks(owner, (message) => new FastCgiError('ERR_FCGI_OPTION', message))
 }

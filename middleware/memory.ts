@@ -6,7 +6,7 @@ import { Access } from './memory/access.js'
 import { Endpoint, type Next } from './memory/endpoint.js'
 import { PrometheusMetrics, type PrometheusRegistry } from './memory/prometheus.js'
 import { ProcessMonitor, type MonitorEvents } from './memory/process-monitor.js'
-import { resolveOptions, type MemoryStatsOptions } from './memory/options.js'
+import { checks, resolveOptions, type MemoryStatsOptions } from './memory/options.js'
 import type { Route } from './memory/route.js'
 import { pageRoutes } from './memory/routes/page.js'
 import { profileRoutes } from './memory/routes/profiles.js'
@@ -17,8 +17,11 @@ import { LoadDrop } from './memory/settle-check.js'
 import type { SettleReport } from './memory/settle-check.js'
 import type { Verdict } from './memory/leak-detector/verdict.js'
 import { notifyApp, warn } from './memory/process-monitor.js'
-import { wrongOption } from './shared/options.js'
 
+export { ExpressResponderError } from '../shared/errors.js'
+export { OptionError } from './shared/options.js'
+export { NoPrometheusError } from './memory/prometheus.js'
+export { SamplingError } from './memory/profile/heap-sampler.js'
 export type { Authorize, MemoryStatsOptions } from './memory/options.js'
 export type { PrometheusRegistry } from './memory/prometheus.js'
 export type { MemoryNow, RssParts, SettleReport } from './memory/settle-check.js'
@@ -108,7 +111,7 @@ function metricsOf(monitor: ProcessMonitor, registry: PrometheusRegistry | undef
     return new PrometheusMetrics(monitor, registry)
   } catch (error) {
     ProcessMonitor.release()
-    throw wrongOption('memoryStats', 'registry', undefined, `it has metrics of these names already (${String(error)}): give another one`)
+    throw checks.wrong('registry', undefined, `it has metrics of these names already (${String(error)}): give another one`)
   }
 }
 

@@ -7,6 +7,8 @@ import { createLimiter, type RateLimitEvents } from './rate-limit/limiter.js'
 import { resolveOptions, type RateLimitOptions } from './rate-limit/options.js'
 import { ClientLeft } from './rate-limit/client-key.js'
 
+export { ExpressResponderError } from '../shared/errors.js'
+export { OptionError } from './shared/options.js'
 export { ipKeyGenerator, MemoryStore, type ClientRateLimitInfo, type RateLimitInfo, type Store } from 'express-rate-limit'
 export { RateLimitKeyError, RateLimitStoreError } from './rate-limit/errors.js'
 export type { RateLimitEvents } from './rate-limit/limiter.js'

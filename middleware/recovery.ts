@@ -13,6 +13,8 @@ import { ErrorHandler, type RecoveryEvents } from './recovery/error-handler.js'
 import { bindCallbacks } from './recovery/bind.js'
 import { bind, emitter } from './recovery/bind.js'
 
+export { ExpressResponderError } from '../shared/errors.js'
+export { OptionError } from './shared/options.js'
 export { recoveryInfo, ThrownValueError, type FailureKind, type FailurePhase, type RecoveryNote } from './recovery/failure.js'
 export type { Intensity, RecoveryOptions } from './recovery/options.js'
 export type { RecoveryOutcome, RecoveryReport } from './recovery/report.js'

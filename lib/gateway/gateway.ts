@@ -2,6 +2,7 @@
 import { Server, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { emitProcessWarning } from '../../shared/process-warning.js'
 import { FASTCGI_TO_HTTP, isFastCgi } from '../server/other-protocols.js'
 import { ProxiedRequest, type ProxyContext } from './proxied-request.js'
 import { resolveOptions, type GatewayOptions } from './options.js'
@@ -83,7 +84,7 @@ class GatewayServer extends Server {
     const packet: unknown = typeof error === 'object' && error !== null && 'rawPacket' in error ? error.rawPacket : undefined
     if (this.#hasWarned || !(packet instanceof Uint8Array) || !isFastCgi(packet)) return
     this.#hasWarned = true
-    process.emitWarning(FASTCGI_TO_HTTP, { type: 'FastCgiWarning', code: 'ERR_FCGI_HTTP_PORT' })
+    emitProcessWarning('ERR_FCGI_HTTP_PORT', FASTCGI_TO_HTTP, 'FastCgiWarning')
   }
 
   override close(callback?: (error?: Error) => void): this {

@@ -1,6 +1,6 @@
 /** The gateway's options: what a caller may say, resolved once into what the rest of gateway/ reads. */
 import type { IncomingMessage } from 'node:http'
-import { checkNames, wholeNumber, wrongOption } from '../option-checks.js'
+import { FastCgiError, optionChecks } from '../errors.js'
 
 /** Options of {@link gateway}; undefined means absent. */
 export interface GatewayOptions {
@@ -47,28 +47,32 @@ export interface ResolvedOptions {
   documentRoot: string
 }
 
+const NAMES = ['params', 'keepConnection', 'idleConnections', 'timeout', 'headBytes'] as const
+const checks = optionChecks('gateway')
+
 /**
  * Resolves a caller's options.
  *
  * @throws FastCgiError ERR_FCGI_OPTION where one is wrong.
  */
-export function resolveOptions(options: GatewayOptions = {}): ResolvedOptions {
-  checkNames('options', options, NAMES)
-  const { params = {}, keepConnection = true } = options
+export function resolveOptions(given?: GatewayOptions): ResolvedOptions {
+  const options = checks.object<GatewayOptions>('options', given, NAMES)
+  const { params = {} } = options
   // A caller without types may pass anything.
-  const given: unknown = params
-  if (typeof given !== 'function' && (typeof given !== 'object' || given === null)) {
-    throw wrongOption('params', given, 'give an object of params, or a function that makes one of a request')
+  if (typeof params !== 'function' && (typeof params !== 'object' || (params as unknown) === null)) {
+    throw checks.wrong('params', params, 'give an object of params, or a function that makes one of a request')
   }
-  if (typeof keepConnection !== 'boolean') throw wrongOption('keepConnection', keepConnection, 'give true or false')
   return {
     params: typeof params === 'function' ? params : () => params,
-    keepConnection,
-    idleConnections: wholeNumber('idleConnections', options.idleConnections ?? 64, 0),
-    timeout: wholeNumber('timeout', options.timeout ?? 60_000, 0),
-    headBytes: wholeNumber('headBytes', options.headBytes ?? 65_536, 0),
+    keepConnection: checks.flag('keepConnection', options.keepConnection ?? true),
+    idleConnections: checks.wholeNumber('idleConnections', options.idleConnections ?? 64, 0),
+    timeout: checks.wholeNumber('timeout', options.timeout ?? 60_000, 0),
+    headBytes: checks.wholeNumber('headBytes', options.headBytes ?? 65_536, 0),
     documentRoot: process.cwd(),
   }
 }
 
-const NAMES = ['params', 'keepConnection', 'idleConnections', 'timeout', 'headBytes']
+/** The error for what a function that is the option `params` has thrown. */
+export function paramsFailure(cause: unknown): FastCgiError {
+  return new FastCgiError('ERR_FCGI_OPTION', `gateway: option params throws: ${String(cause)}`, { cause })
+}

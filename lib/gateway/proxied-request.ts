@@ -18,7 +18,7 @@ import {
 } from '../fastcgi/record.js'
 import { FastCgiError, type ErrorCode } from '../errors.js'
 import { describeAnswer } from '../server/other-protocols.js'
-import type { GatewayParams, ResolvedOptions } from './options.js'
+import { paramsFailure, type GatewayParams, type ResolvedOptions } from './options.js'
 import { paramsOf } from './nginx-params.js'
 import { ResponseReader, type ResponseHead } from './response-reader.js'
 import type { ConnectionUser, Upstream, UpstreamConnection } from './upstream.js'
@@ -180,7 +180,7 @@ export class ProxiedRequest implements RecordConsumer, ConnectionUser {
     try {
       return this.#context.options.params(this.#req)
     } catch (error) {
-      throw new FastCgiError('ERR_FCGI_OPTION', `gateway option params throws: ${String(error)}`, { cause: error })
+      throw paramsFailure(error)
     }
   }
 

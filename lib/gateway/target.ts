@@ -11,7 +11,7 @@ import { FastCgiError } from '../errors.js'
 import { FastCgiServer } from '../server/server.js'
 
 /** A FastCGI server of this process, a Unix socket's path, or a host and port. */
-export type GatewayTarget = FastCgiServer | string | { host?: string; port: number }
+export type GatewayTarget = FastCgiServer | string | { host?: string | undefined; port: number }
 
 /** A place to connect to. */
 export interface Target {

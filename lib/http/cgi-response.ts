@@ -113,6 +113,7 @@ const BAD_VARIABLE_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 export function variableLines(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)
     .map(([name, value]) => {
+      // eslint-disable-next-line no-restricted-syntax -- the cause of an ERR_FCGI_BAD_VARIABLE
       if (!VARIABLE_NAME.test(name) || BAD_VARIABLE_VALUE.test(value)) throw new TypeError(`variable ${JSON.stringify(name)}`)
       return `Variable-${name}: ${value}\r\n`
     })

@@ -1,6 +1,6 @@
 /** Which file stands at a path, and removing that very file and no other. */
 import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
-import { codeOf } from './errors.js'
+import { codeOf } from '../../shared/errors.js'
 import { unusedName } from './private-files.js'
 
 /** A file, told apart from all others that bear or bore its name. */

@@ -4,7 +4,7 @@ import { Server as NetServer, type Socket } from 'node:net'
 import { finished } from 'node:stream/promises'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { createHttpTerminator } from 'http-terminator'
-import { codeOf } from './errors.js'
+import { codeOf } from '../../shared/errors.js'
 
 /** A server that can be told to keep no connection beyond its open requests. */
 export interface DrainableServer extends Server {

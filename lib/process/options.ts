@@ -1,12 +1,11 @@
 /** The options of serve(): what the user gave becomes one resolved configuration, and what is wrong fails at once. */
 import { resolve } from 'node:path'
-import { FastCgiError } from '../errors.js'
-import { checkNames, wholeNumber, wrongOption } from '../option-checks.js'
+import { optionChecks } from '../errors.js'
 import { DEFAULT_BACKLOG } from '../server/listen-arguments.js'
-import { SERVER_OPTION_NAMES, type ServerOptions } from '../server/options.js'
+import { resolveServerOptions, SERVER_OPTION_NAMES, type ServerOptions } from '../server/options.js'
 
 const MAX_PORT = 65535
-
+const checks = optionChecks('serve')
 
 /**
  * Where to listen and how to stop. Give `socket`, or `port`, or `fd`; with none of them the process must have
@@ -101,32 +100,28 @@ export interface ServeConfiguration {
  * Resolves the options.
  * @throws FastCgiError ERR_FCGI_OPTION naming option, value and remedy
  */
-export function resolveOptions(options: ServeOptions = {}): ServeConfiguration {
-  // A caller without types may pass anything.
-  const given: unknown = options
-  if (typeof given !== 'object' || given === null) {
-    throw wrongOption('options', given, 'give an object, for example { socket: \'/run/app/app.sock\' }')
-  }
-  checkNames('options', options, [...OWN_NAMES, ...SERVER_OPTION_NAMES])
+export function resolveOptions(given?: ServeOptions): ServeConfiguration {
+  const options = checks.object<ServeOptions>('options', given, [...OWN_NAMES, ...SERVER_OPTION_NAMES])
   const { socket, mode, owner, group, replace, port, host, fd, backlog, stopTimeout, signals, ...server } = options
+  // createServer() resolves them itself; what is wrong is told in the name of who was called.
+  resolveServerOptions(server, process.env, 'serve')
   return {
     place: resolvePlace({ socket, mode, owner, group, replace, port, host, fd, backlog }),
-    stopTimeout: wholeNumber('stopTimeout', stopTimeout ?? 10_000, 0, 2 ** 31 - 1),
-    signals: boolean('signals', signals ?? true),
+    stopTimeout: checks.wholeNumber('stopTimeout', stopTimeout ?? 10_000, 0, 2 ** 31 - 1),
+    signals: checks.flag('signals', signals ?? true),
     server,
   }
 }
 
-const OWN_NAMES = ['socket', 'mode', 'owner', 'group', 'replace', 'port', 'host', 'fd', 'backlog', 'stopTimeout', 'signals']
+const OWN_NAMES = ['socket', 'mode', 'owner', 'group', 'replace', 'port', 'host', 'fd', 'backlog', 'stopTimeout', 'signals'] as const
 
 function resolvePlace(options: ServeOptions): Place {
   const places = (['socket', 'port', 'fd'] as const).filter((name) => options[name] !== undefined)
   if (places.length > 1) {
-    throw new FastCgiError('ERR_FCGI_OPTION',
-      `options ${places.join(' and ')}: a server listens in one place. Give one of socket, port and fd.`)
+    throw checks.refused(`options ${places.join(' and ')}: a server listens in one place. Give one of socket, port and fd.`)
   }
   refuseStrays(options)
-  const backlog = wholeNumber('backlog', options.backlog ?? DEFAULT_BACKLOG, 1, 2 ** 31 - 1)
+  const backlog = checks.wholeNumber('backlog', options.backlog ?? DEFAULT_BACKLOG, 1, 2 ** 31 - 1)
   if (options.socket !== undefined) {
     return {
       kind: 'socket',
@@ -135,13 +130,13 @@ function resolvePlace(options: ServeOptions): Place {
       owner: account('owner', options.owner),
       group: account('group', options.group),
       backlog,
-      replace: boolean('replace', options.replace ?? false),
+      replace: checks.flag('replace', options.replace ?? false),
     }
   }
   if (options.port !== undefined) {
     return {
       kind: 'tcp',
-      host: text('host', options.host ?? '127.0.0.1', 'give an address such as \'127.0.0.1\' or \'::1\''),
+      host: checks.text('host', options.host ?? '127.0.0.1', 'give an address such as \'127.0.0.1\' or \'::1\''),
       port: portNumber(options.port),
       backlog,
     }
@@ -155,7 +150,7 @@ const STRAYS = [['mode', 'socket'], ['owner', 'socket'], ['group', 'socket'], ['
 function refuseStrays(options: ServeOptions): void {
   for (const [name, needed] of STRAYS) {
     if (options[name] !== undefined && options[needed] === undefined) {
-      throw wrongOption(name, options[name], `it has a meaning only together with option ${needed}`)
+      throw checks.wrong(name, options[name], `it has a meaning only together with option ${needed}`)
     }
   }
 }
@@ -165,57 +160,47 @@ const PATH_PREFIX = /^(?:unix:(?:\/\/(?=\/))?|unix\/(?=\/)|unix@|file:\/\/(?=\/)
 const NAMED_PIPE = /^[\\/]{2}[.?][\\/]pipe[\\/]/
 
 function socketPath(value: unknown): string {
-  const path = text('socket', value, 'give the path of a socket file, such as \'/run/app/app.sock\'')
+  const path = checks.text('socket', value, 'give the path of a socket file, such as \'/run/app/app.sock\'')
   const prefix = PATH_PREFIX.exec(path)?.[0]
-  if (prefix !== undefined) throw wrongOption('socket', value, `give the path alone, '${path.slice(prefix.length)}'`)
-  if (NAMED_PIPE.test(path)) throw wrongOption('socket', value, 'give the path of a Unix socket; named pipes carry no FastCGI here')
-  if (/^\d+$/.test(path)) throw wrongOption('socket', value, `give { port: ${path} }, or './${path}' for a file of that name`)
+  if (prefix !== undefined) throw checks.wrong('socket', value, `give the path alone, '${path.slice(prefix.length)}'`)
+  if (NAMED_PIPE.test(path)) throw checks.wrong('socket', value, 'give the path of a Unix socket; named pipes carry no FastCGI here')
+  if (/^\d+$/.test(path)) throw checks.wrong('socket', value, `give { port: ${path} }, or './${path}' for a file of that name`)
   const [, host, port] = /^(?:tcp:\/\/)?([\w.-]+|\[[\da-f:]+\]):(\d+)$/i.exec(path) ?? []
   if (host !== undefined && port !== undefined) {
-    throw wrongOption('socket', value, `give { host: '${host.replace(/[[\]]/g, '')}', port: ${port} } to listen on TCP`)
+    throw checks.wrong('socket', value, `give { host: '${host.replace(/[[\]]/g, '')}', port: ${port} } to listen on TCP`)
   }
-  if (path.includes('\0')) throw wrongOption('socket', value, 'a path cannot contain NUL')
-  if (path.endsWith('/')) throw wrongOption('socket', value, 'name the socket file in that directory, too')
+  if (path.includes('\0')) throw checks.wrong('socket', value, 'a path cannot contain NUL')
+  if (path.endsWith('/')) throw checks.wrong('socket', value, 'name the socket file in that directory, too')
   return resolve(path)
 }
 
 /** The environment gives numbers as text, and hosts that put a path there mean a socket. */
 function portNumber(value: unknown): number {
-  if (typeof value !== 'string') return wholeNumber('port', value, 0, MAX_PORT)
-  if (NAMED_PIPE.test(value)) throw wrongOption('port', value, 'give a number from 0 to 65535; named pipes carry no FastCGI here')
-  if (value.includes('/')) throw wrongOption('port', value, `give { socket: '${value.replace(PATH_PREFIX, '')}' } for the path of a socket`)
-  if (!/^\s*\d+\s*$/.test(value)) throw wrongOption('port', value, 'give a number from 0 to 65535')
+  if (typeof value !== 'string') return checks.wholeNumber('port', value, 0, MAX_PORT)
+  if (NAMED_PIPE.test(value)) throw checks.wrong('port', value, 'give a number from 0 to 65535; named pipes carry no FastCGI here')
+  if (value.includes('/')) throw checks.wrong('port', value, `give { socket: '${value.replace(PATH_PREFIX, '')}' } for the path of a socket`)
+  if (!/^\s*\d+\s*$/.test(value)) throw checks.wrong('port', value, 'give a number from 0 to 65535')
   const port = Number(value)
-  if (port > MAX_PORT) throw wrongOption('port', value, 'give a number from 0 to 65535')
+  if (port > MAX_PORT) throw checks.wrong('port', value, 'give a number from 0 to 65535')
   return port
 }
 
 function fileMode(value: unknown): number {
   const mode = typeof value === 'string' && /^(0o?)?[0-7]{3}$/.test(value) ? Number.parseInt(value.slice(-3), 8) : value
   if (typeof mode !== 'number' || !Number.isInteger(mode) || mode < 0 || mode > 0o777) {
-    throw wrongOption('mode', value, 'give permission bits as 0o660 or \'0660\'')
+    throw checks.wrong('mode', value, 'give permission bits as 0o660 or \'0660\'')
   }
   return mode
 }
 
 function account(name: 'owner' | 'group', value: unknown): string | number | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'number') return wholeNumber(name, value, 0, 2 ** 32 - 2)
-  return text(name, value, `give the name or the number of the ${name}`)
+  if (typeof value === 'number') return checks.wholeNumber(name, value, 0, 2 ** 32 - 2)
+  return checks.text(name, value, `give the name or the number of the ${name}`)
 }
 
 function descriptor(value: unknown): number | string | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'number') return wholeNumber('fd', value, 0, 2 ** 31 - 1)
-  return text('fd', value, 'give the number of an inherited descriptor, or its name in LISTEN_FDNAMES')
-}
-
-function text(name: string, value: unknown, remedy: string): string {
-  if (typeof value !== 'string' || value === '') throw wrongOption(name, value, remedy)
-  return value
-}
-
-function boolean(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw wrongOption(name, value, 'give true or false')
-  return value
+  if (typeof value === 'number') return checks.wholeNumber('fd', value, 0, 2 ** 31 - 1)
+  return checks.text('fd', value, 'give the number of an inherited descriptor, or its name in LISTEN_FDNAMES')
 }

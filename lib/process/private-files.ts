@@ -5,7 +5,8 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { codeOf, unusableDirectory } from './errors.js'
+import { codeOf } from '../../shared/errors.js'
+import { unusableDirectory } from './errors.js'
 import { listens } from './socket-probe.js'
 
 const PREFIX = '.fcgi-'

@@ -12,9 +12,11 @@ import { once } from 'node:events'
 import { chmodSync, chownSync, closeSync, linkSync, openSync, renameSync, unlinkSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
+import { codeOf } from '../../shared/errors.js'
+import { emitProcessWarning } from '../../shared/process-warning.js'
 import { FastCgiError } from '../errors.js'
 import { accountId } from './user-ids.js'
-import { codeOf, unusableDirectory } from './errors.js'
+import { unusableDirectory } from './errors.js'
 import { identify, isSame, removeIfSame, type FileIdentity } from './file-identity.js'
 import { makePrivateDirectory, removeLeftovers, removePrivateDirectory } from './private-files.js'
 import { MAX_PATH_BYTES, checkPath } from './socket-path.js'
@@ -63,7 +65,7 @@ export async function listenOnSocketFile(server: Server, options: SocketFileOpti
     await bind(server, directory, basename(path), options.backlog)
     setAccess(bound, options, ids)
     file = identify(bound)
-    if (file === undefined) throw new Error(`${bound} was removed while it was being set up`)
+    if (file === undefined) throw new FastCgiError('ERR_FCGI_SOCKET_FILE', `option socket: ${bound} was removed while it was being set up. Let nothing else remove files there.`)
     if (options.replace) replaceName(bound, path)
     else while (!linkTo(bound, path)) await removeStaleSocket(path)
   } catch (error) {
@@ -184,7 +186,7 @@ export function removeQuietly(path: string, file: FileIdentity): void {
   try {
     removeIfSame(path, file)
   } catch (error) {
-    process.emitWarning(`the socket file ${path} could not be removed (${codeOf(error) ?? String(error)})`)
+    emitProcessWarning('ERR_FCGI_SOCKET_REMOVE', `the socket file ${path} could not be removed (${codeOf(error) ?? String(error)})`)
   }
 }
 

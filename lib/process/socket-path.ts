@@ -1,8 +1,9 @@
 /** Whether a socket can stand at a path. */
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
-import { codeOf, unusableDirectory } from './errors.js'
+import { unusableDirectory } from './errors.js'
 
 /** The longest path a Unix socket can have, in bytes: sun_path less its final NUL (unix(7)). */
 export const MAX_PATH_BYTES = 107

@@ -1,7 +1,7 @@
 /** Whether anybody listens on a socket file. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { codeOf } from './errors.js'
+import { codeOf } from '../../shared/errors.js'
 
 /** Connects, and closes at once. @throws the system's error, ECONNREFUSED where nobody listens */
 export async function probe(path: string): Promise<void> {

@@ -2,8 +2,9 @@
 import { mkdirSync, rmdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
-import { AddressInUseError, codeOf, unusableDirectory } from './errors.js'
+import { AddressInUseError, unusableDirectory } from './errors.js'
 import { identify, removeIfSame, type FileIdentity } from './file-identity.js'
 import { probe } from './socket-probe.js'
 

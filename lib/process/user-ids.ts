@@ -1,8 +1,9 @@
 /** Names of users and groups to their numbers, as chown needs them. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
-import { codeOf, explained } from './errors.js'
+import { explained } from './errors.js'
 
 /** Where local accounts stand, and the name of the same database for getent. */
 const DATABASES = {

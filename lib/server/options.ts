@@ -1,6 +1,7 @@
 /** The server's options: from what the user gives to one complete configuration; nothing downstream defaults again. */
 import { isIP } from 'node:net'
-import { checkNames, wholeNumber, wrongOption } from '../option-checks.js'
+import type { OptionChecks } from '../../shared/option-checks.js'
+import { optionChecks } from '../errors.js'
 
 /** Bounds on what a web server, and the clients behind it, can make the process hold. */
 export interface Limits {
@@ -171,7 +172,7 @@ const DEFAULT_LIMITS: Readonly<Limits> = {
 const DEFAULT_TIMEOUTS: Readonly<Timeouts> = { params: 10_000, idle: 120_000, linger: 5000, body: 300_000, drain: 1000 }
 
 /** The names of all options. */
-export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([
+export const SERVER_OPTION_NAMES: readonly (keyof ServerOptions)[] = [
   'limits',
   'timeouts',
   'url',
@@ -180,56 +181,52 @@ export const SERVER_OPTION_NAMES: ReadonlySet<string> = new Set([
   'forwardedHeaders',
   'earlyHints',
   'webServerAddresses',
-])
+]
 
 /**
+ * @param owner whose options they are, for messages
  * @throws FastCgiError ERR_FCGI_OPTION naming the option, its value and the remedy.
  */
-export function resolveServerOptions(options: ServerOptions, environment: NodeJS.ProcessEnv): ServerConfiguration {
-  checkNames('options', options, SERVER_OPTION_NAMES)
+export function resolveServerOptions(given: ServerOptions | undefined, environment: NodeJS.ProcessEnv, owner = 'createServer'): ServerConfiguration {
+  const checks = optionChecks(owner)
+  const options = checks.object<ServerOptions>('options', given, SERVER_OPTION_NAMES)
+  const { url = 'request-uri', ambiguousHeaders = 'refuse', forwardedHeaders = 'ignore', earlyHints = 'drop' } = options
   return {
-    limits: numbers('limits', options.limits, DEFAULT_LIMITS, 1),
-    timeouts: numbers('timeouts', options.timeouts, DEFAULT_TIMEOUTS, 0),
-    url: oneOf('url', options.url, ['request-uri', 'rewritten']),
-    mount: mountPrefix(options.mount),
-    ambiguousHeaders: oneOf('ambiguousHeaders', options.ambiguousHeaders, ['refuse', 'join']),
-    forwardedHeaders: oneOf('forwardedHeaders', options.forwardedHeaders, ['ignore', 'trust', 'remove']),
-    earlyHints: oneOf('earlyHints', options.earlyHints, ['drop', 'fold']),
-    webServerAddresses: addresses(options.webServerAddresses, environment['FCGI_WEB_SERVER_ADDRS']),
+    limits: numbers(checks, 'limits', options.limits, DEFAULT_LIMITS, 1),
+    timeouts: numbers(checks, 'timeouts', options.timeouts, DEFAULT_TIMEOUTS, 0),
+    url: checks.oneOf('url', url, ['request-uri', 'rewritten']),
+    mount: mountPrefix(checks, options.mount),
+    ambiguousHeaders: checks.oneOf('ambiguousHeaders', ambiguousHeaders, ['refuse', 'join']),
+    forwardedHeaders: checks.oneOf('forwardedHeaders', forwardedHeaders, ['ignore', 'trust', 'remove']),
+    earlyHints: checks.oneOf('earlyHints', earlyHints, ['drop', 'fold']),
+    webServerAddresses: addresses(checks, options.webServerAddresses, environment['FCGI_WEB_SERVER_ADDRS']),
   }
 }
 
-function numbers<T extends object>(group: string, given: object | undefined, defaults: T, least: number): T {
+function numbers<T extends object>(checks: OptionChecks, group: string, given: { [Name in keyof T]?: unknown } | undefined, defaults: T, least: number): T {
   const resolved = { ...defaults }
-  if (given === undefined) return resolved
-  checkNames(group, given, Object.keys(defaults))
-  for (const [name, value] of Object.entries(given)) {
-    if (value !== undefined) Object.assign(resolved, { [name]: wholeNumber(`${group}.${name}`, value, least) })
+  const names = Object.keys(defaults) as (keyof T & string)[]
+  for (const [name, value] of Object.entries(checks.object<{ [Name in keyof T]?: unknown }>(group, given, names))) {
+    if (value !== undefined) Object.assign(resolved, { [name]: checks.wholeNumber(`${group}.${name}`, value, least) })
   }
   return resolved
 }
 
-function oneOf<T extends string>(name: string, given: T | undefined, choices: readonly [T, ...T[]]): T {
-  if (given === undefined) return choices[0]
-  if (!choices.includes(given)) throw wrongOption(name, given, `give one of ${choices.join(', ')}`)
-  return given
-}
-
-function mountPrefix(given: string | undefined): string {
+function mountPrefix(checks: OptionChecks, given: string | undefined): string {
   if (given === undefined || given === '' || given === '/') return ''
   if (typeof given !== 'string' || !/^\/[^?#]*[^/?#]$/.test(given)) {
-    throw wrongOption('mount', given, 'give a path that begins with a slash and ends without one, such as /shop')
+    throw checks.wrong('mount', given, 'give a path that begins with a slash and ends without one, such as /shop')
   }
   return given
 }
 
-function addresses(given: readonly string[] | undefined, environment: string | undefined): ReadonlySet<string> | undefined {
+function addresses(checks: OptionChecks, given: readonly string[] | undefined, environment: string | undefined): ReadonlySet<string> | undefined {
   const name = given === undefined ? 'FCGI_WEB_SERVER_ADDRS' : 'webServerAddresses'
-  if (given !== undefined && !Array.isArray(given)) throw wrongOption(name, given, 'give an array of IP addresses, such as [\'127.0.0.1\']')
+  if (given !== undefined && !Array.isArray(given)) throw checks.wrong(name, given, 'give an array of IP addresses, such as [\'127.0.0.1\']')
   const list: readonly string[] | undefined = given ?? environment?.split(',').map((address) => address.trim())
   if (list === undefined || (given === undefined && environment?.trim() === '')) return undefined
   for (const address of list) {
-    if (isIP(address) === 0) throw wrongOption(name, address, 'give IP addresses, such as 127.0.0.1')
+    if (isIP(address) === 0) throw checks.wrong(name, address, 'give IP addresses, such as 127.0.0.1')
   }
   return new Set(list)
 }

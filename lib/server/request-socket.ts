@@ -16,7 +16,7 @@ import {
   type InternalResponse,
 } from '../http/node-internals.js'
 import { isEncrypted, type RequestHead } from '../http/cgi-request.js'
-import type { FastCgiError } from '../errors.js'
+import { FastCgiError } from '../errors.js'
 import type { ParamsBuffer } from './params-buffer.js'
 import type { ForwardedHeaders } from './options.js'
 import type { WriteCallback } from './record-writer.js'
@@ -269,7 +269,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   write(data: string | Uint8Array, encoding?: BufferEncoding | WriteCallback | null, callback?: WriteCallback | null): boolean {
     if (typeof encoding === 'function') return this.write(data, undefined, encoding)
     if (this.destroyed) {
-      if (callback) process.nextTick(callback, this.errored ?? new Error('the request was given up'))
+      if (callback) process.nextTick(callback, this.errored ?? new FastCgiError('ERR_FCGI_ABORTED', 'the request was given up'))
       return false
     }
     this.#touch()
@@ -534,6 +534,7 @@ export function asSocket(socket: RequestSocket): Socket {
 
 /** What Node's HTTP server gives to a request whose client has gone. */
 function abortError(): Error {
+  // eslint-disable-next-line no-restricted-syntax -- as Node's HTTP server makes it
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }
 

@@ -3,6 +3,7 @@ import { channel } from 'node:diagnostics_channel'
 import http, { type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
+import { emitProcessWarning } from '../../shared/process-warning.js'
 import { paramOf } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import { checkInternals, checkRuntime, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
@@ -261,8 +262,7 @@ class ServerHost implements ConnectionHost {
   warn(error: FastCgiError): void {
     if (this.server.emit('warning', error) || this.#warned.has(error.code)) return
     this.#warned.add(error.code)
-    // As text: an error of another realm, such as a test runner's, is not taken.
-    process.emitWarning(error.message, { type: 'FastCgiWarning', code: error.code })
+    emitProcessWarning(error.code, error.message, 'FastCgiWarning')
   }
 
   dispatch(socket: RequestSocket, head: RequestHead): void {

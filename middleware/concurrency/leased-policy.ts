@@ -1,4 +1,5 @@
 /** A limit that is leased: the slots and the queue of a given limit, which the client of the lease moves. */
+import { emitProcessWarning } from '../../shared/process-warning.js'
 import type { Clock } from './clock.js'
 import type { Candidate, QueueSettings, AdmissionPolicy } from './policy.js'
 import { FixedPolicy } from './fixed-policy.js'
@@ -97,9 +98,10 @@ export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<
     if (this.#warned) return
     this.#warned = true
     const then = fallback === undefined ? 'an equal part of the limit' : `a fallback of ${String(fallback)}`
-    process.emitWarning(
+    emitProcessWarning(
+      'CONCURRENCY_LIMIT_LEASE_AWAY',
       `concurrencyLimit: Redis, which the limit of '${key}' is leased from, is away (${error instanceof Error ? error.message : String(error)}): until it is back this process goes by its own cap, ${then}`,
-      { type: 'ConcurrencyLimitWarning', code: 'CONCURRENCY_LIMIT_LEASE_AWAY' },
+      'ConcurrencyLimitWarning',
     )
   }
 }

@@ -1,6 +1,7 @@
 /** The limiter: which requests it sees, which policy decides on each, and what is counted and told. */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OptionError } from '../shared/options.js'
 import { notifyListeners } from '../shared/safe-call.js'
 import { routePatternOf } from '../shared/express.js'
 import { countAccepts } from './clock.js'
@@ -79,7 +80,7 @@ export class ConcurrencyLimiter implements Limiter {
 
   set limit(limit: unknown) {
     const checked = checkedChange(limit, this.#options.limit)
-    if (this.#options.limit.kind === 'function') throw new TypeError('concurrencyLimit: limit cannot be set where a function gives it')
+    if (this.#options.limit.kind === 'function') throw new OptionError('concurrencyLimit: limit cannot be set where a function gives it')
     if (this.#shared !== undefined) this.#shared.limit = checked
     this.#keyLimit = checked
     for (const policy of this.#byKey.values()) policy.limit = checked

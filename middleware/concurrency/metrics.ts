@@ -1,5 +1,5 @@
 /** What a limiter has counted, and the same as metrics on the app's own registry of prom-client, read when they are scraped. */
-import { checkedObject, wrongOption } from '../shared/options.js'
+import { optionChecks } from '../shared/options.js'
 import { checkRegistry, type Aggregator } from '../shared/prometheus.js'
 import { LEASE_STATES, type LeaseStatus } from './lease/lease-client.js'
 import type { Reason } from './policy.js'
@@ -60,9 +60,9 @@ export interface MetricsRegistry {
 
 export interface MetricsOptions {
   /** What the names begin with. Default: `concurrency_limit`. */
-  prefix?: string
+  prefix?: string | undefined
   /** Labels that all of them get, such as `{ cap: 'api' }`: by them, several caps on one registry are told apart. */
-  labels?: Readonly<Record<string, string>>
+  labels?: Readonly<Record<string, string>> | undefined
 }
 
 interface Gauges {
@@ -82,7 +82,7 @@ type Kind = 'gauge' | 'counter' | 'histogram'
 type Labels = Readonly<Record<string, string>>
 type Add = (name: string, kind: Kind, help: string, values: () => Value[], aggregator?: Aggregator) => void
 
-const NAME = 'concurrencyLimit.registerMetrics'
+const checks = optionChecks('concurrencyLimit.registerMetrics')
 /** Labels that some metrics have of their own. */
 const RESERVED_LABELS: ReadonlySet<string> = new Set(['reason', 'state', 'le'])
 
@@ -121,8 +121,8 @@ class Metric {
 
 /** All of them or, where one cannot be, none. @throws OptionError that names a wrong option */
 export function registerMetrics(registry: MetricsRegistry, gauges: Gauges, counts: LimiterCounters, options: MetricsOptions): void {
-  checkRegistry(NAME, 'registry', registry, ['registerMetric'])
-  const { prefix = 'concurrency_limit', labels = {} } = checkedObject(NAME, 'options', options, ['prefix', 'labels'])
+  checkRegistry(checks, 'registry', registry, ['registerMetric'])
+  const { prefix = 'concurrency_limit', labels = {} } = checks.object('options', options, ['prefix', 'labels'])
   checkNames(prefix, labels)
   const added: (() => void)[] = []
   const add: Add = (name, kind, help, values, aggregator = 'sum') => {
@@ -142,10 +142,10 @@ export function registerMetrics(registry: MetricsRegistry, gauges: Gauges, count
 /** A metric that is there already, to which another cap's figures can be added. */
 function sharedMetric(metric: unknown, prefix: string, full: string, labels: Labels): Metric {
   if (!(metric instanceof Metric)) {
-    throw wrongOption(NAME, 'prefix', prefix, `the registry has a metric ${full} of something else already: give another prefix`)
+    throw checks.wrong('prefix', prefix, `the registry has a metric ${full} of something else already: give another prefix`)
   }
   if (metric.has(labels)) {
-    throw wrongOption(NAME, 'labels', labels, 'another cap is on this registry with the same: give labels that tell them apart, or another prefix')
+    throw checks.wrong('labels', labels, 'another cap is on this registry with the same: give labels that tell them apart, or another prefix')
   }
   return metric
 }
@@ -170,14 +170,14 @@ function addLease(add: Add, gauges: Gauges, labels: Labels): void {
 
 function checkNames(prefix: unknown, labels: Labels): void {
   if (typeof prefix !== 'string' || !/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(prefix)) {
-    throw wrongOption(NAME, 'prefix', prefix, 'give letters, digits and underscores, and no digit first')
+    throw checks.wrong('prefix', prefix, 'give letters, digits and underscores, and no digit first')
   }
-  if (typeof labels !== 'object' || (labels as unknown) === null) throw wrongOption(NAME, 'labels', labels, 'give an object')
+  if (typeof labels !== 'object' || (labels as unknown) === null) throw checks.wrong('labels', labels, 'give an object')
   const valueless = Object.entries(labels).find(([, value]) => typeof value !== 'string')
-  if (valueless !== undefined) throw wrongOption(NAME, `labels.${valueless[0]}`, valueless[1], 'give a string')
+  if (valueless !== undefined) throw checks.wrong(`labels.${valueless[0]}`, valueless[1], 'give a string')
   const wrong = Object.keys(labels).find((name) => RESERVED_LABELS.has(name) || !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name))
   if (wrong !== undefined) {
-    throw wrongOption(NAME, 'labels', labels, `${JSON.stringify(wrong)} cannot be the name of one: give letters, digits and underscores, no digit first, and none of ${[...RESERVED_LABELS].join(', ')}`)
+    throw checks.wrong('labels', labels, `${JSON.stringify(wrong)} cannot be the name of one: give letters, digits and underscores, no digit first, and none of ${[...RESERVED_LABELS].join(', ')}`)
   }
 }
 

@@ -1,7 +1,7 @@
 /** The options of `concurrencyLimit()`, checked and completed once: nothing after this knows a default. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { types } from 'node:util'
-import { checkedObject, numberWithin, oneOf, flag, optionalFunction, wholeNumber, wrongAnswer, wrongOption } from '../shared/options.js'
+import { optionChecks } from '../shared/options.js'
 import { ORDERS, type Order, type QueueSettings } from './policy.js'
 import type { GradientOptions } from './gradient-limit.js'
 import { RedisLease } from './lease/redis-lease.js'
@@ -9,26 +9,33 @@ import type { Rejection } from './rejection.js'
 import { resolveSplit, shareOf, type Split } from './worker-share.js'
 import { PRIORITIES, type Priority } from './queue.js'
 
-const NAME = 'concurrencyLimit'
+const checks = optionChecks('concurrencyLimit')
 
 export interface QueueOptions {
   /**
    * How many may wait. Where the limit tunes itself: what can be answered in time.
    * @defaultValue as many as the limit
    */
-  max?: number
+  max?: number | undefined
   /**
    * Milliseconds that a request may wait. Where the limit tunes itself: 500, longer while fewer are let in to try that,
    * and down to 40 under overload.
    * @defaultValue `1000`
    */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * `'adaptive'`: first in first out until congested for 100 ms, then last in first out. `'fifo'` and `'lifo'`: always
    * the one.
    * @defaultValue `'adaptive'`
    */
-  order?: Order
+  order?: Order | undefined
+}
+
+/** Within which a limit tunes itself, and where it starts. */
+export interface LimitBounds {
+  readonly min?: number | undefined
+  readonly max?: number | undefined
+  readonly initial?: number | undefined
 }
 
 export type RejectionHandler = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void, rejection: Rejection) => void
@@ -41,69 +48,69 @@ export interface ConcurrencyLimitOptions {
    * of the request that gives its key's number; undefined: no cap.
    * @defaultValue `'auto'`
    */
-  limit?: number | 'auto' | Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>> | RedisLease | ((request: IncomingMessage) => number | undefined)
+  limit?: number | 'auto' | LimitBounds | RedisLease | ((request: IncomingMessage) => number | undefined) | undefined
   /**
    * This process holds only its part of a number: `{ workers: 4, worker: 0 }`, with `worker` from 0. `'environment'`
    * reads EXPRESS_RESPONDER_WORKERS and EXPRESS_RESPONDER_WORKER, or NODE_APP_INSTANCE.
    * @defaultValue none: the whole
    */
-  split?: Split | 'environment'
+  split?: Split | 'environment' | undefined
   /**
    * Who waits, and for how long: `{ max, timeout, order }`. `false`: nobody waits.
    * @defaultValue `{}`
    */
-  queue?: QueueOptions | false
+  queue?: QueueOptions | false | undefined
   /**
    * `(request) => string`: a cap for each key, such as a client, a tenant or a route. undefined: this request is not
    * capped.
    * @defaultValue none: one cap for all
    */
-  key?: (request: IncomingMessage) => string | undefined
+  key?: ((request: IncomingMessage) => string | undefined) | undefined
   /**
    * Who goes first, and is refused last: `'high'`, `'normal'`, `'low'`, or a function of the request.
    * @defaultValue `'normal'`
    */
-  priority?: Priority | ((request: IncomingMessage) => Priority)
+  priority?: Priority | ((request: IncomingMessage) => Priority) | undefined
   /**
    * `(request) => boolean`: requests that the cap does not see. The default leaves out GET and HEAD of /health, /healthz,
    * /livez, /readyz and /ping.
    * @defaultValue health checks
    */
-  skip?: (request: IncomingMessage) => boolean
+  skip?: ((request: IncomingMessage) => boolean) | undefined
   /**
    * Milliseconds after which a slot is taken back from a handler that has not answered. It is counted in `leaked`, and
    * 'leak' names the route. `false`: never.
    * @defaultValue `300000`
    */
-  maxHold?: number | false
+  maxHold?: number | false | undefined
   /**
    * When a slot is free again. `'finish'`: once everything has been sent. `'end'`: at `res.end()`, though a slow client
    * has not read everything yet.
    * @defaultValue `'finish'`
    */
-  releaseAt?: 'finish' | 'end'
+  releaseAt?: 'finish' | 'end' | undefined
   /**
    * Whether the proxy's `X-Request-Start` is believed, with a limit that tunes itself. Without a proxy that sets it
    * anybody could send one.
    * @defaultValue `false`
    */
-  trustRequestStart?: boolean
+  trustRequestStart?: boolean | undefined
   /**
    * Seconds for Retry-After, spread up to twice as many.
    * @defaultValue `1`
    */
-  retryAfter?: number
+  retryAfter?: number | undefined
   /**
    * `(request, response, next, rejection)` answers instead of the built-in problem. `'next'`: a `ConcurrencyLimitError`
    * goes to the app's error handlers.
    * @defaultValue none
    */
-  handler?: RejectionHandler | 'next'
+  handler?: RejectionHandler | 'next' | undefined
   /**
    * `'observe'` decides and counts, and lets everybody in.
    * @defaultValue `'enforce'`
    */
-  mode?: 'enforce' | 'observe'
+  mode?: 'enforce' | 'observe' | undefined
 }
 
 export type ResolvedLimit =
@@ -132,56 +139,56 @@ const HEALTH_CHECKS: ReadonlySet<string> = new Set(['/health', '/healthz', '/liv
 const OPTIONS = ['limit', 'split', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releaseAt', 'trustRequestStart', 'retryAfter', 'handler', 'mode'] as const
 
 export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurrencyLimit {
-  const options = checkedObject(NAME, 'options', given, OPTIONS)
-  const key = optionalFunction(NAME, 'key', options.key)
+  const options = checks.object('options', given, OPTIONS)
+  const key = checks.optionalFunction('key', options.key)
   const { queue = {}, priority = 'normal', maxHold = DEFAULT_MAX_HOLD, releaseAt = 'finish', retryAfter = 1, mode = 'enforce', trustRequestStart: stampTrusted = false, limit: givenLimit = 'auto' } = options
   const limit = resolveLimit(givenLimit, key !== undefined, options.split)
-  const trustRequestStart = flag(NAME, 'trustRequestStart', stampTrusted)
+  const trustRequestStart = checks.flag('trustRequestStart', stampTrusted)
   if (trustRequestStart && limit.kind !== 'auto') {
-    throw wrongOption(NAME, 'trustRequestStart', true, 'only a limit that tunes itself looks at the time stamp: limit: \'auto\' or { min, max, initial }')
+    throw checks.wrong('trustRequestStart', true, 'only a limit that tunes itself looks at the time stamp: limit: \'auto\' or { min, max, initial }')
   }
   return {
     limit,
     queue: resolveQueue(queue),
     key: key === undefined ? undefined : (request) => checkedKey(key(request)),
     priorityOf: resolvePriority(priority),
-    skip: resolveSkip(optionalFunction(NAME, 'skip', options.skip)),
-    maxHold: maxHold === false ? false : wholeNumber(NAME, 'maxHold', maxHold, 1, 2 ** 31 - 1),
-    releaseAtEnd: oneOf(NAME, 'releaseAt', releaseAt, ['finish', 'end']) === 'end',
+    skip: resolveSkip(checks.optionalFunction('skip', options.skip)),
+    maxHold: maxHold === false ? false : checks.wholeNumber('maxHold', maxHold, 1, 2 ** 31 - 1),
+    releaseAtEnd: checks.oneOf('releaseAt', releaseAt, ['finish', 'end']) === 'end',
     trustRequestStart,
-    retryAfter: numberWithin(NAME, 'retryAfter', retryAfter, 0, 86_400),
+    retryAfter: checks.number('retryAfter', retryAfter, 0, 86_400),
     handler: resolveHandler(options.handler),
-    observing: oneOf(NAME, 'mode', mode, ['enforce', 'observe']) === 'observe',
+    observing: checks.oneOf('mode', mode, ['enforce', 'observe']) === 'observe',
   }
 }
 
 /** What is set later. */
 export function checkedChange(value: unknown, limit: ResolvedLimit): number {
-  if (limit.kind === 'auto') return wholeNumber(NAME, 'limit', value, limit.bounds.min, limit.bounds.max)
+  if (limit.kind === 'auto') return checks.wholeNumber('limit', value, limit.bounds.min, limit.bounds.max)
   return checkedLimit(value, limit.kind === 'fixed' ? limit.split : undefined)
 }
 
 /** Where it is split, this process' part of it. */
 export function checkedLimit(value: unknown, split?: Split): number {
-  const whole = wholeNumber(NAME, 'limit', value, 1)
+  const whole = checks.wholeNumber('limit', value, 1)
   return split === undefined ? whole : shareOf(whole, split)
 }
 
 function resolveLimit(limit: NonNullable<ConcurrencyLimitOptions['limit']>, keyed: boolean, split: ConcurrencyLimitOptions['split']): ResolvedLimit {
-  if (split !== undefined && typeof limit !== 'number') throw wrongOption(NAME, 'split', split, unsplittable(limit))
+  if (split !== undefined && typeof limit !== 'number') throw checks.wrong('split', split, unsplittable(limit))
   if (typeof limit === 'function') {
-    if (!keyed) throw wrongOption(NAME, 'limit', limit, 'a function needs the option key, which tells whose number it gives')
+    if (!keyed) throw checks.wrong('limit', limit, 'a function needs the option key, which tells whose number it gives')
     return { kind: 'function', limitOf: limit }
   }
   if (limit instanceof RedisLease) {
-    if (keyed) throw wrongOption(NAME, 'limit', undefined, 'a lease is one limit for all: leave out key, or give a number or a function')
+    if (keyed) throw checks.wrong('limit', undefined, 'a lease is one limit for all: leave out key, or give a number or a function')
     return { kind: 'lease', lease: limit }
   }
   if (limit === 'auto' || typeof limit === 'object') {
-    if (keyed) throw wrongOption(NAME, 'limit', limit, 'with the option key give a number or a function: what tunes itself measures the whole process')
+    if (keyed) throw checks.wrong('limit', limit, 'with the option key give a number or a function: what tunes itself measures the whole process')
     return { kind: 'auto', bounds: resolveBounds(limit === 'auto' ? {} : limit) }
   }
-  if (typeof limit !== 'number') throw wrongOption(NAME, 'limit', limit, 'give a whole number of at least 1, \'auto\', { min, max, initial } or, with the option key, a function')
+  if (typeof limit !== 'number') throw checks.wrong('limit', limit, 'give a whole number of at least 1, \'auto\', { min, max, initial } or, with the option key, a function')
   const resolved = split === undefined ? undefined : resolveSplit(split)
   return { kind: 'fixed', limit: checkedLimit(limit, resolved), split: resolved }
 }
@@ -192,38 +199,38 @@ function unsplittable(limit: NonNullable<ConcurrencyLimitOptions['limit']>): str
   return 'only a number is split: leave it out, for a limit that tunes itself does so in each worker, or give a number as limit'
 }
 
-function resolveBounds(given: Partial<Pick<GradientOptions, 'min' | 'max' | 'initial'>>): Pick<GradientOptions, 'min' | 'max' | 'initial'> {
-  const bounds = checkedObject(NAME, 'limit', given, ['min', 'max', 'initial'])
+function resolveBounds(given: LimitBounds): Pick<GradientOptions, 'min' | 'max' | 'initial'> {
+  const bounds = checks.object<LimitBounds>('limit', given, ['min', 'max', 'initial'])
   const { min = Math.min(DEFAULT_BOUNDS.min, bounds.max ?? Infinity) } = bounds
   const { max = Math.max(DEFAULT_BOUNDS.max, min) } = bounds
   const { initial = max } = bounds
   return {
-    min: wholeNumber(NAME, 'limit.min', min, 1),
-    max: wholeNumber(NAME, 'limit.max', max, min),
-    initial: wholeNumber(NAME, 'limit.initial', initial, min, max),
+    min: checks.wholeNumber('limit.min', min, 1),
+    max: checks.wholeNumber('limit.max', max, min),
+    initial: checks.wholeNumber('limit.initial', initial, min, max),
   }
 }
 
 function resolveQueue(given: QueueOptions | false): QueueSettings {
   if (given === false) return { max: 0, timeout: undefined, order: 'adaptive' }
-  const { max, timeout, order = 'adaptive' } = checkedObject(NAME, 'queue', given, ['max', 'timeout', 'order'])
+  const { max, timeout, order = 'adaptive' } = checks.object('queue', given, ['max', 'timeout', 'order'])
   return {
-    max: max === undefined ? undefined : wholeNumber(NAME, 'queue.max', max, 0),
-    timeout: timeout === undefined ? undefined : wholeNumber(NAME, 'queue.timeout', timeout, 1, 2 ** 31 - 1),
-    order: oneOf(NAME, 'queue.order', order, ORDERS),
+    max: max === undefined ? undefined : checks.wholeNumber('queue.max', max, 0),
+    timeout: timeout === undefined ? undefined : checks.wholeNumber('queue.timeout', timeout, 1, 2 ** 31 - 1),
+    order: checks.oneOf('queue.order', order, ORDERS),
   }
 }
 
 function resolvePriority(priority: NonNullable<ConcurrencyLimitOptions['priority']>): (request: IncomingMessage) => Priority {
-  if (typeof priority === 'function') return (request) => oneOf(NAME, 'priority', priority(request), PRIORITIES)
-  const fixed = oneOf(NAME, 'priority', priority, PRIORITIES)
+  if (typeof priority === 'function') return (request) => checks.oneOf('priority', priority(request), PRIORITIES)
+  const fixed = checks.oneOf('priority', priority, PRIORITIES)
   return () => fixed
 }
 
 /** Anything else is the same to no other one, so each request would have a cap of its own. */
 function checkedKey(key: unknown): string | undefined {
   if (typeof key === 'string' || key === undefined) return key
-  throw wrongAnswer(NAME, 'key', key, 'give a string, or undefined where the request is not to be capped')
+  throw checks.wrongAnswer('key', key, 'give a string, or undefined where the request is not to be capped')
 }
 
 /** A promise is true, so every request would be skipped. */
@@ -231,14 +238,14 @@ function resolveSkip(skip: ((request: IncomingMessage) => boolean) | undefined):
   if (skip === undefined) return isHealthCheck
   return (request) => {
     const answer: unknown = skip(request)
-    if (types.isPromise(answer)) throw wrongAnswer(NAME, 'skip', answer, 'give true or false at once')
+    if (types.isPromise(answer)) throw checks.wrongAnswer('skip', answer, 'give true or false at once')
     return Boolean(answer)
   }
 }
 
 function resolveHandler(handler: ConcurrencyLimitOptions['handler']): RejectionHandler | 'next' | undefined {
   if (handler === undefined || handler === 'next' || typeof handler === 'function') return handler
-  throw wrongOption(NAME, 'handler', handler, 'give a function (request, response, next, rejection), or \'next\'')
+  throw checks.wrong('handler', handler, 'give a function (request, response, next, rejection), or \'next\'')
 }
 
 function isHealthCheck({ method, url = '' }: IncomingMessage): boolean {

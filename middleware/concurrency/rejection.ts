@@ -1,5 +1,6 @@
 /** A request that is turned away: what the app learns of it, and the answer that the client gets. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ExpressResponderError } from '../../shared/errors.js'
 import { retryAfter, sendProblem } from '../shared/problem.js'
 import type { Reason } from './policy.js'
 
@@ -13,8 +14,8 @@ export interface Rejection {
 }
 
 /** The error that `handler: 'next'` gives to Express's error path. */
-export class ConcurrencyLimitError extends Error {
-  readonly code = 'ERR_CONCURRENCY_LIMIT'
+export class ConcurrencyLimitError extends ExpressResponderError {
+  declare readonly code: 'ERR_CONCURRENCY_LIMIT'
   override readonly name = 'ConcurrencyLimitError'
   readonly reason: Reason
   readonly status: number
@@ -23,7 +24,7 @@ export class ConcurrencyLimitError extends Error {
   readonly headers: Readonly<Record<string, string>>
 
   constructor(rejection: Rejection) {
-    super(DETAILS[rejection.reason])
+    super('ERR_CONCURRENCY_LIMIT', DETAILS[rejection.reason])
     this.reason = rejection.reason
     this.status = this.statusCode = rejection.status
     this.headers = { 'Retry-After': rejection.retryAfter }

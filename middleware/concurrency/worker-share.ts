@@ -1,8 +1,8 @@
 /** A cap that the worker processes of one machine share: each holds its part, so that together they hold the whole. */
 import cluster from 'node:cluster'
-import { checkedObject, wholeNumber, wrongOption } from '../shared/options.js'
+import { optionChecks } from '../shared/options.js'
 
-const NAME = 'concurrencyLimit'
+const checks = optionChecks('concurrencyLimit')
 
 /** How many workers there are. */
 export const WORKERS_VARIABLE = 'EXPRESS_RESPONDER_WORKERS'
@@ -24,16 +24,16 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** `'environment'`: as the variables say; a process that none of them speaks of is the only one. */
 export function resolveSplit(given: Split | 'environment', environment: Environment = process.env, inCluster = cluster.isWorker): Split {
   if (given === 'environment') return fromEnvironment(environment, inCluster)
-  if (typeof given !== 'object') throw wrongOption(NAME, 'split', given, 'give { workers, worker } or \'environment\'')
-  const split = checkedObject(NAME, 'split', given, ['workers', 'worker'])
-  const workers = wholeNumber(NAME, 'split.workers', split.workers, 1, MAX_WORKERS)
-  return { workers, worker: wholeNumber(NAME, 'split.worker', split.worker, 0, workers - 1) }
+  if (typeof given !== 'object') throw checks.wrong('split', given, 'give { workers, worker } or \'environment\'')
+  const split = checks.object('split', given, ['workers', 'worker'])
+  const workers = checks.wholeNumber('split.workers', split.workers, 1, MAX_WORKERS)
+  return { workers, worker: checks.wholeNumber('split.worker', split.worker, 0, workers - 1) }
 }
 
 /** What is this worker's of the whole. The first workers get what is left over, one each. */
 export function shareOf(whole: number, { workers, worker }: Split): number {
   if (whole < workers) {
-    throw wrongOption(NAME, 'limit', whole, `${String(workers)} workers cannot share it: give at least ${String(workers)}, or lease it, limit: redisLease({ … })`)
+    throw checks.wrong('limit', whole, `${String(workers)} workers cannot share it: give at least ${String(workers)}, or lease it, limit: redisLease({ … })`)
   }
   return Math.floor(whole / workers) + (worker < whole % workers ? 1 : 0)
 }
@@ -51,5 +51,5 @@ function numberIn(name: string, text: string | undefined, least: number, most: n
   const number = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : NaN
   if (number >= least && number <= most) return number
   const is = text === undefined ? 'is not set' : `is ${JSON.stringify(text)}, not a whole number from ${String(least)} to ${String(most)}`
-  throw wrongOption(NAME, 'split', 'environment', `the variable ${name} ${is}: ${remedy}`)
+  throw checks.wrong('split', 'environment', `the variable ${name} ${is}: ${remedy}`)
 }

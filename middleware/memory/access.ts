@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { emitProcessWarning } from '../../shared/process-warning.js'
 import type { Problem } from '../shared/problem.js'
 import type { Authorize } from './options.js'
 import type { Route } from './route.js'
@@ -44,7 +45,7 @@ export class Access {
   #warn(): void {
     if (this.#warned) return
     this.#warned = true
-    process.emitWarning(`memoryStats: in production everybody is refused. ${REMEDY}`, { type: 'MemoryStatsWarning', code: 'ERR_MEMORY_STATS_AUTHORIZE' })
+    emitProcessWarning('ERR_MEMORY_STATS_AUTHORIZE', `memoryStats: in production everybody is refused. ${REMEDY}`, 'MemoryStatsWarning')
   }
 }
 

@@ -3,6 +3,7 @@
  * A handler that fails goes to the app's error handlers where there are any.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { emitProcessWarning } from '../../shared/process-warning.js'
 import { retryAfter, sendProblem } from '../shared/problem.js'
 import { hasLeft, isAnswerable } from '../shared/request-lifetime.js'
 import type { Access } from './access.js'
@@ -173,7 +174,7 @@ function fail(request: IncomingMessage, response: ServerResponse, next: Next | u
   if (response.headersSent) response.destroy()
   else if (next !== undefined) next(error)
   else {
-    process.emitWarning(`memoryStats: ${String(error)}`, { type: 'MemoryStatsWarning' })
+    emitProcessWarning('ERR_MEMORY_STATS_FAILURE', `memoryStats: ${String(error)}`, 'MemoryStatsWarning')
     sendProblem(request, response, { status: 500 })
   }
 }

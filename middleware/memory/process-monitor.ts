@@ -5,6 +5,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { inspect } from 'node:util'
+import { emitProcessWarning } from '../../shared/process-warning.js'
 import { notifyListeners } from '../shared/safe-call.js'
 import { LeakDetector } from './leak-detector/leak-detector.js'
 import type { CallSiteSource, Verdict } from './leak-detector/verdict.js'
@@ -156,7 +157,7 @@ export function notifyApp(call: () => void): void {
 
 /** With a stack, unless it is known what it means. */
 export function warn(error: unknown, remedy?: string): void {
-  // As text: emitWarning() throws when given an error of another realm.
-  const text = error instanceof SamplingError ? error.message : inspect(error)
-  process.emitWarning(`memoryStats: ${text}${remedy === undefined ? '' : `. ${remedy}`}`, { type: 'MemoryStatsWarning' })
+  const text = error instanceof SamplingError ? error.reason : inspect(error)
+  const code = error instanceof SamplingError ? error.code : 'ERR_MEMORY_STATS_FAILURE'
+  emitProcessWarning(code, `memoryStats: ${text}${remedy === undefined ? '' : `. ${remedy}`}`, 'MemoryStatsWarning')
 }

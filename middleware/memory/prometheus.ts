@@ -1,5 +1,6 @@
 /** The figures as metrics of prom-client, on the app's registry or one of their own. They are read when they are scraped. */
 import { getHeapStatistics } from 'node:v8'
+import { ExpressResponderError } from '../../shared/errors.js'
 import type { Aggregator } from '../shared/prometheus.js'
 import type { ProcessMonitor } from './process-monitor.js'
 import { heapSpaces } from './sampling/sampler.js'
@@ -14,10 +15,16 @@ export interface PrometheusRegistry {
   metrics(): Promise<string>
 }
 
+export const NO_PROMETHEUS = 'prom-client is not installed: npm install prom-client'
+
 /** prom-client is an optional peer dependency, and is not installed. */
-export class NoPrometheusError extends Error {
-  readonly code = 'ERR_MEMORY_STATS_PROMETHEUS'
+export class NoPrometheusError extends ExpressResponderError {
+  declare readonly code: 'ERR_MEMORY_STATS_PROMETHEUS'
   override readonly name = 'NoPrometheusError'
+
+  constructor(options?: ErrorOptions) {
+    super('ERR_MEMORY_STATS_PROMETHEUS', NO_PROMETHEUS, options)
+  }
 }
 
 interface Value {
@@ -103,7 +110,7 @@ async function ownRegistry(monitor: ProcessMonitor): Promise<PrometheusRegistry>
   try {
     ({ Registry } = await import('prom-client'))
   } catch (error) {
-    throw new NoPrometheusError('prom-client is not installed: npm install prom-client', { cause: error })
+    throw new NoPrometheusError({ cause: error })
   }
   const registry = new Registry()
   register(registry, monitor)

@@ -7,6 +7,7 @@ import { RateLimitKeyError } from './errors.js'
 import type { ResolvedRateLimit } from './options.js'
 
 /** Thrown where the client is gone: there is nobody to answer, and nothing to tell. */
+// eslint-disable-next-line no-restricted-syntax -- nobody is told
 export class ClientLeft extends Error {}
 
 /** In these, all clients have one prefix: link-local addresses, and the IPv4 addresses behind NAT64 (RFC 6052). */

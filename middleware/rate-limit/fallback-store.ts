@@ -4,7 +4,7 @@
  */
 import { performance } from 'node:perf_hooks'
 import { type ClientRateLimitInfo, type IncrementResponse, MemoryStore, type Options, type Store } from 'express-rate-limit'
-import { RateLimitStoreError } from './errors.js'
+import { RateLimitStoreError, storeFailure } from './errors.js'
 import { LONGEST_TIMER, type StoreFailure } from './options.js'
 
 /** Milliseconds until a store that has failed is asked again. */
@@ -101,7 +101,7 @@ export class FallbackStore implements Store {
   async #count(key: string): Promise<IncrementResponse> {
     const answer = await this.#store.increment(key)
     if (Number.isFinite(answer.totalHits)) return answer
-    throw new TypeError(`the store answered ${String(answer.totalHits)} instead of a number of hits`)
+    throw storeFailure(`answered ${String(answer.totalHits)} instead of a number of hits`)
   }
 
   async #prepare(): Promise<void> {
@@ -154,7 +154,7 @@ export async function withTimeout<Answer>(milliseconds: number, answer: Promise<
   const expired = new Promise<never>((_resolve, reject) => {
     const expire = (): void => {
       isLate = true
-      reject(new Error(`no answer within ${String(milliseconds)} ms`))
+      reject(storeFailure(`gave no answer within ${String(milliseconds)} ms`))
     }
     // After a busy time, timers come first: what has been answered meanwhile is read before setImmediate().
     timer = setTimeout(() => { setImmediate(expire) }, milliseconds)

@@ -1,13 +1,14 @@
 /** express-rate-limit with its parts replaced: the key, the answer, the store's guard, and where it logs. */
 import { EventEmitter } from 'node:events'
 import { MemoryStore, rateLimit as expressRateLimit, type Logger, type Options, type RateLimitRequestHandler, type Store } from 'express-rate-limit'
-import { OptionError, wrongOption } from '../shared/options.js'
+import { codeOf } from '../../shared/errors.js'
+import { OptionError } from '../shared/options.js'
 import { responseOf } from './response.js'
 import { keyGeneratorOf } from './client-key.js'
 import { RateLimitStoreError } from './errors.js'
 import { FallbackStore } from './fallback-store.js'
 import { modernStore } from './fallback-store.js'
-import { NAME, type ResolvedRateLimit, type StoreFailure } from './options.js'
+import { checks, type ResolvedRateLimit, type StoreFailure } from './options.js'
 
 /** What listeners on `events` get. */
 export interface RateLimitEvents {
@@ -37,7 +38,7 @@ const usedStores = new WeakSet<Options['store']>()
 export function createLimiter(options: ResolvedRateLimit): Limiter {
   const { passed, store: given, onStoreFailure, validates } = options
   if (given !== undefined && validates('unsharedStore') && usedStores.has(given)) {
-    throw wrongOption(NAME, 'store', given, 'it counts for another rateLimit() already: give a new one, with a prefix of its own where it takes one')
+    throw checks.wrong('store', given, 'it counts for another rateLimit() already: give a new one, with a prefix of its own where it takes one')
   }
   const events = new EventEmitter<RateLimitEvents>()
   const store = given === undefined ? new MemoryStore() : guard(modernStore(given), options, events)
@@ -81,7 +82,7 @@ function loggerOf({ logger, store }: ResolvedRateLimit, creation: { isOver: bool
     if (creation.isOver || (store !== undefined && codeOf(error) === CREATED_LATE)) return
     if (error instanceof OptionError) throw error
     const reason = codeOf(error) === CREATED_LATE ? CALL_ONCE : error instanceof Error ? error.message : String(error)
-    throw new OptionError(`${NAME}: ${reason}`, { cause: error })
+    throw new OptionError(`rateLimit: ${reason}`, { cause: error })
   }
   return {
     error(error, message) {
@@ -98,7 +99,3 @@ function loggerOf({ logger, store }: ResolvedRateLimit, creation: { isOver: bool
 
 const CREATED_LATE = 'ERR_ERL_CREATED_IN_REQUEST_HANDLER'
 const CALL_ONCE = 'called while a request was answered, it would count anew each time: call it once, where the app is made'
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
-}

@@ -1,9 +1,8 @@
 /** The answer to a client that is over its limit: a problem, on Express and on plain `node:http` alike. */
 import type { AugmentedRequest, Options, ValueDeterminingMiddleware } from 'express-rate-limit'
-import { wrongOption } from '../shared/options.js'
 import { sendProblem } from '../shared/problem.js'
 import { isAnswerable } from '../shared/request-lifetime.js'
-import { NAME } from './options.js'
+import { checks } from './options.js'
 
 type Request = Parameters<ValueDeterminingMiddleware<unknown>>[0]
 type Response = Parameters<ValueDeterminingMiddleware<unknown>>[1]
@@ -24,7 +23,7 @@ function membersOf(given: unknown): object {
   if (given === undefined) return { detail: DETAIL }
   if (typeof given === 'string') return { detail: given }
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given
-  throw wrongOption(NAME, 'message', given, 'let the function give a string or an object, or answer itself')
+  throw checks.wrong('message', given, 'let the function give a string or an object, or answer itself')
 }
 
 /** express-rate-limit sets the header itself where it sets others. */

@@ -3,6 +3,7 @@
  * and whatever they do, at once or later, becomes a process warning: a failure of theirs must not end the process.
  */
 import { EventEmitter } from 'node:events'
+import { emitProcessWarning } from '../../shared/process-warning.js'
 import { attempt, onRejection, textOf } from '../shared/safe-call.js'
 import { contexts, type FailureContext } from './context.js'
 
@@ -14,7 +15,7 @@ const warningContext: FailureContext = { request: undefined, response: undefined
 /** Says that a function of the app's has failed; `what` names it, such as 'the option onRecover'. */
 export function warnOfAppCallback(what: string, error: unknown): void {
   const text = `recovery(): ${what} has failed: ${textOf(error)}`
-  attempt(() => { contexts.run(warningContext, () => { process.emitWarning(text, { code: CODE }) }) }, undefined)
+  attempt(() => { contexts.run(warningContext, () => { emitProcessWarning(CODE, text) }) }, undefined)
 }
 
 /** What the functions do later, in a timer or on a socket, belongs to them and to no request. */

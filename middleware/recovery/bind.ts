@@ -1,6 +1,6 @@
 /** For what is made outside of any request, and called there: functions and emitters that many requests share. */
 import { EventEmitter } from 'node:events'
-import { wrongOption } from '../shared/options.js'
+import { optionChecks } from '../shared/options.js'
 import { runGuarded } from './async-errors.js'
 import { contexts } from './context.js'
 
@@ -79,6 +79,7 @@ function added(shared: EventEmitter, event: string | symbol, listener: Listener)
 type Method = (this: unknown, ...args: unknown[]) => unknown
 
 const boundMethods = new WeakSet<Method>()
+const checks = optionChecks('recovery.callbacks')
 
 /**
  * Makes the methods of a client or a pool bind the functions they are given to the request that calls them; an emitter
@@ -90,11 +91,11 @@ const boundMethods = new WeakSet<Method>()
  */
 export function bindCallbacks<Client extends object>(client: Client, ...methods: string[]): Client {
   if ((typeof client !== 'object' && typeof client !== 'function') || (client as unknown) === null) {
-    throw wrongOption('recovery.callbacks', 'client', client, 'give a client, a pool, or the prototype of either')
+    throw checks.wrong('client', client, 'give a client, a pool, or the prototype of either')
   }
   for (const name of methods.length === 0 ? methodsOf(client) : methods) {
     const method = (client as Record<string, unknown>)[name]
-    if (typeof method !== 'function') throw wrongOption('recovery.callbacks', `methods: ${name}`, method, 'name a method of the client')
+    if (typeof method !== 'function') throw checks.wrong(`methods: ${name}`, method, 'name a method of the client')
     if (!boundMethods.has(method as Method)) replace(client, name, method as Method)
   }
   return client

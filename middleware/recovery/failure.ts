@@ -1,5 +1,6 @@
 /** What failed, how, and how far the response was: plain values. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ExpressResponderError } from '../../shared/errors.js'
 import { isOver } from '../shared/request-lifetime.js'
 import { attempt, propertyOf } from '../shared/safe-call.js'
 
@@ -31,16 +32,16 @@ export interface RecoveryNote {
 }
 
 /** Thrown by an app to end a request without an answer and without a report, as Go's `http.ErrAbortHandler`. */
-export const ABORT: Error = Object.assign(new Error('the request was ended on purpose'), { code: 'ERR_RECOVERY_ABORT' })
+export const ABORT: Error = new ExpressResponderError('ERR_RECOVERY_ABORT', 'the request was ended on purpose')
 
 /** What is thrown without being an Error, made one. `value` is what was thrown. */
-export class ThrownValueError extends Error {
+export class ThrownValueError extends ExpressResponderError {
   override readonly name = 'ThrownValueError'
-  readonly code = 'ERR_RECOVERY_THROWN_VALUE'
+  declare readonly code: 'ERR_RECOVERY_THROWN_VALUE'
   readonly value: unknown
 
   constructor(value: unknown) {
-    super(`what was thrown is no Error, but ${describe(value)}`)
+    super('ERR_RECOVERY_THROWN_VALUE', `what was thrown is no Error, but ${describe(value)}`)
     this.value = value
   }
 }

@@ -1,6 +1,7 @@
 /** The options of recovery(), resolved once. */
 import type { IncomingMessage } from 'node:http'
-import { checkedObject, flag, optionalFunction, wholeNumber, wrongOption } from '../shared/options.js'
+import type { OptionChecks } from '../../shared/option-checks.js'
+import { optionChecks } from '../shared/options.js'
 import type { ErrorResponseConfiguration } from './error-response.js'
 import { callAppCallback } from './app-callbacks.js'
 import type { RecoveryLogger } from './log.js'
@@ -13,12 +14,12 @@ export interface Intensity {
    * More late failures than that within the window, and the process gives up.
    * @defaultValue `10`
    */
-  max?: number
+  max?: number | undefined
   /**
    * The window, in milliseconds.
    * @defaultValue `60000`
    */
-  windowMs?: number
+  windowMs?: number | undefined
 }
 
 export interface RecoveryOptions {
@@ -28,62 +29,62 @@ export interface RecoveryOptions {
    * says so, give up at once.
    * @defaultValue `{ max: 10, windowMs: 60000 }`
    */
-  intensity?: Intensity | false
+  intensity?: Intensity | false | undefined
   /**
    * `(error) => boolean`: whether this error means that the process cannot be trusted any more. Errors of memory always
    * do.
    * @defaultValue none
    */
-  isFatal?: (error: Error) => boolean
+  isFatal?: ((error: Error) => boolean) | undefined
   /**
    * Called with each report: error, kind, phase, outcome, id, method, url, route with what its routers are mounted on,
    * headers. Authorization, Cookie and Set-Cookie are masked. Its own failures become process warnings.
    * @defaultValue none
    */
-  onRecover?: (report: RecoveryReport) => unknown
+  onRecover?: ((report: RecoveryReport) => unknown) | undefined
   /**
    * Gets a text with route, id and error: an object with `error(text)`, such as `console` or most loggers. `false`:
    * nothing is printed. By default stderr is not used where `onRecover` or a listener of 'recover' takes the report.
    * @defaultValue stderr
    */
-  logger?: RecoveryLogger | false
+  logger?: RecoveryLogger | false | undefined
   /**
    * Milliseconds that the app's error middleware may take to begin an answer.
    * @defaultValue `1000`
    */
-  answerTimeout?: number
+  answerTimeout?: number | undefined
   /**
    * Milliseconds that open requests may take once the process has given up.
    * @defaultValue `10000`
    */
-  drainTimeout?: number
+  drainTimeout?: number | undefined
   /**
    * Milliseconds that an upload is read on, at the most, after its request was answered. 0: not at all.
    * @defaultValue `10000`
    */
-  linger?: number
+  linger?: number | undefined
   /**
    * Whether 5xx answers show message and stack. Never where `NODE_ENV` is 'production'.
    * @defaultValue `NODE_ENV` is 'development'
    */
-  expose?: boolean
+  expose?: boolean | undefined
   /**
    * `(request) => string`: the request's id.
    * @defaultValue `req.id`, a plausible X-Request-Id, or a new UUID
    */
-  requestId?: (request: IncomingMessage) => string
+  requestId?: ((request: IncomingMessage) => string) | undefined
   /**
    * Whether AsyncResources, bound functions and `queueMicrotask` are watched, too.
    * @defaultValue `true`
    */
-  bound?: boolean
+  bound?: boolean | undefined
   /**
    * Whether Node 24 and 26 note which request makes each promise, as 20 and 22 do anyway. Without it a rejection that
    * nobody awaits belongs to where the promise was rejected: for a client of Redis its connection, which is no request's.
    * It costs some 70 ns an `await` of the whole process.
    * @defaultValue `false`
    */
-  trackPromises?: boolean
+  trackPromises?: boolean | undefined
 }
 
 /** The resolved options. */
@@ -108,40 +109,41 @@ const MOST = 2 ** 31 - 1
 
 /** @throws OptionError naming the option, its value and the remedy */
 export function resolveOptions(middleware: string, given: RecoveryOptions | undefined): RecoveryConfiguration {
-  const options = checkedObject<RecoveryOptions>(middleware, 'options', given, NAMES)
+  const checks = optionChecks(middleware)
+  const options = checks.object<RecoveryOptions>('options', given, NAMES)
   const environment = process.env['NODE_ENV']
-  const isFatal = optionalFunction(middleware, 'isFatal', options.isFatal)
+  const isFatal = checks.optionalFunction('isFatal', options.isFatal)
   return {
-    intensity: resolveIntensity(middleware, options.intensity),
+    intensity: resolveIntensity(checks, options.intensity),
     isFatal: (error) => isOutOfMemory(error) || (isFatal !== undefined && callAppCallback<unknown>('the option isFatal', () => isFatal(error)) === true),
-    onRecover: optionalFunction(middleware, 'onRecover', options.onRecover),
-    logger: resolveLogger(middleware, options.logger),
-    answerTimeout: wholeNumber(middleware, 'answerTimeout', options.answerTimeout ?? 1000, 1, MOST),
-    drainTimeout: wholeNumber(middleware, 'drainTimeout', options.drainTimeout ?? 10_000, 0, MOST),
+    onRecover: checks.optionalFunction('onRecover', options.onRecover),
+    logger: resolveLogger(checks, options.logger),
+    answerTimeout: checks.wholeNumber('answerTimeout', options.answerTimeout ?? 1000, 1, MOST),
+    drainTimeout: checks.wholeNumber('drainTimeout', options.drainTimeout ?? 10_000, 0, MOST),
     answer: {
-      expose: flag(middleware, 'expose', options.expose ?? environment === 'development') && environment !== 'production',
-      linger: wholeNumber(middleware, 'linger', options.linger ?? 10_000, 0, MOST),
+      expose: checks.flag('expose', options.expose ?? environment === 'development') && environment !== 'production',
+      linger: checks.wholeNumber('linger', options.linger ?? 10_000, 0, MOST),
     },
-    requestId: optionalFunction(middleware, 'requestId', options.requestId),
-    bound: flag(middleware, 'bound', options.bound ?? true),
-    trackPromises: flag(middleware, 'trackPromises', options.trackPromises ?? false),
+    requestId: checks.optionalFunction('requestId', options.requestId),
+    bound: checks.flag('bound', options.bound ?? true),
+    trackPromises: checks.flag('trackPromises', options.trackPromises ?? false),
   }
 }
 
-function resolveIntensity(middleware: string, given: Intensity | false | undefined): RecoveryConfiguration['intensity'] {
+function resolveIntensity(checks: OptionChecks, given: Intensity | false | undefined): RecoveryConfiguration['intensity'] {
   if (given === false) return undefined
-  if ((given as unknown) === true) throw wrongOption(middleware, 'intensity', given, 'give { max, windowMs } or false')
-  const { max, windowMs } = checkedObject<Intensity>(middleware, 'intensity', given, ['max', 'windowMs'])
+  if ((given as unknown) === true) throw checks.wrong('intensity', given, 'give { max, windowMs } or false')
+  const { max, windowMs } = checks.object<Intensity>('intensity', given, ['max', 'windowMs'])
   return {
-    max: wholeNumber(middleware, 'intensity.max', max ?? 10, 0),
-    windowMs: wholeNumber(middleware, 'intensity.windowMs', windowMs ?? 60_000, 1, MOST),
+    max: checks.wholeNumber('intensity.max', max ?? 10, 0),
+    windowMs: checks.wholeNumber('intensity.windowMs', windowMs ?? 60_000, 1, MOST),
   }
 }
 
-function resolveLogger(middleware: string, given: unknown): RecoveryLogger | false | undefined {
+function resolveLogger(checks: OptionChecks, given: unknown): RecoveryLogger | false | undefined {
   if (given === undefined || given === false) return given
   if (isLogger(given)) return given
-  throw wrongOption(middleware, 'logger', given, 'give an object with a method error(text), such as console, or false')
+  throw checks.wrong('logger', given, 'give an object with a method error(text), such as console, or false')
 }
 
 function isLogger(given: unknown): given is RecoveryLogger {

@@ -1,5 +1,6 @@
 /** Where recovery() cannot hear of what nobody catches, and says so as it is mounted. */
 import { runInThisContext } from 'node:vm'
+import { emitProcessWarning } from '../../shared/process-warning.js'
 import { attempt } from '../shared/safe-call.js'
 
 /** A runtime that is no Node.js says so there. */
@@ -33,5 +34,5 @@ function trueProcess(): unknown {
 /** Warns where it must. */
 export function warnIfUnsupported(): void {
   const reason = reasonOfSilence()
-  if (reason !== undefined) process.emitWarning(`recovery(): ${reason}`, { code: 'ERR_RECOVERY_UNSUPPORTED' })
+  if (reason !== undefined) emitProcessWarning('ERR_RECOVERY_UNSUPPORTED', `recovery(): ${reason}`)
 }

@@ -1,5 +1,6 @@
 /** Calls code that is not ours, and reads values that are not ours, where an exception would do harm. */
 import { inspect } from 'node:util'
+import { emitProcessWarning } from '../../shared/process-warning.js'
 
 /** What a function returns, or `otherwise` where it throws. */
 export function attempt<Value, Otherwise>(call: () => Value, otherwise: Otherwise): Value | Otherwise {
@@ -38,8 +39,7 @@ export function onRejection(result: unknown, failed: (error: unknown) => void): 
  */
 export function notifyListeners(middleware: string, code: string, call: () => unknown): void {
   const warn = (error: unknown): void => {
-    // As text: emitWarning() throws when given an error of another realm.
-    process.emitWarning(`a listener of ${middleware}() has thrown: ${textOf(error)}`, { code })
+    emitProcessWarning(code, `a listener of ${middleware}() has thrown: ${textOf(error)}`)
   }
   try {
     onRejection(call(), warn)

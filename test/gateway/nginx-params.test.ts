@@ -154,6 +154,6 @@ describe('the option params', () => {
     cleanups.push(() => close(server))
     const { status, body } = await fetchFrom(server)
     expect(status).toBe(500)
-    expect(String(body)).toBe('500 Internal Server Error\nERR_FCGI_OPTION: gateway option params throws: Error: no params today\n')
+    expect(String(body)).toBe('500 Internal Server Error\nERR_FCGI_OPTION: gateway: option params throws: Error: no params today. See express-responder/docs/reference/errors.md#err_fcgi_option\n')
   })
 })

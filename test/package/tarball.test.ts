@@ -10,7 +10,7 @@ const SUBPATHS = ['.', './middleware', './concurrency', './rate-limit', './recov
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare']
 const ALLOWED = [
   /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md|SECURITY\.md)$/,
-  /^dist\/(?:lib|middleware)\/(?!memory\/page\/browser\/).+\.(?:js|d\.ts)$/,
+  /^dist\/(?:lib|middleware|shared)\/(?!memory\/page\/browser\/).+\.(?:js|d\.ts)$/,
   /^examples\//,
   /^docs\/(?:[\w-]+\/)?[\w-]+\.md$/,
   /^docs\/images\/[\w-]+\.(?:png|webp)$/,

@@ -68,7 +68,7 @@ describe('the options of serve()', () => {
   ])('name a wrong %s, its value and the remedy: %p', (name, options: Record<string, unknown>) => {
     expect(() => resolveOptions(options)).toThrow(expect.objectContaining({
       code: 'ERR_FCGI_OPTION',
-      message: expect.stringMatching(/^option \w+ is .*: (give|name|a path|it has) \S.*[^.]$/),
+      message: expect.stringMatching(/^serve: option \w+ is .*: (give|name|a path|it has) \S.*[^.]\. See /),
     }))
     expect(() => resolveOptions(options)).toThrow(`option ${name} is ${inspect(options[name])}: `)
   })
@@ -94,7 +94,7 @@ describe('the options of serve()', () => {
   })
 
   it('refuse a path with NUL, which would end it', () => {
-    expect(() => resolveOptions({ socket: '/run/\0.sock' })).toThrow(/^option socket is .*NUL/)
+    expect(() => resolveOptions({ socket: '/run/\0.sock' })).toThrow(/^serve: option socket is .*NUL/)
   })
 
   it('allow one place only', () => {

@@ -129,5 +129,5 @@ it('without a listener it is a process warning, with the remedy', async () => {
 })
 
 it('a wrong value names the choices', () => {
-  expect(() => Reflect.apply(createServer, undefined, [() => undefined, { forwardedHeaders: true }]) as unknown).toThrow(/forwardedHeaders is true: give one of ignore, trust, remove/)
+  expect(() => Reflect.apply(createServer, undefined, [() => undefined, { forwardedHeaders: true }]) as unknown).toThrow(/forwardedHeaders is true: give 'ignore' or 'trust' or 'remove'/)
 })

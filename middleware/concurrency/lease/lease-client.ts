@@ -235,6 +235,7 @@ export class LeaseClient {
     const tooLate = (): void => {
       if (!inTime) return
       inTime = false
+      // eslint-disable-next-line no-restricted-syntax -- part of a warning
       this.#onFailure(new Error(`no answer within ${String(this.#options.timeout)} ms`))
     }
     // Where it was this process that was slow, the answer has come in, and is read before the callback of setImmediate.

@@ -1,10 +1,10 @@
 /** `redisLease()`: a limit that all processes which name the same key hold together, on however many hosts. */
 import { randomUUID } from 'node:crypto'
-import { checkedObject, optionalFunction, wholeNumber, wrongOption } from '../../shared/options.js'
+import { optionChecks } from '../../shared/options.js'
 import { RedisScript, type SendCommand } from './script.js'
 import { LEASE_SCRIPT, readGrant, type LeaseRequest, type LeaseGrant } from './script.js'
 
-const NAME = 'redisLease'
+const checks = optionChecks('redisLease')
 /** What keys begin with in Redis. */
 const PREFIX = 'concurrency-limit:'
 const DEFAULT_TTL = 10_000
@@ -30,18 +30,18 @@ export interface RedisLeaseOptions {
    * Milliseconds after which the slots of a dead process are free for others. Give all processes the same.
    * @defaultValue `10000`
    */
-  ttl?: number
+  ttl?: number | undefined
   /**
    * Milliseconds after which a silent Redis counts as away; at most a third of `ttl`.
    * @defaultValue `1000`, at most `ttl` / 3
    */
-  timeout?: number
+  timeout?: number | undefined
   /**
    * How many requests this process may answer at a time while Redis is away. 0: nothing starts. The part is that of each
    * process that was last known.
    * @defaultValue an equal part, at least 1
    */
-  fallback?: number
+  fallback?: number | undefined
 }
 
 /** Made by `redisLease()`, for the option `limit`. */
@@ -92,17 +92,17 @@ const script = new RedisScript(LEASE_SCRIPT)
  * @throws OptionError that names a wrong option
  */
 export function redisLease(given: RedisLeaseOptions): RedisLease {
-  const options = checkedObject(NAME, 'options', given, ['sendCommand', 'key', 'limit', 'ttl', 'timeout', 'fallback'])
-  const sendCommand = optionalFunction(NAME, 'sendCommand', options.sendCommand)
-  if (sendCommand === undefined) throw wrongOption(NAME, 'sendCommand', undefined, 'give a function that sends a command to Redis: (...command) => client.sendCommand(command)')
-  if (typeof options.key !== 'string' || options.key === '') throw wrongOption(NAME, 'key', options.key, 'give the name of what is capped, such as \'db\'')
-  const ttl = wholeNumber(NAME, 'ttl', options.ttl ?? DEFAULT_TTL, 300, 2 ** 31 - 1)
+  const options = checks.object('options', given, ['sendCommand', 'key', 'limit', 'ttl', 'timeout', 'fallback'])
+  const sendCommand = checks.optionalFunction('sendCommand', options.sendCommand)
+  if (sendCommand === undefined) throw checks.wrong('sendCommand', undefined, 'give a function that sends a command to Redis: (...command) => client.sendCommand(command)')
+  if (typeof options.key !== 'string' || options.key === '') throw checks.wrong('key', options.key, 'give the name of what is capped, such as \'db\'')
+  const ttl = checks.wholeNumber('ttl', options.ttl ?? DEFAULT_TTL, 300, 2 ** 31 - 1)
   const refresh = Math.floor(ttl * REFRESH_SHARE)
   return new RedisLease({
     key: options.key,
-    limit: wholeNumber(NAME, 'limit', options.limit, 1, 2 ** 31 - 1),
+    limit: checks.wholeNumber('limit', options.limit, 1, 2 ** 31 - 1),
     ttl,
-    timeout: wholeNumber(NAME, 'timeout', options.timeout ?? Math.min(DEFAULT_TIMEOUT, refresh), 1, refresh),
-    fallback: options.fallback === undefined ? undefined : wholeNumber(NAME, 'fallback', options.fallback, 0),
+    timeout: checks.wholeNumber('timeout', options.timeout ?? Math.min(DEFAULT_TIMEOUT, refresh), 1, refresh),
+    fallback: options.fallback === undefined ? undefined : checks.wholeNumber('fallback', options.fallback, 0),
   }, sendCommand)
 }

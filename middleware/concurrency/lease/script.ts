@@ -111,6 +111,7 @@ export function readGrant(reply: unknown): LeaseGrant {
   const numbers = Array.isArray(reply) ? reply.map(Number) : []
   const [granted, reserved, share, processes, settling] = numbers
   if (granted === undefined || reserved === undefined || share === undefined || processes === undefined || settling === undefined || !numbers.every(Number.isSafeInteger)) {
+    // eslint-disable-next-line no-restricted-syntax -- part of a warning
     throw new Error(`an answer that is none of the script: ${JSON.stringify(reply)}`)
   }
   return { granted, reserved, share, processes, settling }

@@ -62,6 +62,7 @@ export class LeakDetector extends EventEmitter<{ change: [Verdict, Verdict] }> {
     this.#width = bucket
     this.#callSites = callSites
     const [finest, ...others] = TIME_SCALES.map(({ factor, ...options }) => new TimeScale({ width: bucket * factor, ...options }))
+    // eslint-disable-next-line no-restricted-syntax -- a mistake of this package alone
     if (finest === undefined) throw new Error('no scale')
     this.#finest = finest
     this.#scales = [finest, ...others]

@@ -7,6 +7,7 @@
  */
 import type { HeapProfiler, Runtime } from 'node:inspector'
 import type { Session } from 'node:inspector/promises'
+import { ExpressResponderError } from '../../../shared/errors.js'
 import { createSession } from './inspector.js'
 import type { HeapSample } from './sampling-error.js'
 import { EVALUATED, type Place, type Stack } from './stacks.js'
@@ -34,8 +35,16 @@ export interface HeapSamplerOptions {
 export type HeapSource = Pick<HeapSampler, 'take'>
 
 /** The inspector does not do it: it may not be used, or somebody else has ended what was being sampled. */
-export class SamplingError extends Error {
+export class SamplingError extends ExpressResponderError {
   override readonly name = 'SamplingError'
+  declare readonly code: 'ERR_MEMORY_STATS_SAMPLING'
+  /** The message for clients. */
+  readonly reason: string
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super('ERR_MEMORY_STATS_SAMPLING', `memoryStats: ${reason}`, options)
+    this.reason = reason
+  }
 }
 
 /** The protocol has more than its types say. */

@@ -8,6 +8,7 @@ import { ParameterError } from './query.js'
 import { type SendProblem, stopCheckOf } from './responses.js'
 
 /** What takes long was given up before its end; the message is for the client. */
+// eslint-disable-next-line no-restricted-syntax -- becomes an answer
 export class GivenUpError extends Error {
   override readonly name = 'GivenUpError'
 }
@@ -28,7 +29,7 @@ export function handleFailures(handle: Route['handle'], send: SendProblem = send
     } catch (error) {
       if (error instanceof ParameterError || error instanceof SamplingError) response.removeHeader(FORCED)
       if (error instanceof ParameterError) send(request, response, { status: 400, detail: error.message })
-      else if (error instanceof SamplingError) send(request, response, { status: 503, detail: sentence(error.message) })
+      else if (error instanceof SamplingError) send(request, response, { status: 503, detail: sentence(error.reason) })
       else if (error instanceof GivenUpError) sendGivenUp(request, response, error, send)
       else throw error
     }

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 
 /** A wrong parameter; the message is for the client. */
+// eslint-disable-next-line no-restricted-syntax -- becomes an answer
 export class ParameterError extends Error {
   override readonly name = 'ParameterError'
 }

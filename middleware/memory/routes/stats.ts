@@ -5,7 +5,7 @@ import { getHeapStatistics } from 'node:v8'
 import { sendProblem } from '../../shared/problem.js'
 import { costsOf } from '../costs.js'
 import { MEM_STATS_SOURCES, memStats } from '../sampling/mem-stats.js'
-import { NoPrometheusError, type PrometheusMetrics } from '../prometheus.js'
+import { NO_PROMETHEUS, NoPrometheusError, type PrometheusMetrics } from '../prometheus.js'
 import type { ProcessMonitor } from '../process-monitor.js'
 import type { ResolvedMemoryStats } from '../options.js'
 import { ParameterError, wholeParameter } from './query.js'
@@ -99,7 +99,7 @@ async function sendMetrics(request: IncomingMessage, response: ServerResponse, m
     send(response, { type: registry.contentType }, await registry.metrics())
   } catch (error) {
     if (!(error instanceof NoPrometheusError)) throw error
-    sendProblem(request, response, { status: 501, detail: `${error.message}. The same figures are in memstats, as JSON.` })
+    sendProblem(request, response, { status: 501, detail: `${NO_PROMETHEUS}. The same figures are in memstats, as JSON.` })
   }
 }
 

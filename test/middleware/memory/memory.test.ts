@@ -247,7 +247,7 @@ describe('where the inspector may not be used', () => {
     endpoint()
     await warned
     expect(warnings).toEqual(['memoryStats: the heap cannot be sampled: Access to this API has been restricted. '
-      + 'Allow the inspector (--allow-inspector with Node\'s permission model), or do without profiles: memoryStats({ profiles: false }).'])
+      + 'Allow the inspector (--allow-inspector with Node\'s permission model), or do without profiles: memoryStats({ profiles: false }). See express-responder/docs/reference/middleware-errors.md#err_memory_stats_sampling'])
   })
 })
 

@@ -90,8 +90,8 @@ async function untilRecovery({ app, limit }: Started): Promise<void> {
 
 describe.each<[Trouble, string]>([
   ['error', 'Error: the store is away'],
-  ['silence', 'Error: no answer within 50 ms'],
-  ['nonsense', 'TypeError: the store answered NaN instead of a number of hits'],
+  ['silence', 'ExpressResponderError: rateLimit: the store gave no answer within 50 ms. See express-responder/docs/reference/middleware-errors.md#err_rate_limit'],
+  ['nonsense', 'ExpressResponderError: rateLimit: the store answered NaN instead of a number of hits. See express-responder/docs/reference/middleware-errors.md#err_rate_limit'],
   ['throw', 'Error: thrown by the store'],
 ])('a store with %s', (trouble, reason) => {
   it.each<[RateLimitOptions, number[], string]>([
@@ -126,7 +126,7 @@ it.each<[Trouble]>([['error'], ['nonsense'], ['throw']])('after %s, a store is a
 it('a refusal says when to come again, and what has happened', async () => {
   const { app } = await start(new TroubledStore('error'), { onStoreFailure: 'refuse' })
   const { status, headers, body } = await app.ask()
-  expect([status, JSON.parse(body)]).toEqual([503, { code: 'ERR_RATE_LIMIT_STORE', message: 'rateLimit: the store does not count' }])
+  expect([status, JSON.parse(body)]).toEqual([503, { code: 'ERR_RATE_LIMIT_STORE', message: 'rateLimit: the store does not count. See express-responder/docs/reference/middleware-errors.md#err_rate_limit_store' }])
   expect(['1', '2']).toContain(headers['retry-after'])
 })
 

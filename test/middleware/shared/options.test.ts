@@ -2,14 +2,16 @@ import { describe, expect, it } from '@jest/globals'
 import express from 'express'
 import http from 'node:http'
 import request from 'supertest'
-import { checkedObject, flag, numberWithin, oneOf, optionalFunction, wholeNumber } from '../../../middleware/shared/options.js'
+import { ExpressResponderError } from '../../../shared/errors.js'
+import { optionChecks } from '../../../middleware/shared/options.js'
 import { retryAfter, sendProblem } from '../../../middleware/shared/problem.js'
 
 interface Options {
   max?: number
   mode?: string
 }
-const check = (given: unknown): Options => checkedObject('limit', 'options', given as Options, ['max', 'mode'])
+const checks = optionChecks('limit')
+const check = (given: unknown): Options => checks.object('options', given as Options, ['max', 'mode'])
 
 describe('options', () => {
   it('known names pass, none is an empty object', () => {
@@ -20,16 +22,17 @@ describe('options', () => {
     [() => check({ maximum: 3 }), 'limit: option maximum: no such option; there are max, mode'],
     [() => check(null), 'limit: option options is null: give an object'],
     [() => check('x'), "limit: option options is 'x': give an object"],
-    [() => checkedObject('limit', 'queue', { size: 1 } as Options, ['max']), 'limit: option queue.size: no such option; there are max'],
-    [() => wholeNumber('limit', 'max', 1.5, 1), 'limit: option max is 1.5: give a whole number of at least 1'],
-    [() => wholeNumber('limit', 'max', 11, 1, 10), 'limit: option max is 11: give a whole number from 1 to 10'],
-    [() => numberWithin('limit', 'ratio', NaN, 0, 1), 'limit: option ratio is NaN: give a number from 0 to 1'],
-    [() => oneOf('limit', 'mode', 'obsrve', ['enforce', 'observe']), "limit: option mode is 'obsrve': give 'enforce' or 'observe'"],
-    [() => flag('limit', 'on', 1), 'limit: option on is 1: give true or false'],
-    [() => { optionalFunction('limit', 'key', 'ip' as never); }, "limit: option key is 'ip': give a function"],
+    [() => checks.object('queue', { size: 1 } as Options, ['max']), 'limit: option queue.size: no such option; there are max'],
+    [() => checks.wholeNumber('max', 1.5, 1), 'limit: option max is 1.5: give a whole number of at least 1'],
+    [() => checks.wholeNumber('max', 11, 1, 10), 'limit: option max is 11: give a whole number from 1 to 10'],
+    [() => checks.number('ratio', NaN, 0, 1), 'limit: option ratio is NaN: give a number from 0 to 1'],
+    [() => checks.oneOf('mode', 'obsrve', ['enforce', 'observe']), "limit: option mode is 'obsrve': give 'enforce' or 'observe'"],
+    [() => checks.flag('on', 1), 'limit: option on is 1: give true or false'],
+    [() => { checks.optionalFunction('key', 'ip' as never); }, "limit: option key is 'ip': give a function"],
   ])('%# wrong ones are named with value and remedy', (attempt, message) => {
-    expect(attempt).toThrow(expect.objectContaining({ message, code: 'ERR_MIDDLEWARE_OPTION' }))
+    expect(attempt).toThrow(expect.objectContaining({ message: `${message}. See express-responder/docs/reference/middleware-errors.md#err_middleware_option`, code: 'ERR_MIDDLEWARE_OPTION' }))
     expect(attempt).toThrow(TypeError)
+    expect(attempt).toThrow(ExpressResponderError)
   })
   it('a factory given to app.use() without being called says so', async () => {
     const app = express().use(check as never)

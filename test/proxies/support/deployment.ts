@@ -36,7 +36,7 @@ export async function deploy(workspace: Workspace, directories: readonly string[
   const target = join(modules, own.name)
   await mkdir(target, { recursive: true })
   await cp(join(PACKAGE_ROOT, 'package.json'), join(target, 'package.json'))
-  for (const directory of ['lib', 'middleware']) {
+  for (const directory of ['lib', 'middleware', 'shared']) {
     await cp(join(PACKAGE_ROOT, 'dist', directory), join(target, 'dist', directory), { recursive: true })
   }
   await copyDependencies(modules)

@@ -142,7 +142,7 @@ describeIfInstalled(REDIS, 'a cap that is leased from Redis', () => {
     server.pause()
     await until(() => cap.lease?.state === 'away')
     expect(warn.mock.calls).toEqual([[
-      'concurrencyLimit: Redis, which the limit of \'db\' is leased from, is away (no answer within 100 ms): until it is back this process goes by its own cap, a fallback of 2',
+      'concurrencyLimit: Redis, which the limit of \'db\' is leased from, is away (no answer within 100 ms): until it is back this process goes by its own cap, a fallback of 2. See express-responder/docs/reference/middleware-errors.md#concurrency_limit_lease_away',
       { type: 'ConcurrencyLimitWarning', code: 'CONCURRENCY_LIMIT_LEASE_AWAY' },
     ]])
     for (let count = 0; count < 4; count++) subject.get()

@@ -1,0 +1,72 @@
+/** What all errors and warnings of this package have in common: a stable code, and where it is explained. */
+
+/** Where the documentation is: in the package. May become a URL that ends with a slash. */
+export const DOCUMENTATION = 'express-responder/docs/'
+
+/** By this, errors know each other that come from different copies of the package, as two bundles have them. */
+const IS_OURS = Symbol.for('express-responder.error')
+
+/**
+ * The base of all errors that this package makes; every entry exports it. `code` is stable, `message` is for people and
+ * ends with the address of the heading that explains the code.
+ *
+ * `instanceof` also knows errors that have to be a TypeError besides, and those of another copy of this package.
+ *
+ * @example if (error instanceof ExpressResponderError) console.error(error.code)
+ */
+export class ExpressResponderError extends Error {
+  readonly code: string
+
+  /**
+   * @param code one of the codes in docs/reference/errors.md and middleware-errors.md
+   * @param message for people, without the address
+   */
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(withAddress(code, message), options)
+    this.name = 'ExpressResponderError'
+    this.code = code
+  }
+
+  /** Subclasses are asked as all classes are. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== ExpressResponderError) return Function.prototype[Symbol.hasInstance].call(this, value)
+    return typeof value === 'object' && value !== null && IS_OURS in value
+  }
+}
+
+/** Makes `instanceof ExpressResponderError` true of what a class makes that extends another of Node's errors. */
+export function markAsOurs({ prototype }: { readonly prototype: Error & { readonly code: string } }): void {
+  Object.defineProperty(prototype, IS_OURS, { value: true })
+}
+
+markAsOurs(ExpressResponderError)
+
+/** By code: some errors are made for every request that is turned away. */
+const addresses = new Map<string, string>()
+
+/** Where a code is explained. */
+export function addressOf(code: string): string {
+  const known = addresses.get(code)
+  if (known !== undefined) return known
+  const page = code.startsWith('ERR_FCGI_') || code === 'EADDRINUSE' ? 'errors' : 'middleware-errors'
+  const address = `${DOCUMENTATION}reference/${page}.md#${code.toLowerCase()}`
+  // A bound, should somebody make codes up.
+  if (addresses.size < 1000) addresses.set(code, address)
+  return address
+}
+
+/** A message with the address of its code at the end. */
+export function withAddress(code: string, message: string): string {
+  const address = addressOf(code)
+  if (message.endsWith(address)) return message
+  // A stack may be a part of it.
+  if (message.includes('\n')) return `${message}\nSee ${address}`
+  return `${message}${'.!?…'.includes(message.charAt(message.length - 1)) ? '' : '.'} See ${address}`
+}
+
+/** The code of a thrown value, such as 'ENOENT'; undefined if it has none. */
+export function codeOf(error: unknown): string | undefined {
+  // Not by instanceof: an error of another realm (node:vm) is no instance of this one's Error.
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

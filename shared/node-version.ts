@@ -1,0 +1,14 @@
+/** Refuses a Node.js that is too old in one line, before anything else of the package runs: every entry imports it first. */
+
+const OLDEST = [20, 19] as const
+
+/**
+ * @param version such as '22.12.0'
+ * @param refusal makes the error
+ * @throws what `refusal` makes of a message that names the version that is needed
+ */
+export function checkNodeVersion(version: string, refusal: (message: string) => Error): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return
+  throw refusal(`express-responder needs Node.js ${OLDEST.join('.')} or later, and this is ${version}`)
+}
