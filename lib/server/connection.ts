@@ -4,7 +4,7 @@
  */
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { decodePairs, encodePairs, paramOf, readPairs } from '../fastcgi/params.js'
+import { decodePairs, encodePairs, readPairs } from '../fastcgi/params.js'
 import {
   HEADER_LENGTH,
   MANAGEMENT_REQUEST_ID,
@@ -438,8 +438,8 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
       this.#refuse(socket, refusal, reader.method)
       return
     }
-    socket.paramsText = reader.text
-    if (this.#keptId !== 0) this.#letsGo ??= releasesWhenAsked(paramOf(reader.text, 'SERVER_SOFTWARE'))
+    socket.params = reader.params
+    if (this.#keptId !== 0) this.#letsGo ??= releasesWhenAsked(reader.params.get('SERVER_SOFTWARE'))
     socket.inputSince = this.#host.ticks
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) {
@@ -643,7 +643,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
    */
   #endWithInput(socket: RequestSocket): void {
     const { drain } = this.configuration.timeouts
-    const wait = sendsOnAfterAnswer((name) => paramOf(socket.paramsText, name)) ? drain : Math.min(drain, BRIEF_DRAIN)
+    const wait = sendsOnAfterAnswer((name) => socket.params.get(name)) ? drain : Math.min(drain, BRIEF_DRAIN)
     if (wait === 0) {
       this.#end(socket, 0)
       return

@@ -5,7 +5,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { decodeUtf8, paramOf, paramsOf } from '../fastcgi/params.js'
+import { RequestParams } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import {
   closeResponse,
@@ -17,6 +17,7 @@ import {
 } from '../http/node-internals.js'
 import { isEncrypted, type RequestHead } from '../http/cgi-request.js'
 import type { FastCgiError } from '../errors.js'
+import { ClientAddress } from './client-address.js'
 import type { ParamsBuffer } from './params-buffer.js'
 import type { ForwardedHeaders } from './options.js'
 import type { WriteCallback } from './record-writer.js'
@@ -45,6 +46,8 @@ export interface RequestCarrier extends ResponseCarrier {
 /** What counts of X-Forwarded-*, where a request came over FastCGI: whoever is not of this package's server finds it here. */
 export const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers')
 
+const NO_PARAMS = new RequestParams('')
+
 /** How much a request has been read. */
 const InputState = { OPEN: 0, ENDED: 1, DELIVERED: 2 } as const
 
@@ -56,8 +59,8 @@ type HeldWrite = [data: string | Uint8Array, encoding: BufferEncoding, callback:
 export class RequestSocket extends ResponseWriter<RequestCarrier> {
   readonly server: Server
   readonly keepConnection: boolean
-  /** The PARAMS stream as latin1 text; params are read from it when they are asked for. */
-  paramsText = ''
+  /** The params; none until all have come. */
+  params = NO_PARAMS
   /** What came of PARAMS before it is complete; undefined then. */
   openParams: ParamsBuffer | undefined
   /** The Filter role's second stream, FCGI_DATA. */
@@ -95,7 +98,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   #inputState: InputStateValue = InputState.OPEN
   #dataEnded = false
   #timer: NodeJS.Timeout | undefined
-  #params: Readonly<Record<string, string>> | undefined
+  #address: ClientAddress | undefined
   #encrypted: boolean | undefined
 
   constructor(carrier: RequestCarrier, requestId: number, role: number, keepConnection: boolean) {
@@ -211,7 +214,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
 
   /** Octets of FCGI_DATA that were announced (section 6.4), or -1. */
   get dataAnnounced(): number {
-    const length = paramOf(this.paramsText, 'FCGI_DATA_LENGTH')
+    const length = this.params.get('FCGI_DATA_LENGTH')
     return length !== undefined && /^[0-9]+$/.test(length) ? Number(length) : -1
   }
 
@@ -321,13 +324,9 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
 
   // ---- What apps ask ----
 
-  get params(): Readonly<Record<string, string>> {
-    this.#params ??= paramsOf(this.paramsText, decodeUtf8)
-    return this.#params
-  }
-
   get encrypted(): boolean {
-    return this.#encrypted ?? isEncrypted((name) => paramOf(this.paramsText, name))
+    this.#encrypted ??= isEncrypted((name) => this.params.get(name))
+    return this.#encrypted
   }
 
   /** Over HTTP it is a plain property, and some middleware sets it. */
@@ -335,28 +334,33 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     this.#encrypted = value
   }
 
+  get clientAddress(): ClientAddress {
+    this.#address ??= new ClientAddress(this.params)
+    return this.#address
+  }
+
   get remoteAddress(): string | undefined {
-    return paramOf(this.paramsText, 'REMOTE_ADDR')
+    return this.clientAddress.remoteAddress
   }
 
   get remotePort(): number | undefined {
-    return portOf(paramOf(this.paramsText, 'REMOTE_PORT'))
+    return this.clientAddress.remotePort
   }
 
   get remoteFamily(): string | undefined {
-    return familyOf(this.remoteAddress)
+    return this.clientAddress.remoteFamily
   }
 
   get localAddress(): string | undefined {
-    return paramOf(this.paramsText, 'SERVER_ADDR')
+    return this.clientAddress.localAddress
   }
 
   get localPort(): number | undefined {
-    return portOf(paramOf(this.paramsText, 'SERVER_PORT'))
+    return this.clientAddress.localPort
   }
 
   get localFamily(): string | undefined {
-    return familyOf(this.localAddress)
+    return this.clientAddress.localFamily
   }
 
   get bytesRead(): number {
@@ -535,14 +539,4 @@ export function asSocket(socket: RequestSocket): Socket {
 /** What Node's HTTP server gives to a request whose client has gone. */
 function abortError(): Error {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
-}
-
-function portOf(text: string | undefined): number | undefined {
-  const port = Number(text)
-  return text !== undefined && text !== '' && Number.isInteger(port) ? port : undefined
-}
-
-function familyOf(address: string | undefined): string | undefined {
-  if (address === undefined) return undefined
-  return address.includes(':') ? 'IPv6' : 'IPv4'
 }

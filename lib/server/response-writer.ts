@@ -3,7 +3,7 @@
  * `Status:` head, without 1xx, without framing, and with as much body as its Content-Length says.
  */
 import { AsyncResource } from 'node:async_hooks'
-import { encodeUtf8, paramOf } from '../fastcgi/params.js'
+import { encodeUtf8, type RequestParams } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import { LazyEventEmitter, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
 import {
@@ -49,8 +49,8 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
   /** Of the response's body, in units of what was written: octets, or characters of a text. */
   bytesWritten = 0
 
-  /** The PARAMS stream of the request, as latin1 text. */
-  abstract paramsText: string
+  /** The params of the request. */
+  abstract params: RequestParams
 
   protected readonly carrier: Carrier
   #bodyLeft = UNBOUNDED
@@ -128,12 +128,12 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
    */
   #unbuffered(original: string): string {
     if (this.#chunked === undefined || !isEventStream(original)) return ''
-    return paramOf(this.paramsText, 'SERVER_SOFTWARE')?.startsWith('nginx') === true ? 'X-Accel-Buffering: no\r\n' : ''
+    return this.params.get('SERVER_SOFTWARE')?.startsWith('nginx') === true ? 'X-Accel-Buffering: no\r\n' : ''
   }
 
   /** Apache's mod_fcgid would run the request again and again, and answer 500. */
   #withoutRedirect(head: string, response: InternalResponse): string {
-    if (response.statusCode !== 200 || !response.hasHeader('location') || !redirectsByLocation((name) => paramOf(this.paramsText, name))) return head
+    if (response.statusCode !== 200 || !response.hasHeader('location') || !redirectsByLocation((name) => this.params.get(name))) return head
     this.carrier.warn(
       new FastCgiError(
         'ERR_FCGI_LOCATION',

@@ -3,7 +3,7 @@ import { channel } from 'node:diagnostics_channel'
 import http, { type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
-import { paramOf } from '../fastcgi/params.js'
+import { RequestParams } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import { checkInternals, checkRuntime, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
 import { createResponderConstructors, type ResponderConstructors } from '../http/prepared-classes.js'
@@ -167,7 +167,7 @@ class ServerHost implements ConnectionHost {
     this.counts = server[REQUEST_COUNTS]
     this.#constructors = constructors
     const { url, ambiguousHeaders, forwardedHeaders, limits: { paramsCount } } = configuration
-    this.headReader = new RequestHeadReader({ paramsCount, url, ambiguousHeaders, removeForwarded: forwardedHeaders === 'remove' }, paramOf)
+    this.headReader = new RequestHeadReader({ paramsCount, url, ambiguousHeaders, removeForwarded: forwardedHeaders === 'remove' }, createParams)
     const { params, idle, linger, body } = configuration.timeouts
     const limits = [params, idle, linger, body].filter((limit) => limit > 0)
     this.#tick = Math.max(MIN_TICK, Math.min(MAX_TICK, ...limits.map((limit) => limit / TICKS_IN_LIMIT)))
@@ -352,6 +352,10 @@ function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
 function completeRequest(this: InternalResponse): void {
   const socket: unknown = this.socket
   if (socket instanceof RequestSocket) socket.complete(this)
+}
+
+function createParams(text: string): RequestParams {
+  return new RequestParams(text)
 }
 
 const DEFAULT_VERSION = '1.1'
