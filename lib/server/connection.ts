@@ -541,17 +541,18 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
 
   #onData(requestId: number, chunk: Uint8Array, start: number, end: number): void {
     const socket = this.#requests.get(requestId)
-    if (!socket?.expectsData) {
+    const data = socket?.filterData
+    if (socket === undefined || data === undefined || data.ended) {
       this.#ignore(end - start)
       return
     }
-    socket.dataReceived += end - start
+    data.received += end - start
     socket.inputSince = this.#host.ticks
-    const announced = socket.dataAnnounced
-    if (announced >= 0 && (start === end ? socket.dataReceived !== announced : socket.dataReceived > announced)) {
-      this.#giveUp(socket, wrongBodyLength(socket.dataReceived, announced))
-    } else if (start === end) socket.pushData(null)
-    else this.#pausedUnless(socket.pushData(copyOf(chunk, start, end)), socket)
+    const { announced, received } = data
+    if (announced >= 0 && (start === end ? received !== announced : received > announced)) {
+      this.#giveUp(socket, wrongBodyLength(received, announced))
+    } else if (start === end) data.push(null)
+    else this.#pausedUnless(data.push(copyOf(chunk, start, end)), socket)
   }
 
   /** The request ends soon after (section 5.4). */
@@ -587,7 +588,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
 
   /** Answers a request that the app was given, if its response has not begun. */
   #giveUp(socket: RequestSocket, refusal: ErrorResponse): void {
-    if (socket.headSent) socket.destroy(refusal.error)
+    if (socket.writer.headSent) socket.destroy(refusal.error)
     else if (!socket.ended) {
       this.#answer(socket, refusal, socket.request?.method)
       socket.abort(refusal.error)
@@ -683,7 +684,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
    */
   breakOff(socket: RequestSocket): void {
     if (this.#closed || socket.ended) return
-    if (!socket.headSent) {
+    if (!socket.writer.headSent) {
       this.#answer(socket, INTERNAL_ERROR, socket.request?.method)
       return
     }

@@ -30,7 +30,7 @@ export function params(request: IncomingMessage): Readonly<Record<string, string
  * @returns undefined for a request of another role.
  */
 export function filterData(request: IncomingMessage): Readable | undefined {
-  return socketOf(request)?.data
+  return socketOf(request)?.filterData?.stream
 }
 
 /**

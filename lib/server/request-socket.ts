@@ -4,10 +4,9 @@
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
 import { RequestParams } from '../fastcgi/params.js'
-import { Role } from '../fastcgi/record.js'
 import {
+  LazyEventEmitter,
   closeResponse,
   closeUnread,
   detachAbortSignal,
@@ -18,11 +17,12 @@ import {
 import { isEncrypted, type RequestHead } from '../http/cgi-request.js'
 import type { FastCgiError } from '../errors.js'
 import { ClientAddress } from './client-address.js'
+import type { FilterData } from './filter-data.js'
 import type { ParamsBuffer } from './params-buffer.js'
 import type { ForwardedHeaders } from './options.js'
 import type { WriteCallback } from './record-writer.js'
 import type { RequestCounts } from './request-counts.js'
-import { ResponseWriter, type ResponseCarrier } from './response-writer.js'
+import { ResponseWriter, type AnsweredRequest, type ResponseCarrier } from './response-writer.js'
 
 /** What a request's socket needs of the connection that carries it. */
 export interface RequestCarrier extends ResponseCarrier {
@@ -53,24 +53,27 @@ const InputState = { OPEN: 0, ENDED: 1, DELIVERED: 2 } as const
 
 type InputStateValue = (typeof InputState)[keyof typeof InputState]
 
-/** A write that waits: a Filter sends nothing before its STDIN is complete. */
-type HeldWrite = [data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined]
-
-export class RequestSocket extends ResponseWriter<RequestCarrier> {
+export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
   readonly server: Server
+  readonly requestId: number
+  readonly role: number
   readonly keepConnection: boolean
+  /** What the response writes goes out by it. */
+  readonly writer: ResponseWriter
+  /** Node's request; undefined before the app was given it. */
+  request: InternalRequest | undefined
+  /** Node's response finds itself here. */
+  _httpMessage: InternalResponse | null = null
   /** The params; none until all have come. */
   params = NO_PARAMS
   /** What came of PARAMS before it is complete; undefined then. */
   openParams: ParamsBuffer | undefined
-  /** The Filter role's second stream, FCGI_DATA. */
-  data: Readable | undefined
-  /** Octets of STDIN so far. */
+  /** The second stream of a Filter that the app was given; undefined in other roles. */
+  filterData: FilterData | undefined
+  /** Bytes of STDIN so far. */
   received = 0
-  /** Octets of STDIN that were announced, or -1. */
+  /** Bytes of STDIN that were announced, or -1. */
   announced = -1
-  /** Octets of FCGI_DATA so far. */
-  dataReceived = 0
   /** Whether a body comes: one of a length over 0, or of an unknown one. */
   hasBody = false
   /** The head of a request that waits for its first STDIN record, which tells whether it has a body. */
@@ -92,20 +95,22 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   readonly pending = false
   timeout = 0
 
+  readonly #carrier: RequestCarrier
   #corks = 0
   #ending = false
-  #held: HeldWrite[] | undefined
   #inputState: InputStateValue = InputState.OPEN
-  #dataEnded = false
   #timer: NodeJS.Timeout | undefined
   #address: ClientAddress | undefined
   #encrypted: boolean | undefined
 
   constructor(carrier: RequestCarrier, requestId: number, role: number, keepConnection: boolean) {
-    super(carrier, requestId, role)
+    super()
+    this.#carrier = carrier
     this.server = carrier.server
+    this.requestId = requestId
+    this.role = role
     this.keepConnection = keepConnection
-    if (role === Role.FILTER) this.#held = []
+    this.writer = new ResponseWriter(carrier, this)
   }
 
   // ---- What the connection tells ----
@@ -126,7 +131,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
 
   /** False in other roles than Filter, and after the end of FCGI_DATA. */
   get expectsData(): boolean {
-    return this.data !== undefined && !this.#dataEnded
+    return this.filterData?.ended === false
   }
 
   /** Whether the app waits for a body, or a file, of which more is to come. */
@@ -135,9 +140,9 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     return (this.hasBody && this.#inputState === InputState.OPEN) || this.expectsData
   }
 
-  /** Octets of input that the app has not read. */
+  /** Bytes of input that the app has not read. */
   get buffered(): number {
-    return (this.request?.readableLength ?? 0) + (this.data?.readableLength ?? 0)
+    return (this.request?.readableLength ?? 0) + (this.filterData?.stream.readableLength ?? 0)
   }
 
   /** False where the body is read into nothing: it need not even be copied. */
@@ -159,13 +164,6 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     return this.request?.push(chunk) ?? true
   }
 
-  /** Gives the app a piece of FCGI_DATA, or its end. */
-  pushData(chunk: Buffer | null): boolean {
-    this.#dataEnded ||= chunk === null
-    if (this.data === undefined || this.data.destroyed) return true
-    return this.data.push(chunk)
-  }
-
   /** The body is complete. Its end is delivered when somebody reads: most requests have no body and no reader. */
   endInput(): void {
     if (this.#inputState !== InputState.OPEN) return
@@ -183,7 +181,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     this.#close(error)
     const request = this.request
     if (request !== undefined && !(this.ended && request.complete)) request.destroy(abortError())
-    this.#destroyData(error)
+    this.filterData?.destroy(error)
     this.#emitClose(false)
   }
 
@@ -212,25 +210,19 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     if (this._httpMessage !== null) emitDrain(this._httpMessage)
   }
 
-  /** Octets of FCGI_DATA that were announced (section 6.4), or -1. */
-  get dataAnnounced(): number {
-    const length = this.params.get('FCGI_DATA_LENGTH')
-    return length !== undefined && /^[0-9]+$/.test(length) ? Number(length) : -1
-  }
-
   // ---- What Node's response does with its socket ----
 
   /** What is held does not count: Node 26 would not let the app go on before it is 0. */
   get writableLength(): number {
-    return this.destroyed || this.#held !== undefined ? 0 : this.carrier.output.length
+    return this.destroyed || this.writer.isHeld ? 0 : this.#carrier.output.length
   }
 
   get writableHighWaterMark(): number {
-    return this.carrier.writableHighWaterMark
+    return this.#carrier.writableHighWaterMark
   }
 
   get readableHighWaterMark(): number {
-    return this.carrier.readableHighWaterMark
+    return this.#carrier.readableHighWaterMark
   }
 
   get writableCorked(): number {
@@ -266,7 +258,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   uncork(): void {
     if (this.#corks === 0 || --this.#corks > 0) return
     if (this.#ending && !this.ended && !this.destroyed) this.#finish()
-    this.carrier.flush()
+    this.#carrier.flush()
   }
 
   write(data: string | Uint8Array, encoding?: BufferEncoding | WriteCallback | null, callback?: WriteCallback | null): boolean {
@@ -276,9 +268,10 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
       return false
     }
     this.#touch()
-    if (this.#held !== undefined) return this.#hold(this.#held, data, encoding ?? 'utf8', callback ?? undefined)
-    this.pass(data, encoding ?? 'utf8', callback ?? undefined)
-    if (this.#corks === 0) this.carrier.flush()
+    this.writer.write(data, encoding ?? 'utf8', callback ?? undefined)
+    // Nobody is asked to wait: STDIN may be what the app would not read meanwhile.
+    if (this.writer.isHeld) return true
+    if (this.#corks === 0) this.#carrier.flush()
     return this.#mayWriteOn()
   }
 
@@ -297,8 +290,8 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     if (this.destroyed) return this
     const { ended } = this
     this.#close(error ?? null)
-    if (!ended) this.carrier.breakOff(this)
-    this.#destroyData(error)
+    if (!ended) this.#carrier.breakOff(this)
+    this.filterData?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
     // As over HTTP, where the handle's close takes a turn of the loop, and then tells request and response.
     setImmediate(() => {
@@ -311,14 +304,14 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   // ---- What Node's request does with its socket ----
 
   pause(): this {
-    this.carrier.pauseInput(this)
+    this.#carrier.pauseInput(this)
     return this
   }
 
   /** Called whenever the request is read. */
   resume(): this {
     if (this.#inputState === InputState.ENDED) this.#deliverEnd()
-    else if (this.#inputState === InputState.OPEN) this.carrier.resumeInput(this)
+    else if (this.#inputState === InputState.OPEN) this.#carrier.resumeInput(this)
     return this
   }
 
@@ -367,6 +360,10 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     return this.received
   }
 
+  get bytesWritten(): number {
+    return this.writer.bytesWritten
+  }
+
   get readyState(): string {
     if (this.destroyed) return 'closed'
     return 'open'
@@ -374,12 +371,12 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
 
   /** Tells whoever operates the server about a mistake of the app's. */
   warn(error: FastCgiError): void {
-    this.carrier.warn(error)
+    this.#carrier.warn(error)
   }
 
   /** For middleware that looks at such headers itself. */
   get [FORWARDED_HEADERS](): ForwardedHeaders {
-    return this.carrier.configuration.forwardedHeaders
+    return this.#carrier.configuration.forwardedHeaders
   }
 
   address(): { address?: string | undefined; port?: number | undefined; family?: string | undefined } {
@@ -422,50 +419,36 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
 
   /** Called whenever FCGI_DATA is read. */
   resumeData(): void {
-    this.carrier.resumeInput(this)
+    this.#carrier.resumeInput(this)
   }
 
   // ---- Inside ----
 
-  /** With the error only for who listens: an app need not know that there is such a stream. */
-  #destroyData(error: Error | undefined): void {
-    if (this.data === undefined || this.data.listenerCount('error') === 0) this.data?.destroy()
-    else this.data.destroy(error)
-  }
-
   #mayWriteOn(): boolean {
-    const mayWriteOn = this.carrier.output.length < this.carrier.writableHighWaterMark
-    if (!mayWriteOn) this.carrier.wantDrain()
+    const mayWriteOn = this.#carrier.output.length < this.#carrier.writableHighWaterMark
+    if (!mayWriteOn) this.#carrier.wantDrain()
     return mayWriteOn
-  }
-
-  /** Never asks to wait: STDIN may be what the app would not read meanwhile. */
-  #hold(held: HeldWrite[], data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): boolean {
-    held.push([data, encoding, callback])
-    return true
   }
 
   /** A Filter may answer now. */
   #releaseHeld(): void {
-    const held = this.#held
-    if (held === undefined) return
-    this.#held = undefined
-    for (const [data, encoding, callback] of held) this.pass(data, encoding, callback)
+    if (!this.writer.isHeld) return
+    const writes = this.writer.release()
     if (this.#ending && !this.ended && !this.destroyed) this.#finish()
-    if (held.length > 0) {
-      this.carrier.wantDrain()
-      this.carrier.flush()
+    if (writes > 0) {
+      this.#carrier.wantDrain()
+      this.#carrier.flush()
     }
   }
 
   /** The response has ended: END_REQUEST goes out with what is left of it. */
   #finish(): void {
-    if (this.#held !== undefined) return
-    if (this.endsShort()) {
+    if (this.writer.isHeld) return
+    if (this.writer.endsShort()) {
       this.destroy()
       return
     }
-    this.carrier.endRequest(this, 0)
+    this.#carrier.endRequest(this, 0)
   }
 
   /** The response was cut off before it had finished. */
@@ -477,7 +460,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   /** Answered, or cut off: either way the request is over. */
   #closeResponse(response: InternalResponse): void {
     if (response._closed) return
-    this.carrier.counts.over++
+    this.#carrier.counts.over++
     closeResponse(response)
   }
 
@@ -505,7 +488,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     this.readable = false
     this.writable = false
     this.closed = true
-    this.#held = undefined
+    this.writer.discard()
     clearTimeout(this.#timer)
     this.#timer = undefined
   }

@@ -2,7 +2,7 @@
 import { channel } from 'node:diagnostics_channel'
 import http, { type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
-import { Readable, type Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { RequestParams } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import { checkInternals, checkRuntime, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
@@ -12,6 +12,7 @@ import { appAndOptions } from './app.js'
 import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './shared-read-buffer.js'
 import { Connection, type ConnectionHost } from './connection.js'
 import { FastCgiError } from '../errors.js'
+import { FilterData } from './filter-data.js'
 import { ignoreForwardedHeaders } from './forwarded-headers.js'
 import { withBacklog } from './listen-arguments.js'
 import { resolveServerOptions, type ServerConfiguration, type ServerOptions } from './options.js'
@@ -298,10 +299,8 @@ class ServerHost implements ConnectionHost {
     if (head.hasForwarded && this.configuration.forwardedHeaders === 'ignore') ignoreForwardedHeaders(request)
     if (this.configuration.mount !== '') applyMount(request, this.configuration.mount)
     if (socket.role === Role.FILTER) {
-      socket.data = new Readable({
-        read() {
-          socket.resumeData()
-        },
+      socket.filterData = new FilterData(socket.params, () => {
+        socket.resumeData()
       })
     }
     return request
