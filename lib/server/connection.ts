@@ -269,7 +269,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
         // Whatever comes is read, and no harm is done if nothing does.
         if (socket.inputSince < this.#host.ticks - 1) this.#decide(socket, true)
       } else if (isHeldUp) socket.inputSince = this.#host.ticks
-      else if (socket.awaitsBody && isOver(socket.inputSince, body)) this.#giveUp(socket, bodyTimeout(body))
+      else if (socket.awaitsInput && isOver(socket.inputSince, body)) this.#giveUp(socket, bodyTimeout(body))
     }
   }
 
@@ -361,10 +361,10 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
       this.#closeIfDone()
       return
     }
-    this.#begin(requestId, begin.role, begin.keepConnection)
+    this.#begin(requestId, begin.role)
   }
 
-  #begin(requestId: number, role: number, keepConnection: boolean): void {
+  #begin(requestId: number, role: number): void {
     const { requestsPerConnection } = this.configuration.limits
     if (this.#open >= requestsPerConnection * REFUSED_FACTOR) {
       this.#fail('ERR_FCGI_REQUESTS_LIMIT', `more than ${String(this.#open)} requests open`)
@@ -379,7 +379,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
     this.#openStdins++
     this.#incomplete++
     this.#ignored = 0
-    const socket = new RequestSocket(this, requestId, role, keepConnection)
+    const socket = new RequestSocket(this, requestId, role)
     socket.openParams = new ParamsBuffer(this.#host.ticks, refusal)
     this.#requests.add(socket)
   }
@@ -443,8 +443,8 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
     socket.inputSince = this.#host.ticks
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) {
-      socket.announced = reader.contentLength
-      socket.hasBody = reader.contentLength > 0 || reader.body === 'unknown-length'
+      socket.body.announced = reader.contentLength
+      socket.body.exists = reader.contentLength > 0 || reader.body === 'unknown-length'
       if (reader.body === 'untold') {
         socket.undecided = reader.copy()
         return
@@ -452,7 +452,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
     }
     this.#dispatch(socket, reader)
     // HAProxy sends no empty STDIN where it has announced an empty body.
-    if (socket.role === Role.AUTHORIZER || socket.announced === 0) this.#completeInput(socket)
+    if (socket.role === Role.AUTHORIZER || socket.body.announced === 0) this.#completeInput(socket)
   }
 
   /** The first STDIN record tells whether there is a body that the params say nothing of. Body parsers read only if they are told. */
@@ -460,7 +460,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
     const head = socket.undecided
     if (head === undefined) return
     socket.undecided = undefined
-    socket.hasBody = hasBody
+    socket.body.exists = hasBody
     socket.inputSince = this.#host.ticks
     if (hasBody) head.rawHeaders.push(...CHUNKED)
     this.#dispatch(socket, head)
@@ -493,7 +493,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
   #onStdin(requestId: number, chunk: Uint8Array, start: number, end: number): void {
     if (start === end) this.#openStdins--
     const socket = this.#requests.get(requestId)
-    if (socket === undefined || socket.inputEnded || socket.openParams !== undefined) {
+    if (socket === undefined || socket.body.ended || socket.openParams !== undefined) {
       this.#ignore(end - start)
       return
     }
@@ -503,38 +503,38 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
   }
 
   #onStdinContent(socket: RequestSocket, chunk: Uint8Array, start: number, end: number): void {
-    socket.received += end - start
+    socket.body.received += end - start
     socket.endTimer?.refresh()
     socket.inputSince = this.#host.ticks
-    if (!socket.dispatched || (socket.ended && !socket.wantsBody)) this.#ignore(end - start)
+    if (!socket.dispatched || (socket.ended && !socket.body.isWanted)) this.#ignore(end - start)
     if (socket.destroyed || !socket.dispatched) return
-    if (socket.announced >= 0 && socket.received > socket.announced) {
-      this.#giveUp(socket, wrongBodyLength(socket.received, socket.announced))
+    if (socket.body.announced >= 0 && socket.body.received > socket.body.announced) {
+      this.#giveUp(socket, wrongBodyLength(socket.body.received, socket.body.announced))
       return
     }
-    if (socket.received > this.configuration.limits.bodyBytes) {
+    if (socket.body.received > this.configuration.limits.bodyBytes) {
       this.#giveUp(socket, contentTooLarge(this.configuration.limits.bodyBytes))
       return
     }
-    if (socket.wantsBody) {
+    if (socket.body.isWanted) {
       const wantsMore = socket.pushBody(copyOf(chunk, start, end))
       // After the answer a body that nobody reads must not hold up the connection.
-      if (wantsMore || !socket.ended || socket.hasReader) this.#pausedUnless(wantsMore, socket)
+      if (wantsMore || !socket.ended || socket.body.hasReader) this.#pausedUnless(wantsMore, socket)
       else socket.request?._dump()
     }
-    if (socket.received === socket.announced) this.#completeInput(socket)
+    if (socket.body.received === socket.body.announced) this.#completeInput(socket)
   }
 
   #onStdinEnd(socket: RequestSocket): void {
-    if (socket.dispatched && !socket.destroyed && socket.announced >= 0 && socket.received !== socket.announced) {
-      this.#giveUp(socket, wrongBodyLength(socket.received, socket.announced))
+    if (socket.dispatched && !socket.destroyed && socket.body.announced >= 0 && socket.body.received !== socket.body.announced) {
+      this.#giveUp(socket, wrongBodyLength(socket.body.received, socket.body.announced))
       return
     }
     this.#completeInput(socket)
   }
 
   #completeInput(socket: RequestSocket): void {
-    socket.endInput()
+    socket.endBody()
     if (socket.endTimer !== undefined) this.#endLate(socket)
     if (socket.ended) this.#requests.remove(socket)
   }
@@ -634,7 +634,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
     if (socket.ended) return
     socket.ended = true
     if (this.#pausedRequests.delete(socket)) this.#resumeUnlessPaused()
-    if (appStatus !== 0 || !socket.hasBody || socket.inputEnded || socket.destroyed) this.#end(socket, appStatus)
+    if (appStatus !== 0 || !socket.body.exists || socket.body.ended || socket.destroyed) this.#end(socket, appStatus)
     else this.#endWithInput(socket)
   }
 
@@ -664,7 +664,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
       this.#since = this.#host.ticks
       if (this.#release !== undefined || this.#host.draining) this.#appendRelease()
     }
-    if (socket.inputEnded) this.#requests.remove(socket)
+    if (socket.body.ended) this.#requests.remove(socket)
   }
 
   /** END_REQUEST waits no longer. */
@@ -767,7 +767,7 @@ export class Connection implements RecordConsumer, RequestCarrier, ReleasableCon
 
   #forget(socket: RequestSocket): void {
     this.#requests.remove(socket)
-    if (!socket.inputEnded) socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
+    if (!socket.body.ended) socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
   }
 
   /** No request is open. http-terminator must not take the connection for idle before the last response has left. */

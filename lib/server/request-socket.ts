@@ -8,7 +8,6 @@ import { RequestParams } from '../fastcgi/params.js'
 import {
   LazyEventEmitter,
   closeResponse,
-  closeUnread,
   detachAbortSignal,
   emitDrain,
   type InternalRequest,
@@ -22,7 +21,9 @@ import type { ParamsBuffer } from './params-buffer.js'
 import type { ForwardedHeaders } from './options.js'
 import type { WriteCallback } from './record-writer.js'
 import type { RequestCounts } from './request-counts.js'
+import { RequestBody, type BodyOwner } from './request-body.js'
 import { ResponseWriter, type AnsweredRequest, type ResponseCarrier } from './response-writer.js'
+import { SocketTimeout } from './socket-timeout.js'
 
 /** What a request's socket needs of the connection that carries it. */
 export interface RequestCarrier extends ResponseCarrier {
@@ -48,16 +49,12 @@ export const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers
 
 const NO_PARAMS = new RequestParams('')
 
-/** How much a request has been read. */
-const InputState = { OPEN: 0, ENDED: 1, DELIVERED: 2 } as const
-
-type InputStateValue = (typeof InputState)[keyof typeof InputState]
-
-export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
+export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, BodyOwner {
   readonly server: Server
   readonly requestId: number
   readonly role: number
-  readonly keepConnection: boolean
+  /** STDIN. */
+  readonly body: RequestBody
   /** What the response writes goes out by it. */
   readonly writer: ResponseWriter
   /** Node's request; undefined before the app was given it. */
@@ -70,12 +67,6 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
   openParams: ParamsBuffer | undefined
   /** The second stream of a Filter that the app was given; undefined in other roles. */
   filterData: FilterData | undefined
-  /** Bytes of STDIN so far. */
-  received = 0
-  /** Bytes of STDIN that were announced, or -1. */
-  announced = -1
-  /** Whether a body comes: one of a length over 0, or of an unknown one. */
-  hasBody = false
   /** The head of a request that waits for its first STDIN record, which tells whether it has a body. */
   undecided: RequestHead | undefined
   /** The tick of the last piece of the body, of the dispatch, or of the answer. */
@@ -98,18 +89,17 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
   readonly #carrier: RequestCarrier
   #corks = 0
   #ending = false
-  #inputState: InputStateValue = InputState.OPEN
-  #timer: NodeJS.Timeout | undefined
-  #address: ClientAddress | undefined
+  #timeout: SocketTimeout | undefined
+  #clientAddress: ClientAddress | undefined
   #encrypted: boolean | undefined
 
-  constructor(carrier: RequestCarrier, requestId: number, role: number, keepConnection: boolean) {
+  constructor(carrier: RequestCarrier, requestId: number, role: number) {
     super()
     this.#carrier = carrier
     this.server = carrier.server
     this.requestId = requestId
     this.role = role
-    this.keepConnection = keepConnection
+    this.body = new RequestBody(this)
     this.writer = new ResponseWriter(carrier, this)
   }
 
@@ -120,59 +110,38 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
     return this.request !== undefined
   }
 
-  get inputEnded(): boolean {
-    return this.#inputState !== InputState.OPEN
+  /** False in other roles than Filter, and after the end of FCGI_DATA. */
+  get #expectsData(): boolean {
+    return this.filterData?.ended === false
   }
 
   /** Whether the web server has more to send for this request. */
   get expectsInput(): boolean {
-    return this.#inputState === InputState.OPEN || this.expectsData
-  }
-
-  /** False in other roles than Filter, and after the end of FCGI_DATA. */
-  get expectsData(): boolean {
-    return this.filterData?.ended === false
+    return !this.body.ended || this.#expectsData
   }
 
   /** Whether the app waits for a body, or a file, of which more is to come. */
-  get awaitsBody(): boolean {
+  get awaitsInput(): boolean {
     if (this.ended || this.destroyed || this.request === undefined) return false
-    return (this.hasBody && this.#inputState === InputState.OPEN) || this.expectsData
+    return (this.body.exists && !this.body.ended) || this.#expectsData
   }
 
   /** Bytes of input that the app has not read. */
   get buffered(): number {
-    return (this.request?.readableLength ?? 0) + (this.filterData?.stream.readableLength ?? 0)
-  }
-
-  /** False where the body is read into nothing: it need not even be copied. */
-  get wantsBody(): boolean {
-    const request = this.request
-    if (request === undefined || request._dumped || request.destroyed) return false
-    return request.readableFlowing !== true || request.listenerCount('data') > 0
-  }
-
-  /** Whether somebody is going to read more of the body, now or when he is ready. */
-  get hasReader(): boolean {
-    const request = this.request
-    return request !== undefined && (request.listenerCount('data') > 0 || request.listenerCount('readable') > 0)
+    return this.body.buffered + (this.filterData?.stream.readableLength ?? 0)
   }
 
   /** Gives the app a piece of its body; false where it has enough for now. */
   pushBody(chunk: Buffer): boolean {
-    this.#touch()
-    return this.request?.push(chunk) ?? true
+    this.#timeout?.refresh()
+    return this.body.push(chunk)
   }
 
-  /** The body is complete. Its end is delivered when somebody reads: most requests have no body and no reader. */
-  endInput(): void {
-    if (this.#inputState !== InputState.OPEN) return
-    this.#inputState = InputState.ENDED
-    const request = this.request
-    if (request === undefined) return
-    request.complete = true
-    if (request._consuming || request.readableLength > 0) this.#deliverEnd()
-    this.#releaseHeld()
+  /** All of STDIN has come. */
+  endBody(): void {
+    if (this.body.ended) return
+    this.body.end()
+    if (this.request !== undefined) this.#releaseHeld()
   }
 
   /** The web server, or the connection to it, has given up this request. */
@@ -187,8 +156,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
 
   /** The response has left, all of it. Node's HTTP server does the same as the first to hear of 'finish'. */
   complete(response: InternalResponse): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#timeout?.stop()
     if (this.request !== undefined) detachAbortSignal(this.request)
     this.writable = false
     this.closed = true
@@ -200,8 +168,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
   /** The response closes. A body that nobody has read is read into nothing; whoever began to listen hears of it. */
   settle(response: InternalResponse): void {
     this.#closeResponse(response)
-    const request = this.request
-    if (request !== undefined) this.#settleRequest(request)
+    this.body.settle()
     this.emit('close', false)
   }
 
@@ -267,7 +234,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
       if (callback) process.nextTick(callback, this.errored ?? new Error('the request was given up'))
       return false
     }
-    this.#touch()
+    this.#timeout?.refresh()
     this.writer.write(data, encoding ?? 'utf8', callback ?? undefined)
     // Nobody is asked to wait: STDIN may be what the app would not read meanwhile.
     if (this.writer.isHeld) return true
@@ -310,8 +277,8 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
 
   /** Called whenever the request is read. */
   resume(): this {
-    if (this.#inputState === InputState.ENDED) this.#deliverEnd()
-    else if (this.#inputState === InputState.OPEN) this.#carrier.resumeInput(this)
+    if (this.body.ended) this.body.deliverEnd()
+    else this.#carrier.resumeInput(this)
     return this
   }
 
@@ -327,37 +294,37 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
     this.#encrypted = value
   }
 
-  get clientAddress(): ClientAddress {
-    this.#address ??= new ClientAddress(this.params)
-    return this.#address
+  get #addresses(): ClientAddress {
+    this.#clientAddress ??= new ClientAddress(this.params)
+    return this.#clientAddress
   }
 
   get remoteAddress(): string | undefined {
-    return this.clientAddress.remoteAddress
+    return this.#addresses.remoteAddress
   }
 
   get remotePort(): number | undefined {
-    return this.clientAddress.remotePort
+    return this.#addresses.remotePort
   }
 
   get remoteFamily(): string | undefined {
-    return this.clientAddress.remoteFamily
+    return this.#addresses.remoteFamily
   }
 
   get localAddress(): string | undefined {
-    return this.clientAddress.localAddress
+    return this.#addresses.localAddress
   }
 
   get localPort(): number | undefined {
-    return this.clientAddress.localPort
+    return this.#addresses.localPort
   }
 
   get localFamily(): string | undefined {
-    return this.clientAddress.localFamily
+    return this.#addresses.localFamily
   }
 
   get bytesRead(): number {
-    return this.received
+    return this.body.received
   }
 
   get bytesWritten(): number {
@@ -389,15 +356,9 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
       if (milliseconds > 0) this.once('timeout', callback)
       else this.removeListener('timeout', callback)
     }
-    clearTimeout(this.#timer)
-    this.#timer = undefined
     this.timeout = milliseconds
-    if (milliseconds > 0 && !this.destroyed) {
-      this.#timer = setTimeout(() => {
-        this.#onTimeout()
-      }, milliseconds)
-      this.#timer.unref()
-    }
+    this.#timeout ??= new SocketTimeout(this)
+    this.#timeout.start(this.destroyed ? 0 : milliseconds)
     return this
   }
 
@@ -464,24 +425,6 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
     closeResponse(response)
   }
 
-  #settleRequest(request: InternalRequest): void {
-    if (request._consuming || request._readableState.resumeScheduled || request.destroyed) return
-    if (this.#inputState === InputState.ENDED && request._eventsCount === 0) {
-      this.#inputState = InputState.DELIVERED
-      closeUnread(request)
-      return
-    }
-    // Node 26 reads a whole body without flow, and then has to find its end.
-    this.#deliverEnd()
-    request._dump()
-  }
-
-  #deliverEnd(): void {
-    if (this.#inputState !== InputState.ENDED) return
-    this.#inputState = InputState.DELIVERED
-    this.request?.push(null)
-  }
-
   #close(error: Error | null): void {
     this.destroyed = true
     this.errored = error
@@ -489,23 +432,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest {
     this.writable = false
     this.closed = true
     this.writer.discard()
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-  }
-
-  #touch(): void {
-    this.#timer?.refresh()
-  }
-
-  /** As Node's HTTP server: whoever listens decides, else the socket is destroyed. */
-  #onTimeout(): void {
-    this.emit('timeout')
-    const request = this.request
-    const socket = asSocket(this)
-    const heardByRequest = request !== undefined && !request.complete && request.emit('timeout', socket)
-    const heardByResponse = this._httpMessage?.emit('timeout', socket) ?? false
-    const heardByServer = this.server.emit('timeout', socket)
-    if (!heardByRequest && !heardByResponse && !heardByServer) this.destroy()
+    this.#timeout?.stop()
   }
 }
 
