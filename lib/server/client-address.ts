@@ -3,6 +3,7 @@
  * them. The web server's connection to this process says nothing of either.
  */
 import type { RequestParams } from '../fastcgi/params.js'
+import { isEncrypted } from '../http/cgi-request.js'
 
 /** Both ends of the connection that a request came by, read from its params once, with the names that a `net.Socket` has. */
 export class ClientAddress {
@@ -10,12 +11,15 @@ export class ClientAddress {
   readonly remotePort: number | undefined
   readonly localAddress: string | undefined
   readonly localPort: number | undefined
+  /** Whether the client came by TLS. */
+  readonly encrypted: boolean
 
   constructor(params: RequestParams) {
     this.remoteAddress = params.get('REMOTE_ADDR')
     this.remotePort = portOf(params.get('REMOTE_PORT'))
     this.localAddress = params.get('SERVER_ADDR')
     this.localPort = portOf(params.get('SERVER_PORT'))
+    this.encrypted = isEncrypted((name) => params.get(name))
   }
 
   get remoteFamily(): string | undefined {

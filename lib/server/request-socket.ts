@@ -1,9 +1,10 @@
 /**
- * The socket that one request and its response sit on: stdin in, stdout out, backpressure both ways,
- * abort. It has what Node's request and response, Express and common middleware ask of a socket.
+ * The socket that one request and its response sit on. It has what Node's request and response, Express and common
+ * middleware ask of a `net.Socket`; the body comes in by its RequestBody, the response leaves by its ResponseWriter.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { RequestParams } from '../fastcgi/params.js'
 import {
   LazyEventEmitter,
@@ -13,7 +14,7 @@ import {
   type InternalRequest,
   type InternalResponse,
 } from '../http/node-internals.js'
-import { isEncrypted, type RequestHead } from '../http/cgi-request.js'
+import type { RequestHead } from '../http/cgi-request.js'
 import type { FastCgiError } from '../errors.js'
 import { ClientAddress } from './client-address.js'
 import type { FilterData } from './filter-data.js'
@@ -28,23 +29,26 @@ import { SocketTimeout } from './socket-timeout.js'
 /** What a request's socket needs of the connection that carries it. */
 export interface RequestCarrier extends ResponseCarrier {
   readonly server: Server
-  readonly writableHighWaterMark: number
-  readonly readableHighWaterMark: number
+  readonly socket: Duplex
   readonly counts: RequestCounts
+  readonly requests: {
+    /** The response is complete: ends the request. */
+    endRequest(socket: RequestSocket, appStatus: number): void
+    /** The response cannot be completed: lets the web server know. */
+    breakOff(socket: RequestSocket): void
+  }
+  readonly flow: {
+    /** The body's reader is full, or wants more. */
+    pauseInput(socket: RequestSocket): void
+    resumeInput(socket: RequestSocket): void
+    /** Some response waits for 'drain'. */
+    wantDrain(): void
+  }
   /** Writes what was gathered. */
   flush(): void
-  /** The response is complete: ends the request. */
-  endRequest(socket: RequestSocket, appStatus: number): void
-  /** The response cannot be completed: lets the web server know. */
-  breakOff(socket: RequestSocket): void
-  /** The body's reader is full, or wants more. */
-  pauseInput(socket: RequestSocket): void
-  resumeInput(socket: RequestSocket): void
-  /** Some response waits for 'drain'. */
-  wantDrain(): void
 }
 
-/** What counts of X-Forwarded-*, where a request came over FastCGI: whoever is not of this package's server finds it here. */
+/** Where code outside of the server finds what is made of X-Forwarded-* of a request that came over FastCGI. */
 export const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers')
 
 const NO_PARAMS = new RequestParams('')
@@ -53,9 +57,9 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   readonly server: Server
   readonly requestId: number
   readonly role: number
-  /** STDIN. */
+  /** What STDIN brings. */
   readonly body: RequestBody
-  /** What the response writes goes out by it. */
+  /** Takes what the response writes. */
   readonly writer: ResponseWriter
   /** Node's request; undefined before the app was given it. */
   request: InternalRequest | undefined
@@ -103,12 +107,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     this.writer = new ResponseWriter(carrier, this)
   }
 
-  // ---- What the connection tells ----
-
-  /** Whether the app was given the request. */
-  get dispatched(): boolean {
-    return this.request !== undefined
-  }
+  // ---- For the connection ----
 
   /** False in other roles than Filter, and after the end of FCGI_DATA. */
   get #expectsData(): boolean {
@@ -165,7 +164,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     process.nextTick(settle, this, response)
   }
 
-  /** The response closes. A body that nobody has read is read into nothing; whoever began to listen hears of it. */
+  /** The response closes, and a body that nobody has read is read into nothing. */
   settle(response: InternalResponse): void {
     this.#closeResponse(response)
     this.body.settle()
@@ -177,7 +176,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     if (this._httpMessage !== null) emitDrain(this._httpMessage)
   }
 
-  // ---- What Node's response does with its socket ----
+  // ---- For Node's response ----
 
   /** What is held does not count: Node 26 would not let the app go on before it is 0. */
   get writableLength(): number {
@@ -185,11 +184,11 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   }
 
   get writableHighWaterMark(): number {
-    return this.#carrier.writableHighWaterMark
+    return this.#carrier.socket.writableHighWaterMark
   }
 
   get readableHighWaterMark(): number {
-    return this.#carrier.readableHighWaterMark
+    return this.#carrier.socket.readableHighWaterMark
   }
 
   get writableCorked(): number {
@@ -239,7 +238,9 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     // Nobody is asked to wait: STDIN may be what the app would not read meanwhile.
     if (this.writer.isHeld) return true
     if (this.#corks === 0) this.#carrier.flush()
-    return this.#mayWriteOn()
+    const mayWriteOn = this.#carrier.output.length < this.writableHighWaterMark
+    if (!mayWriteOn) this.#carrier.flow.wantDrain()
+    return mayWriteOn
   }
 
   /** A socket of one request has no end of its own: the response's is. */
@@ -257,7 +258,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     if (this.destroyed) return this
     const { ended } = this
     this.#close(error ?? null)
-    if (!ended) this.#carrier.breakOff(this)
+    if (!ended) this.#carrier.requests.breakOff(this)
     this.filterData?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
     // As over HTTP, where the handle's close takes a turn of the loop, and then tells request and response.
@@ -268,25 +269,24 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     return this
   }
 
-  // ---- What Node's request does with its socket ----
+  // ---- For Node's request ----
 
   pause(): this {
-    this.#carrier.pauseInput(this)
+    this.#carrier.flow.pauseInput(this)
     return this
   }
 
   /** Called whenever the request is read. */
   resume(): this {
     if (this.body.ended) this.body.deliverEnd()
-    else this.#carrier.resumeInput(this)
+    else this.#carrier.flow.resumeInput(this)
     return this
   }
 
-  // ---- What apps ask ----
+  // ---- For apps ----
 
   get encrypted(): boolean {
-    this.#encrypted ??= isEncrypted((name) => this.params.get(name))
-    return this.#encrypted
+    return this.#encrypted ?? this.#addresses.encrypted
   }
 
   /** Over HTTP it is a plain property, and some middleware sets it. */
@@ -332,8 +332,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   }
 
   get readyState(): string {
-    if (this.destroyed) return 'closed'
-    return 'open'
+    return this.destroyed ? 'closed' : 'open'
   }
 
   /** Tells whoever operates the server about a mistake of the app's. */
@@ -380,16 +379,10 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
 
   /** Called whenever FCGI_DATA is read. */
   resumeData(): void {
-    this.#carrier.resumeInput(this)
+    this.#carrier.flow.resumeInput(this)
   }
 
   // ---- Inside ----
-
-  #mayWriteOn(): boolean {
-    const mayWriteOn = this.#carrier.output.length < this.#carrier.writableHighWaterMark
-    if (!mayWriteOn) this.#carrier.wantDrain()
-    return mayWriteOn
-  }
 
   /** A Filter may answer now. */
   #releaseHeld(): void {
@@ -397,7 +390,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     const writes = this.writer.release()
     if (this.#ending && !this.ended && !this.destroyed) this.#finish()
     if (writes > 0) {
-      this.#carrier.wantDrain()
+      this.#carrier.flow.wantDrain()
       this.#carrier.flush()
     }
   }
@@ -409,7 +402,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
       this.destroy()
       return
     }
-    this.#carrier.endRequest(this, 0)
+    this.#carrier.requests.endRequest(this, 0)
   }
 
   /** The response was cut off before it had finished. */

@@ -228,7 +228,7 @@ class ServerHost implements ConnectionHost {
       setImmediate(() => {
         if (!this.draining) return
         this.forEach((connection) => {
-          connection.leave(this.drainLinger)
+          connection.release(this.drainLinger)
         })
       })
     })
@@ -329,7 +329,7 @@ class ServerHost implements ConnectionHost {
  * Closed by him while it has some, it answers these first, and closes then.
  */
 function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
-  connection.announces = true
+  connection.records.emitsConnections = true
   const { socket } = connection
   const end = socket.end.bind(socket)
   const destroy = socket.destroy.bind(socket)

@@ -24,7 +24,7 @@ export class SocketTimeout {
   /** Begins anew. `milliseconds`: the time; 0 for none. */
   start(milliseconds: number): void {
     this.stop()
-    if (milliseconds <= 0) return
+    if (!(milliseconds > 0)) return
     this.#timer = setTimeout(() => {
       this.#onTimeout()
     }, milliseconds)
