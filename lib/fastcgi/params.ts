@@ -3,9 +3,9 @@
  * bodies of GET_VALUES and GET_VALUES_RESULT. Pure: bytes in, values out.
  */
 
-/** The first octet of a length that takes four octets has this bit set (section 3.4). */
+/** The first byte of a length that takes four bytes has this bit set (section 3.4). */
 const LONG_LENGTH = 0x80
-const LONG_LENGTH_OCTETS = 4
+const LONG_LENGTH_BYTES = 4
 
 /** Told of each pair by {@link readPairs}; offsets are into the bytes that are read. */
 export interface PairVisitor {
@@ -26,17 +26,17 @@ export function readPairs(bytes: Uint8Array, start: number, end: number, visitor
     let nameLength = bytes[cursor] as number
     if (nameLength < LONG_LENGTH) cursor += 1
     else {
-      if (end - cursor < LONG_LENGTH_OCTETS) return position
+      if (end - cursor < LONG_LENGTH_BYTES) return position
       nameLength = readLongLength(bytes, cursor)
-      cursor += LONG_LENGTH_OCTETS
+      cursor += LONG_LENGTH_BYTES
     }
     if (cursor >= end) return position
     let valueLength = bytes[cursor] as number
     if (valueLength < LONG_LENGTH) cursor += 1
     else {
-      if (end - cursor < LONG_LENGTH_OCTETS) return position
+      if (end - cursor < LONG_LENGTH_BYTES) return position
       valueLength = readLongLength(bytes, cursor)
-      cursor += LONG_LENGTH_OCTETS
+      cursor += LONG_LENGTH_BYTES
     }
     const remaining = end - cursor
     if (nameLength > remaining || valueLength > remaining - nameLength) return position
@@ -85,56 +85,83 @@ function encodeLength(length: number): Buffer {
   return Buffer.of((length >>> 24) | LONG_LENGTH, length >>> 16, length >>> 8, length)
 }
 
-/**
- * All params of a PARAMS stream that was kept as latin1 text, without a prototype and frozen; the last of a name counts.
- * `decode` makes a value of its octets, one a character; by default they stay as they are.
- */
-export function paramsOf(text: string, decode = (octets: string): string => octets): Readonly<Record<string, string>> {
-  const params = Object.create(null) as Record<string, string>
-  forEachParam(text, (name, value) => {
-    params[name] = decode(value)
-  })
-  return Object.freeze(params)
-}
-
 // eslint-disable-next-line no-control-regex -- what is no ASCII is looked for
 const NO_ASCII = /[^\0-\x7f]/
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Octets, one a character, as the UTF-8 text that they are; unchanged where they are none. */
-export function decodeUtf8(octets: string): string {
-  if (!NO_ASCII.test(octets)) return octets
+/** Bytes, each as one character, as the UTF-8 text that they are; unchanged where they are none. */
+export function decodeUtf8(bytes: string): string {
+  if (!NO_ASCII.test(bytes)) return bytes
   try {
-    return strictUtf8.decode(Buffer.from(octets, 'latin1'))
+    return strictUtf8.decode(Buffer.from(bytes, 'latin1'))
   } catch {
-    return octets
+    return bytes
   }
 }
 
-/** Text as its UTF-8 octets, one a character. */
+/** Text as its UTF-8 bytes, each as one character. */
 export function encodeUtf8(text: string): string {
   return NO_ASCII.test(text) ? Buffer.from(text).toString('latin1') : text
 }
 
+/** Numbers in the list of {@link RequestParams} for each pair: where its name starts, its name ends, and its value ends. */
+const OFFSETS_PER_PAIR = 3
+
 /**
- * One param of a PARAMS stream that was kept as latin1 text: the last of its name, as a later line of a web
- * server's configuration overrides an earlier one.
+ * The params of one request: a whole PARAMS stream, kept as latin1 text. Most requests are asked for none of them, so
+ * the pairs are found when the first is asked for, once, and a value is cut out when it is asked for itself.
+ *
+ * Where a name came twice the last value counts, as a later line of a web server's configuration overrides an earlier one.
  */
-export function paramOf(text: string, wanted: string): string | undefined {
-  let found: string | undefined
-  forEachParam(text, (name, value) => {
-    if (name === wanted) found = value
-  })
-  return found
+export class RequestParams {
+  readonly #text: string
+  #offsets: readonly number[] | undefined
+  #decoded: Readonly<Record<string, string>> | undefined
+
+  /** @param text pairs that {@link readPairs} reads to the end, each byte as one character */
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  /** One param as it came, each byte as one character. */
+  get(name: string): string | undefined {
+    const text = this.#text
+    const offsets = (this.#offsets ??= offsetsOf(text))
+    for (let i = offsets.length - OFFSETS_PER_PAIR; i >= 0; i -= OFFSETS_PER_PAIR) {
+      const nameStart = offsets[i] as number
+      const nameEnd = offsets[i + 1] as number
+      if (nameEnd - nameStart === name.length && text.startsWith(name, nameStart)) return text.slice(nameEnd, offsets[i + 2])
+    }
+    return undefined
+  }
+
+  /** All of them, values read by {@link decodeUtf8}: frozen and without a prototype, the same object each time. */
+  get decoded(): Readonly<Record<string, string>> {
+    this.#decoded ??= this.#decodeAll()
+    return this.#decoded
+  }
+
+  #decodeAll(): Readonly<Record<string, string>> {
+    const text = this.#text
+    const offsets = (this.#offsets ??= offsetsOf(text))
+    const params = Object.create(null) as Record<string, string>
+    for (let i = 0; i < offsets.length; i += OFFSETS_PER_PAIR) {
+      const nameEnd = offsets[i + 1]
+      params[text.slice(offsets[i], nameEnd)] = decodeUtf8(text.slice(nameEnd, offsets[i + 2]))
+    }
+    return Object.freeze(params)
+  }
 }
 
-function forEachParam(text: string, visit: (name: string, value: string) => void): void {
+function offsetsOf(text: string): number[] {
   const bytes = Buffer.from(text, 'latin1')
+  const offsets: number[] = []
   readPairs(bytes, 0, bytes.length, {
     onPair: (nameStart, nameEnd, valueEnd) => {
-      visit(text.slice(nameStart, nameEnd), text.slice(nameEnd, valueEnd))
+      offsets.push(nameStart, nameEnd, valueEnd)
       return true
     },
   })
+  return offsets
 }

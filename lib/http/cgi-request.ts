@@ -2,7 +2,7 @@
  * From CGI meta-variables to what an HTTP request is made of: method, url, version, headers.
  * Pure: bytes in, values out. Sources: RFC 3875 (CGI), RFC 9110 (HTTP), Node's rules for raw headers.
  */
-import type { PairVisitor } from '../fastcgi/params.js'
+import type { PairVisitor, RequestParams } from '../fastcgi/params.js'
 import { ParamKind, ParamNames, type ParamName } from './cgi-variables.js'
 
 /** Why params make no request. */
@@ -59,7 +59,7 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   httpVersion = '1.1'
   /** Names and values in turn, as `rawHeaders` of a request. */
   rawHeaders: string[] = []
-  /** Octets of body that were announced, or -1 where this is not known. */
+  /** Bytes of body that were announced, or -1 where this is not known. */
   contentLength = UNKNOWN_CONTENT_LENGTH
   /** What the params say of a body: none or one of the announced length, one of unknown length, or nothing. */
   body: 'announced' | 'unknown-length' | 'untold' = 'announced'
@@ -69,13 +69,13 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   upgrade = ''
   /** Whether there is a header in which a proxy tells whom it was asked by. */
   hasForwarded = false
-  /** The PARAMS stream as latin1 text, for who asks for other params later. */
-  text = ''
+  /** All params, those that are asked for later among them. */
+  params: RequestParams
   /** What is wrong with the header that was refused. */
   culprit = ''
 
   readonly #options: HeadOptions
-  readonly #lookup: ParamLookup
+  readonly #createParams: (text: string) => RequestParams
   readonly #names = new ParamNames()
   #first: ParamName | undefined
   #previous: ParamName | undefined
@@ -83,15 +83,17 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   #count = 0
   #base = 0
   #bytes: Uint8Array = new Uint8Array(0)
+  #text = ''
   #problem: HeadProblem | undefined
   #contentLengthText = ''
   #contentType = ''
   #transferEncoding = ''
 
-  /** `paramOf` finds the params that only some servers make necessary. */
-  constructor(options: HeadOptions, paramOf: (text: string, name: string) => string | undefined) {
+  /** @param createParams makes {@link RequestParams} of a PARAMS stream as latin1 text */
+  constructor(options: HeadOptions, createParams: (text: string) => RequestParams) {
     this.#options = options
-    this.#lookup = (name) => paramOf(this.text, name)
+    this.#createParams = createParams
+    this.params = createParams('')
   }
 
   /** Whether reading was stopped at a pair that is not accepted. */
@@ -102,7 +104,8 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   /** Begins to read a whole PARAMS stream: `bytes` from `start` up to `end`, whose pairs follow. */
   begin(bytes: Buffer, start: number, end: number): void {
     this.#bytes = bytes
-    this.text = bytes.toString('latin1', start, end)
+    this.#text = bytes.toString('latin1', start, end)
+    this.params = this.#createParams(this.#text)
     this.method = ''
     this.url = ''
     this.httpVersion = '1.1'
@@ -163,7 +166,7 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
       this.#previous = expected
       return expected
     }
-    const found = this.#names.get(this.text.slice(start - this.#base, end - this.#base))
+    const found = this.#names.get(this.#text.slice(start - this.#base, end - this.#base))
     if (found.kept) {
       if (previous === undefined) this.#first = found
       else previous.next = found
@@ -174,7 +177,7 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
 
   /** Nothing is cut from the text where the value is what it was the last time. */
   #valueOf({ kind, lastValue }: ParamName, start: number, end: number): string {
-    const { text } = this
+    const text = this.#text
     if (end - start === lastValue.length && text.startsWith(lastValue, start)) return lastValue
     // Values with blanks around them are rare: what is done to them stays out of what every value goes through.
     if (isBlank(text.charCodeAt(start)) || isBlank(text.charCodeAt(end - 1))) return withoutBlanks(text, kind, start, end)
@@ -211,7 +214,7 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
     this.#bytes = EMPTY
     if (this.#problem !== undefined) return this.#problem
     if (!METHOD.test(this.method)) return 'method'
-    if (this.#options.url === 'rewritten' || this.url === '') this.url = rewrittenUrl(this.#lookup)
+    if (this.#options.url === 'rewritten' || this.url === '') this.url = rewrittenUrl((name) => this.params.get(name))
     if (this.url === '' || BAD_URL.test(this.url)) return 'url'
     return this.#completeBodyHeaders()
   }
@@ -258,8 +261,8 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   }
 }
 
-function isBlank(octet: number): boolean {
-  return octet === 0x20 || octet === 0x09
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 /** What is around a value is no part of it (RFC 9110, section 5.5). Node's parser leaves it out, nginx leaves tabs in. */
@@ -296,11 +299,11 @@ function rewrittenUrl(lookup: ParamLookup): string {
   return encodePath(path === '' ? '/' : path) + (query === '' ? '' : `?${query}`)
 }
 
-/** Octets that a path may have as they are (RFC 3986, section 3.3); all others are percent-encoded. */
+/** Bytes that a path may have as they are (RFC 3986, section 3.3); all others are percent-encoded. */
 function encodePath(path: string): string {
   return path.replace(/[^A-Za-z0-9\-._~!$&'()*+,;=:@/]/g, (character) => {
-    const octet = character.charCodeAt(0)
-    return `%${octet.toString(16).toUpperCase().padStart(2, '0')}`
+    const byte = character.charCodeAt(0)
+    return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
   })
 }
 

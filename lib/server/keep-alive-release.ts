@@ -1,5 +1,5 @@
 /**
- * Leaving a kept connection without losing a request: the web server is asked to let go of it, and closes it itself.
+ * Ending a kept connection without losing a request: the web server is asked to close it itself.
  *
  * FastCGI has no message for that, and closing a kept connection costs the request that the web server is just sending
  * on it. An empty STDERR record of a request that is over says the same to those that keep connections. nginx keeps
@@ -21,24 +21,24 @@ const UNASKED_FACTOR = 4
 const HURRY_SHARE = 0.6
 const MIN_UNASKED_IDLE_MS = 20
 
-/** What is left in the end. */
+/** The connection that is released. */
 export interface ReleasableConnection {
   /** Without an open request. */
   readonly done: boolean
   /** Sends the record, where no request is open or on its way. */
-  askToLetGo: () => void
+  askToClose: () => void
   close: () => void
 }
 
-/** Those with which it was tried; what others make of such a record nobody knows, and the gateway takes it for a mistake. */
+/** Those with which it was tried; what others make of such a record is not known, and the gateway takes it for a mistake. */
 const RELEASING_SERVERS = /^(?:nginx|openresty|tengine|angie|freenginx|haproxy|h2o|lighttpd|caddy)\b/i
 
-/** Whether a web server that calls itself so lets go of a connection when it is asked to. */
-export function releasesWhenAsked(software: string | undefined): boolean {
+/** Whether a web server closes a kept connection when it is asked to. `software`: what it calls itself. */
+export function closesWhenAsked(software: string | undefined): boolean {
   return RELEASING_SERVERS.test(software ?? '')
 }
 
-/** The leave-taking of one connection. */
+/** The release of one connection. */
 export class KeepAliveRelease {
   readonly #connection: ReleasableConnection
   readonly #asks: boolean
@@ -50,7 +50,7 @@ export class KeepAliveRelease {
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param asks whether the web server is asked: {@link releasesWhenAsked}
+   * @param asks whether the web server is asked: {@link closesWhenAsked}
    * @param linger how long an idle connection may stay until the server closes it after all, in milliseconds
    */
   constructor(connection: ReleasableConnection, asks: boolean, linger: number) {
@@ -61,7 +61,7 @@ export class KeepAliveRelease {
 
   /** The connection is idle as this begins. */
   onIdle(): void {
-    if (this.#asks) this.#connection.askToLetGo()
+    if (this.#asks) this.#connection.askToClose()
     this.#closeLater()
   }
 

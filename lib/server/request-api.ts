@@ -19,7 +19,7 @@ function socketOf(request: IncomingMessage): RequestSocket | undefined {
  * @returns undefined for a request that did not come over FastCGI.
  */
 export function params(request: IncomingMessage): Readonly<Record<string, string>> | undefined {
-  return socketOf(request)?.params
+  return socketOf(request)?.params.decoded
 }
 
 /**
@@ -30,7 +30,7 @@ export function params(request: IncomingMessage): Readonly<Record<string, string
  * @returns undefined for a request of another role.
  */
 export function filterData(request: IncomingMessage): Readable | undefined {
-  return socketOf(request)?.data
+  return socketOf(request)?.filterData?.stream
 }
 
 /**

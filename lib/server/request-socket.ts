@@ -1,75 +1,76 @@
 /**
- * The socket that one request and its response sit on: stdin in, stdout out, backpressure both ways,
- * abort. It has what Node's request and response, Express and common middleware ask of a socket.
+ * The socket that one request and its response sit on. It has what Node's request and response, Express and common
+ * middleware ask of a `net.Socket`; the body comes in by its RequestBody, the response leaves by its ResponseWriter.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
-import { decodeUtf8, paramOf, paramsOf } from '../fastcgi/params.js'
-import { Role } from '../fastcgi/record.js'
+import type { Duplex } from 'node:stream'
+import { RequestParams } from '../fastcgi/params.js'
 import {
+  LazyEventEmitter,
   closeResponse,
-  closeUnread,
   detachAbortSignal,
   emitDrain,
   type InternalRequest,
   type InternalResponse,
 } from '../http/node-internals.js'
-import { isEncrypted, type RequestHead } from '../http/cgi-request.js'
+import type { RequestHead } from '../http/cgi-request.js'
 import { FastCgiError } from '../errors.js'
+import { ClientAddress } from './client-address.js'
+import type { FilterData } from './filter-data.js'
 import type { ParamsBuffer } from './params-buffer.js'
 import type { ForwardedHeaders } from './options.js'
 import type { WriteCallback } from './record-writer.js'
 import type { RequestCounts } from './request-counts.js'
-import { ResponseWriter, type ResponseCarrier } from './response-writer.js'
+import { RequestBody, type BodyOwner } from './request-body.js'
+import { ResponseWriter, type AnsweredRequest, type ResponseCarrier } from './response-writer.js'
+import { SocketTimeout } from './socket-timeout.js'
 
 /** What a request's socket needs of the connection that carries it. */
 export interface RequestCarrier extends ResponseCarrier {
   readonly server: Server
-  readonly writableHighWaterMark: number
-  readonly readableHighWaterMark: number
+  readonly socket: Duplex
   readonly counts: RequestCounts
+  readonly requests: {
+    /** The response is complete: ends the request. */
+    endRequest(socket: RequestSocket, appStatus: number): void
+    /** The response cannot be completed: lets the web server know. */
+    breakOff(socket: RequestSocket): void
+  }
+  readonly flow: {
+    /** The body's reader is full, or wants more. */
+    pauseInput(socket: RequestSocket): void
+    resumeInput(socket: RequestSocket): void
+    /** Some response waits for 'drain'. */
+    wantDrain(): void
+  }
   /** Writes what was gathered. */
   flush(): void
-  /** The response is complete: ends the request. */
-  endRequest(socket: RequestSocket, appStatus: number): void
-  /** The response cannot be completed: lets the web server know. */
-  breakOff(socket: RequestSocket): void
-  /** The body's reader is full, or wants more. */
-  pauseInput(socket: RequestSocket): void
-  resumeInput(socket: RequestSocket): void
-  /** Some response waits for 'drain'. */
-  wantDrain(): void
 }
 
-/** What counts of X-Forwarded-*, where a request came over FastCGI: whoever is not of this package's server finds it here. */
+/** Where code outside of the server finds what is made of X-Forwarded-* of a request that came over FastCGI. */
 export const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers')
 
-/** How much a request has been read. */
-const InputState = { OPEN: 0, ENDED: 1, DELIVERED: 2 } as const
+const NO_PARAMS = new RequestParams('')
 
-type InputStateValue = (typeof InputState)[keyof typeof InputState]
-
-/** A write that waits: a Filter sends nothing before its STDIN is complete. */
-type HeldWrite = [data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined]
-
-export class RequestSocket extends ResponseWriter<RequestCarrier> {
+export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, BodyOwner {
   readonly server: Server
-  readonly keepConnection: boolean
-  /** The PARAMS stream as latin1 text; params are read from it when they are asked for. */
-  paramsText = ''
+  readonly requestId: number
+  readonly role: number
+  /** What STDIN brings. */
+  readonly body: RequestBody
+  /** Takes what the response writes. */
+  readonly writer: ResponseWriter
+  /** Node's request; undefined before the app was given it. */
+  request: InternalRequest | undefined
+  /** Node's response finds itself here. */
+  _httpMessage: InternalResponse | null = null
+  /** The params; none until all have come. */
+  params = NO_PARAMS
   /** What came of PARAMS before it is complete; undefined then. */
   openParams: ParamsBuffer | undefined
-  /** The Filter role's second stream, FCGI_DATA. */
-  data: Readable | undefined
-  /** Octets of STDIN so far. */
-  received = 0
-  /** Octets of STDIN that were announced, or -1. */
-  announced = -1
-  /** Octets of FCGI_DATA so far. */
-  dataReceived = 0
-  /** Whether a body comes: one of a length over 0, or of an unknown one. */
-  hasBody = false
+  /** The second stream of a Filter that the app was given; undefined in other roles. */
+  filterData: FilterData | undefined
   /** The head of a request that waits for its first STDIN record, which tells whether it has a body. */
   undecided: RequestHead | undefined
   /** The tick of the last piece of the body, of the dispatch, or of the answer. */
@@ -89,89 +90,57 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   readonly pending = false
   timeout = 0
 
+  readonly #carrier: RequestCarrier
   #corks = 0
   #ending = false
-  #held: HeldWrite[] | undefined
-  #inputState: InputStateValue = InputState.OPEN
-  #dataEnded = false
-  #timer: NodeJS.Timeout | undefined
-  #params: Readonly<Record<string, string>> | undefined
+  #timeout: SocketTimeout | undefined
+  #clientAddress: ClientAddress | undefined
   #encrypted: boolean | undefined
 
-  constructor(carrier: RequestCarrier, requestId: number, role: number, keepConnection: boolean) {
-    super(carrier, requestId, role)
+  constructor(carrier: RequestCarrier, requestId: number, role: number) {
+    super()
+    this.#carrier = carrier
     this.server = carrier.server
-    this.keepConnection = keepConnection
-    if (role === Role.FILTER) this.#held = []
+    this.requestId = requestId
+    this.role = role
+    this.body = new RequestBody(this)
+    this.writer = new ResponseWriter(carrier, this)
   }
 
-  // ---- What the connection tells ----
+  // ---- For the connection ----
 
-  /** Whether the app was given the request. */
-  get dispatched(): boolean {
-    return this.request !== undefined
-  }
-
-  get inputEnded(): boolean {
-    return this.#inputState !== InputState.OPEN
+  /** False in other roles than Filter, and after the end of FCGI_DATA. */
+  get #expectsData(): boolean {
+    return this.filterData?.ended === false
   }
 
   /** Whether the web server has more to send for this request. */
   get expectsInput(): boolean {
-    return this.#inputState === InputState.OPEN || this.expectsData
-  }
-
-  /** False in other roles than Filter, and after the end of FCGI_DATA. */
-  get expectsData(): boolean {
-    return this.data !== undefined && !this.#dataEnded
+    return !this.body.ended || this.#expectsData
   }
 
   /** Whether the app waits for a body, or a file, of which more is to come. */
-  get awaitsBody(): boolean {
+  get awaitsInput(): boolean {
     if (this.ended || this.destroyed || this.request === undefined) return false
-    return (this.hasBody && this.#inputState === InputState.OPEN) || this.expectsData
+    return (this.body.exists && !this.body.ended) || this.#expectsData
   }
 
-  /** Octets of input that the app has not read. */
+  /** Bytes of input that the app has not read. */
   get buffered(): number {
-    return (this.request?.readableLength ?? 0) + (this.data?.readableLength ?? 0)
-  }
-
-  /** False where the body is read into nothing: it need not even be copied. */
-  get wantsBody(): boolean {
-    const request = this.request
-    if (request === undefined || request._dumped || request.destroyed) return false
-    return request.readableFlowing !== true || request.listenerCount('data') > 0
-  }
-
-  /** Whether somebody is going to read more of the body, now or when he is ready. */
-  get hasReader(): boolean {
-    const request = this.request
-    return request !== undefined && (request.listenerCount('data') > 0 || request.listenerCount('readable') > 0)
+    return this.body.buffered + (this.filterData?.stream.readableLength ?? 0)
   }
 
   /** Gives the app a piece of its body; false where it has enough for now. */
   pushBody(chunk: Buffer): boolean {
-    this.#touch()
-    return this.request?.push(chunk) ?? true
+    this.#timeout?.refresh()
+    return this.body.push(chunk)
   }
 
-  /** Gives the app a piece of FCGI_DATA, or its end. */
-  pushData(chunk: Buffer | null): boolean {
-    this.#dataEnded ||= chunk === null
-    if (this.data === undefined || this.data.destroyed) return true
-    return this.data.push(chunk)
-  }
-
-  /** The body is complete. Its end is delivered when somebody reads: most requests have no body and no reader. */
-  endInput(): void {
-    if (this.#inputState !== InputState.OPEN) return
-    this.#inputState = InputState.ENDED
-    const request = this.request
-    if (request === undefined) return
-    request.complete = true
-    if (request._consuming || request.readableLength > 0) this.#deliverEnd()
-    this.#releaseHeld()
+  /** All of STDIN has come. */
+  endBody(): void {
+    if (this.body.ended) return
+    this.body.end()
+    if (this.request !== undefined) this.#releaseHeld()
   }
 
   /** The web server, or the connection to it, has given up this request. */
@@ -180,14 +149,13 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     this.#close(error)
     const request = this.request
     if (request !== undefined && !(this.ended && request.complete)) request.destroy(abortError())
-    this.#destroyData(error)
+    this.filterData?.destroy(error)
     this.#emitClose(false)
   }
 
   /** The response has left, all of it. Node's HTTP server does the same as the first to hear of 'finish'. */
   complete(response: InternalResponse): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#timeout?.stop()
     if (this.request !== undefined) detachAbortSignal(this.request)
     this.writable = false
     this.closed = true
@@ -196,11 +164,10 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     process.nextTick(settle, this, response)
   }
 
-  /** The response closes. A body that nobody has read is read into nothing; whoever began to listen hears of it. */
+  /** The response closes, and a body that nobody has read is read into nothing. */
   settle(response: InternalResponse): void {
     this.#closeResponse(response)
-    const request = this.request
-    if (request !== undefined) this.#settleRequest(request)
+    this.body.settle()
     this.emit('close', false)
   }
 
@@ -209,25 +176,19 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     if (this._httpMessage !== null) emitDrain(this._httpMessage)
   }
 
-  /** Octets of FCGI_DATA that were announced (section 6.4), or -1. */
-  get dataAnnounced(): number {
-    const length = paramOf(this.paramsText, 'FCGI_DATA_LENGTH')
-    return length !== undefined && /^[0-9]+$/.test(length) ? Number(length) : -1
-  }
-
-  // ---- What Node's response does with its socket ----
+  // ---- For Node's response ----
 
   /** What is held does not count: Node 26 would not let the app go on before it is 0. */
   get writableLength(): number {
-    return this.destroyed || this.#held !== undefined ? 0 : this.carrier.output.length
+    return this.destroyed || this.writer.isHeld ? 0 : this.#carrier.output.length
   }
 
   get writableHighWaterMark(): number {
-    return this.carrier.writableHighWaterMark
+    return this.#carrier.socket.writableHighWaterMark
   }
 
   get readableHighWaterMark(): number {
-    return this.carrier.readableHighWaterMark
+    return this.#carrier.socket.readableHighWaterMark
   }
 
   get writableCorked(): number {
@@ -263,7 +224,7 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   uncork(): void {
     if (this.#corks === 0 || --this.#corks > 0) return
     if (this.#ending && !this.ended && !this.destroyed) this.#finish()
-    this.carrier.flush()
+    this.#carrier.flush()
   }
 
   write(data: string | Uint8Array, encoding?: BufferEncoding | WriteCallback | null, callback?: WriteCallback | null): boolean {
@@ -272,11 +233,14 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
       if (callback) process.nextTick(callback, this.errored ?? new FastCgiError('ERR_FCGI_ABORTED', 'the request was given up'))
       return false
     }
-    this.#touch()
-    if (this.#held !== undefined) return this.#hold(this.#held, data, encoding ?? 'utf8', callback ?? undefined)
-    this.pass(data, encoding ?? 'utf8', callback ?? undefined)
-    if (this.#corks === 0) this.carrier.flush()
-    return this.#mayWriteOn()
+    this.#timeout?.refresh()
+    this.writer.write(data, encoding ?? 'utf8', callback ?? undefined)
+    // Nobody is asked to wait: STDIN may be what the app would not read meanwhile.
+    if (this.writer.isHeld) return true
+    if (this.#corks === 0) this.#carrier.flush()
+    const mayWriteOn = this.#carrier.output.length < this.writableHighWaterMark
+    if (!mayWriteOn) this.#carrier.flow.wantDrain()
+    return mayWriteOn
   }
 
   /** A socket of one request has no end of its own: the response's is. */
@@ -294,8 +258,8 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     if (this.destroyed) return this
     const { ended } = this
     this.#close(error ?? null)
-    if (!ended) this.carrier.breakOff(this)
-    this.#destroyData(error)
+    if (!ended) this.#carrier.requests.breakOff(this)
+    this.filterData?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
     // As over HTTP, where the handle's close takes a turn of the loop, and then tells request and response.
     setImmediate(() => {
@@ -305,29 +269,24 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     return this
   }
 
-  // ---- What Node's request does with its socket ----
+  // ---- For Node's request ----
 
   pause(): this {
-    this.carrier.pauseInput(this)
+    this.#carrier.flow.pauseInput(this)
     return this
   }
 
   /** Called whenever the request is read. */
   resume(): this {
-    if (this.#inputState === InputState.ENDED) this.#deliverEnd()
-    else if (this.#inputState === InputState.OPEN) this.carrier.resumeInput(this)
+    if (this.body.ended) this.body.deliverEnd()
+    else this.#carrier.flow.resumeInput(this)
     return this
   }
 
-  // ---- What apps ask ----
-
-  get params(): Readonly<Record<string, string>> {
-    this.#params ??= paramsOf(this.paramsText, decodeUtf8)
-    return this.#params
-  }
+  // ---- For apps ----
 
   get encrypted(): boolean {
-    return this.#encrypted ?? isEncrypted((name) => paramOf(this.paramsText, name))
+    return this.#encrypted ?? this.#addresses.encrypted
   }
 
   /** Over HTTP it is a plain property, and some middleware sets it. */
@@ -335,47 +294,55 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     this.#encrypted = value
   }
 
+  get #addresses(): ClientAddress {
+    this.#clientAddress ??= new ClientAddress(this.params)
+    return this.#clientAddress
+  }
+
   get remoteAddress(): string | undefined {
-    return paramOf(this.paramsText, 'REMOTE_ADDR')
+    return this.#addresses.remoteAddress
   }
 
   get remotePort(): number | undefined {
-    return portOf(paramOf(this.paramsText, 'REMOTE_PORT'))
+    return this.#addresses.remotePort
   }
 
   get remoteFamily(): string | undefined {
-    return familyOf(this.remoteAddress)
+    return this.#addresses.remoteFamily
   }
 
   get localAddress(): string | undefined {
-    return paramOf(this.paramsText, 'SERVER_ADDR')
+    return this.#addresses.localAddress
   }
 
   get localPort(): number | undefined {
-    return portOf(paramOf(this.paramsText, 'SERVER_PORT'))
+    return this.#addresses.localPort
   }
 
   get localFamily(): string | undefined {
-    return familyOf(this.localAddress)
+    return this.#addresses.localFamily
   }
 
   get bytesRead(): number {
-    return this.received
+    return this.body.received
+  }
+
+  get bytesWritten(): number {
+    return this.writer.bytesWritten
   }
 
   get readyState(): string {
-    if (this.destroyed) return 'closed'
-    return 'open'
+    return this.destroyed ? 'closed' : 'open'
   }
 
   /** Tells whoever operates the server about a mistake of the app's. */
   warn(error: FastCgiError): void {
-    this.carrier.warn(error)
+    this.#carrier.warn(error)
   }
 
   /** For middleware that looks at such headers itself. */
   get [FORWARDED_HEADERS](): ForwardedHeaders {
-    return this.carrier.configuration.forwardedHeaders
+    return this.#carrier.configuration.forwardedHeaders
   }
 
   address(): { address?: string | undefined; port?: number | undefined; family?: string | undefined } {
@@ -388,15 +355,9 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
       if (milliseconds > 0) this.once('timeout', callback)
       else this.removeListener('timeout', callback)
     }
-    clearTimeout(this.#timer)
-    this.#timer = undefined
     this.timeout = milliseconds
-    if (milliseconds > 0 && !this.destroyed) {
-      this.#timer = setTimeout(() => {
-        this.#onTimeout()
-      }, milliseconds)
-      this.#timer.unref()
-    }
+    this.#timeout ??= new SocketTimeout(this)
+    this.#timeout.start(this.destroyed ? 0 : milliseconds)
     return this
   }
 
@@ -418,50 +379,30 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
 
   /** Called whenever FCGI_DATA is read. */
   resumeData(): void {
-    this.carrier.resumeInput(this)
+    this.#carrier.flow.resumeInput(this)
   }
 
   // ---- Inside ----
 
-  /** With the error only for who listens: an app need not know that there is such a stream. */
-  #destroyData(error: Error | undefined): void {
-    if (this.data === undefined || this.data.listenerCount('error') === 0) this.data?.destroy()
-    else this.data.destroy(error)
-  }
-
-  #mayWriteOn(): boolean {
-    const mayWriteOn = this.carrier.output.length < this.carrier.writableHighWaterMark
-    if (!mayWriteOn) this.carrier.wantDrain()
-    return mayWriteOn
-  }
-
-  /** Never asks to wait: STDIN may be what the app would not read meanwhile. */
-  #hold(held: HeldWrite[], data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): boolean {
-    held.push([data, encoding, callback])
-    return true
-  }
-
   /** A Filter may answer now. */
   #releaseHeld(): void {
-    const held = this.#held
-    if (held === undefined) return
-    this.#held = undefined
-    for (const [data, encoding, callback] of held) this.pass(data, encoding, callback)
+    if (!this.writer.isHeld) return
+    const writes = this.writer.release()
     if (this.#ending && !this.ended && !this.destroyed) this.#finish()
-    if (held.length > 0) {
-      this.carrier.wantDrain()
-      this.carrier.flush()
+    if (writes > 0) {
+      this.#carrier.flow.wantDrain()
+      this.#carrier.flush()
     }
   }
 
   /** The response has ended: END_REQUEST goes out with what is left of it. */
   #finish(): void {
-    if (this.#held !== undefined) return
-    if (this.endsShort()) {
+    if (this.writer.isHeld) return
+    if (this.writer.endsShort()) {
       this.destroy()
       return
     }
-    this.carrier.endRequest(this, 0)
+    this.#carrier.requests.endRequest(this, 0)
   }
 
   /** The response was cut off before it had finished. */
@@ -473,26 +414,8 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
   /** Answered, or cut off: either way the request is over. */
   #closeResponse(response: InternalResponse): void {
     if (response._closed) return
-    this.carrier.counts.over++
+    this.#carrier.counts.over++
     closeResponse(response)
-  }
-
-  #settleRequest(request: InternalRequest): void {
-    if (request._consuming || request._readableState.resumeScheduled || request.destroyed) return
-    if (this.#inputState === InputState.ENDED && request._eventsCount === 0) {
-      this.#inputState = InputState.DELIVERED
-      closeUnread(request)
-      return
-    }
-    // Node 26 reads a whole body without flow, and then has to find its end.
-    this.#deliverEnd()
-    request._dump()
-  }
-
-  #deliverEnd(): void {
-    if (this.#inputState !== InputState.ENDED) return
-    this.#inputState = InputState.DELIVERED
-    this.request?.push(null)
   }
 
   #close(error: Error | null): void {
@@ -501,24 +424,8 @@ export class RequestSocket extends ResponseWriter<RequestCarrier> {
     this.readable = false
     this.writable = false
     this.closed = true
-    this.#held = undefined
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-  }
-
-  #touch(): void {
-    this.#timer?.refresh()
-  }
-
-  /** As Node's HTTP server: whoever listens decides, else the socket is destroyed. */
-  #onTimeout(): void {
-    this.emit('timeout')
-    const request = this.request
-    const socket = asSocket(this)
-    const heardByRequest = request !== undefined && !request.complete && request.emit('timeout', socket)
-    const heardByResponse = this._httpMessage?.emit('timeout', socket) ?? false
-    const heardByServer = this.server.emit('timeout', socket)
-    if (!heardByRequest && !heardByResponse && !heardByServer) this.destroy()
+    this.writer.discard()
+    this.#timeout?.stop()
   }
 }
 
@@ -536,14 +443,4 @@ export function asSocket(socket: RequestSocket): Socket {
 function abortError(): Error {
   // eslint-disable-next-line no-restricted-syntax -- as Node's HTTP server makes it
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
-}
-
-function portOf(text: string | undefined): number | undefined {
-  const port = Number(text)
-  return text !== undefined && text !== '' && Number.isInteger(port) ? port : undefined
-}
-
-function familyOf(address: string | undefined): string | undefined {
-  if (address === undefined) return undefined
-  return address.includes(':') ? 'IPv6' : 'IPv4'
 }

@@ -1,11 +1,11 @@
 /**
- * The outgoing half of a request's socket: what Node's response writes to it leaves as STDOUT, with a
- * `Status:` head, without 1xx, without framing, and with as much body as its Content-Length says.
+ * What Node's response writes to its socket leaves as STDOUT: with a `Status:` head, without 1xx, without framing, and with
+ * as much body as its Content-Length says.
  */
 import { AsyncResource } from 'node:async_hooks'
-import { encodeUtf8, paramOf } from '../fastcgi/params.js'
+import { encodeUtf8, type RequestParams } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
-import { LazyEventEmitter, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
+import type { InternalRequest, InternalResponse } from '../http/node-internals.js'
 import {
   ChunkedDecoder,
   closesConnection,
@@ -35,57 +35,90 @@ export interface ResponseCarrier {
   warn(error: FastCgiError): void
 }
 
+/** The request that a response answers. */
+export interface AnsweredRequest {
+  readonly requestId: number
+  readonly role: number
+  readonly params: RequestParams
+  readonly request: InternalRequest | undefined
+  /** The response, until it has left. */
+  readonly _httpMessage: InternalResponse | null
+}
+
 /** A response without Content-Length may be as long as it likes. */
 const UNBOUNDED = Number.POSITIVE_INFINITY
 
-export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends LazyEventEmitter {
-  readonly requestId: number
-  readonly role: number
-  request: InternalRequest | undefined
-  /** Node's response finds itself here. */
-  _httpMessage: InternalResponse | null = null
+/** A write that waits: a Filter sends nothing before its STDIN is complete. */
+type HeldWrite = [data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined]
+
+/** The response to one request, on its way out. */
+export class ResponseWriter {
   /** The head has left, so no other can. */
   headSent = false
-  /** Of the response's body, in units of what was written: octets, or characters of a text. */
+  /** Of the response's body, in units of what was written: bytes, or characters of a text. */
   bytesWritten = 0
-
-  /** The PARAMS stream of the request, as latin1 text. */
-  abstract paramsText: string
-
-  protected readonly carrier: Carrier
+  readonly #carrier: ResponseCarrier
+  readonly #request: AnsweredRequest
   #bodyLeft = UNBOUNDED
   #chunked: ChunkedDecoder | undefined
   #hints = ''
+  #held: HeldWrite[] | undefined
 
-  constructor(carrier: Carrier, requestId: number, role: number) {
-    super()
-    this.carrier = carrier
-    this.requestId = requestId
-    this.role = role
+  constructor(carrier: ResponseCarrier, request: AnsweredRequest) {
+    this.#carrier = carrier
+    this.#request = request
+    if (request.role === Role.FILTER) this.#held = []
   }
 
-  /** Whether the body has ended before its Content-Length; then somebody was told of it. */
-  protected endsShort(): boolean {
+  /** Whether what is written waits for {@link release}. */
+  get isHeld(): boolean {
+    return this.#held !== undefined
+  }
+
+  /** Whether the body has ended before its Content-Length; then whoever operates the server was told of it. */
+  endsShort(): boolean {
     if (this.#bodyLeft === 0 || this.#bodyLeft === UNBOUNDED) return false
     this.#warnOfLength('shorter', 'the response was broken off, so that the client can tell')
     return true
   }
 
-  /** Passes on what Node's response writes. */
-  protected pass(data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): void {
+  /** Passes on what Node's response writes, or holds it. */
+  write(data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined): void {
+    if (this.#held !== undefined) {
+      this.#held.push([data, encoding, callback])
+      return
+    }
     if (this.headSent) this.#body(data, encoding)
     else this.#head(typeof data === 'string' ? data : Buffer.from(data).toString('latin1'), encoding)
     // One write tells the callbacks of several requests, each of which has its own asynchronous context.
-    if (callback !== undefined) this.carrier.output.onFlushed(this.carrier.isShared ? AsyncResource.bind(callback) : callback)
+    if (callback !== undefined) this.#carrier.output.onFlushed(this.#carrier.isShared ? AsyncResource.bind(callback) : callback)
+  }
+
+  /** Passes on what was held; from here on nothing is. @returns how many writes there were. */
+  release(): number {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const [data, encoding, callback] of held) this.write(data, encoding, callback)
+    return held.length
+  }
+
+  /** Forgets what is held. */
+  discard(): void {
+    this.#held = undefined
+  }
+
+  /** For messages. */
+  get #url(): string {
+    return this.#request.request?.url ?? '?'
   }
 
   /** The first write is the response's head, with or without some of its body; before it may come 1xx texts. */
   #head(text: string, encoding: BufferEncoding): void {
-    const response = this._httpMessage
+    const response = this.#request._httpMessage
     if (response === null) return
     const original = response._header
     if (original === null || !text.startsWith(original)) {
-      if (this.carrier.configuration.earlyHints === 'fold') this.#hints += earlyHintLinks(text)
+      if (this.#carrier.configuration.earlyHints === 'fold') this.#hints += earlyHintLinks(text)
       return
     }
     this.headSent = true
@@ -96,28 +129,28 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
   }
 
   #writeHead(original: string, response: InternalResponse, encoding: BufferEncoding): void {
-    const { output, configuration } = this.carrier
-    const isPlain = response.statusCode >= 200 && this.#hints === '' && this.role !== Role.AUTHORIZER && !needsRewriting(original)
+    const { output, configuration } = this.#carrier
+    const isPlain = response.statusCode >= 200 && this.#hints === '' && this.#request.role !== Role.AUTHORIZER && !needsRewriting(original)
     // As over HTTP, where Node closes the connection then.
-    if (!response.shouldKeepAlive || (!isPlain && closesConnection(original))) this.carrier.closeWhenDone()
+    if (!response.shouldKeepAlive || (!isPlain && closesConnection(original))) this.#carrier.closeWhenDone()
     if (original.length > configuration.limits.headBytes) this.#warnOfSize(original)
     if (hasMoreHeaders(original, configuration.limits.headerCount)) this.#warnOfCount(configuration.limits.headerCount)
-    if (isPlain) output.head(this.requestId, original, encoding)
-    // With a body of UTF-8 Node would write the head as UTF-8, too, of which a variable's octets are one a character.
-    else output.stdoutText(this.requestId, this.#rewrittenHead(original, response), this.role === Role.AUTHORIZER ? 'latin1' : encoding)
+    if (isPlain) output.head(this.#request.requestId, original, encoding)
+    // With a body of UTF-8 Node would write the head as UTF-8, too, of which each character of a variable is one byte.
+    else output.stdoutText(this.#request.requestId, this.#rewrittenHead(original, response), this.#request.role === Role.AUTHORIZER ? 'latin1' : encoding)
   }
 
   #rewrittenHead(original: string, response: InternalResponse): string {
     if (response.statusCode < 200) {
       const status = `${String(response.statusCode)} ${response.statusMessage}`
-      this.carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.request?.url ?? '?'} ends with status ${status}; 500 was sent`))
+      this.#carrier.warn(new FastCgiError('ERR_FCGI_STATUS', `a response to ${this.#url} ends with status ${status}; 500 was sent`))
       return rewriteHead(original, '', 'last', '500 Internal Server Error')
     }
-    if (this.role !== Role.AUTHORIZER) {
+    if (this.#request.role !== Role.AUTHORIZER) {
       return rewriteHead(this.#withoutRedirect(original, response), this.#hints + this.#unbuffered(original), 'last')
     }
     const variables = response.statusCode === 200 ? this.#variables(response) : ''
-    // Nobody is let on without what the app says of him.
+    // No client is let on without what the app says of it.
     if (variables === undefined) return rewriteHead(original, '', 'first', '500 Internal Server Error')
     return rewriteHead(original, variables, 'first')
   }
@@ -128,16 +161,16 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
    */
   #unbuffered(original: string): string {
     if (this.#chunked === undefined || !isEventStream(original)) return ''
-    return paramOf(this.paramsText, 'SERVER_SOFTWARE')?.startsWith('nginx') === true ? 'X-Accel-Buffering: no\r\n' : ''
+    return this.#request.params.get('SERVER_SOFTWARE')?.startsWith('nginx') === true ? 'X-Accel-Buffering: no\r\n' : ''
   }
 
   /** Apache's mod_fcgid would run the request again and again, and answer 500. */
   #withoutRedirect(head: string, response: InternalResponse): string {
-    if (response.statusCode !== 200 || !response.hasHeader('location') || !redirectsByLocation((name) => paramOf(this.paramsText, name))) return head
-    this.carrier.warn(
+    if (response.statusCode !== 200 || !response.hasHeader('location') || !redirectsByLocation((name) => this.#request.params.get(name))) return head
+    this.#carrier.warn(
       new FastCgiError(
         'ERR_FCGI_LOCATION',
-        `a response to ${this.request?.url ?? '?'} has the status 200 and the header Location, which Apache's mod_fcgid and mod_cgi ` +
+        `a response to ${this.#url} has the status 200 and the header Location, which Apache's mod_fcgid and mod_cgi ` +
           'take for a redirect; it was sent without it. Give it another status, such as 201 or 303, or use Content-Location',
       ),
     )
@@ -153,27 +186,27 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
       const entries = Object.entries(variables).map(([name, value]) => [name, encodeUtf8(String(value))])
       return variableLines(Object.fromEntries(entries) as Record<string, string>)
     } catch (cause) {
-      this.carrier.warn(new FastCgiError('ERR_FCGI_BAD_VARIABLE', `res.locals.variables: ${String(cause)}`, { cause }))
+      this.#carrier.warn(new FastCgiError('ERR_FCGI_BAD_VARIABLE', `res.locals.variables: ${String(cause)}`, { cause }))
       return undefined
     }
   }
 
   #warnOfSize(head: string): void {
     const { name, length } = largestHeader(head)
-    this.carrier.warn(
+    this.#carrier.warn(
       new FastCgiError(
         'ERR_FCGI_HEADER_SIZE',
-        `the head of a response to ${this.request?.url ?? '?'} takes ${String(head.length)} octets, ${String(length)} of them ` +
+        `the head of a response to ${this.#url} takes ${String(head.length)} octets, ${String(length)} of them ` +
           `the header ${name}; nginx refuses more than fastcgi_buffer_size (4 or 8 kB by default), HAProxy more than 16 kB`,
       ),
     )
   }
 
   #warnOfCount(allowed: number): void {
-    this.carrier.warn(
+    this.#carrier.warn(
       new FastCgiError(
         'ERR_FCGI_HEADER_COUNT',
-        `a response to ${this.request?.url ?? '?'} has more than ${String(allowed)} headers; HAProxy (tune.http.maxhdr) and h2o ` +
+        `a response to ${this.#url} has more than ${String(allowed)} headers; HAProxy (tune.http.maxhdr) and h2o ` +
           'answer with an error of their own to more than 100, Status among them',
       ),
     )
@@ -188,7 +221,7 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
     else this.#boundedContent(data, encoding)
   }
 
-  /** The app said how long its body is: no octet more. */
+  /** The app said how long its body is: no byte more. */
   #boundedContent(data: string | Uint8Array, encoding: BufferEncoding): void {
     const length = typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length
     if (length <= this.#bodyLeft) {
@@ -205,15 +238,15 @@ export abstract class ResponseWriter<Carrier extends ResponseCarrier> extends La
 
   #content(data: string | Uint8Array, encoding: BufferEncoding, length: number): void {
     this.bytesWritten += length
-    if (typeof data === 'string') this.carrier.output.stdoutText(this.requestId, data, encoding)
-    else this.carrier.output.stdout(this.requestId, data)
+    if (typeof data === 'string') this.#carrier.output.stdoutText(this.#request.requestId, data, encoding)
+    else this.#carrier.output.stdout(this.#request.requestId, data)
   }
 
   #warnOfLength(relation: string, outcome: string): void {
-    this.carrier.warn(
+    this.#carrier.warn(
       new FastCgiError(
         'ERR_FCGI_CONTENT_LENGTH',
-        `the body of the response to ${this.request?.url ?? '?'} is ${relation} than its Content-Length; ${outcome}`,
+        `the body of the response to ${this.#url} is ${relation} than its Content-Length; ${outcome}`,
       ),
     )
   }

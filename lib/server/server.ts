@@ -2,9 +2,9 @@
 import { channel } from 'node:diagnostics_channel'
 import http, { type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
-import { Readable, type Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { emitProcessWarning } from '../../shared/process-warning.js'
-import { paramOf } from '../fastcgi/params.js'
+import { RequestParams } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
 import { checkInternals, checkRuntime, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
 import { createResponderConstructors, type ResponderConstructors } from '../http/prepared-classes.js'
@@ -13,6 +13,7 @@ import { appAndOptions } from './app.js'
 import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './shared-read-buffer.js'
 import { Connection, type ConnectionHost } from './connection.js'
 import { FastCgiError } from '../errors.js'
+import { FilterData } from './filter-data.js'
 import { ignoreForwardedHeaders } from './forwarded-headers.js'
 import { withBacklog } from './listen-arguments.js'
 import { resolveServerOptions, type ServerConfiguration, type ServerOptions } from './options.js'
@@ -168,7 +169,7 @@ class ServerHost implements ConnectionHost {
     this.counts = server[REQUEST_COUNTS]
     this.#constructors = constructors
     const { url, ambiguousHeaders, forwardedHeaders, limits: { paramsCount } } = configuration
-    this.headReader = new RequestHeadReader({ paramsCount, url, ambiguousHeaders, removeForwarded: forwardedHeaders === 'remove' }, paramOf)
+    this.headReader = new RequestHeadReader({ paramsCount, url, ambiguousHeaders, removeForwarded: forwardedHeaders === 'remove' }, createParams)
     const { params, idle, linger, body } = configuration.timeouts
     const limits = [params, idle, linger, body].filter((limit) => limit > 0)
     this.#tick = Math.max(MIN_TICK, Math.min(MAX_TICK, ...limits.map((limit) => limit / TICKS_IN_LIMIT)))
@@ -228,7 +229,7 @@ class ServerHost implements ConnectionHost {
       setImmediate(() => {
         if (!this.draining) return
         this.forEach((connection) => {
-          connection.leave(this.drainLinger)
+          connection.release(this.drainLinger)
         })
       })
     })
@@ -298,10 +299,8 @@ class ServerHost implements ConnectionHost {
     if (head.hasForwarded && this.configuration.forwardedHeaders === 'ignore') ignoreForwardedHeaders(request)
     if (this.configuration.mount !== '') applyMount(request, this.configuration.mount)
     if (socket.role === Role.FILTER) {
-      socket.data = new Readable({
-        read() {
-          socket.resumeData()
-        },
+      socket.filterData = new FilterData(socket.params, () => {
+        socket.resumeData()
       })
     }
     return request
@@ -330,7 +329,7 @@ class ServerHost implements ConnectionHost {
  * Closed by him while it has some, it answers these first, and closes then.
  */
 function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
-  connection.announces = true
+  connection.records.emitsConnections = true
   const { socket } = connection
   const end = socket.end.bind(socket)
   const destroy = socket.destroy.bind(socket)
@@ -352,6 +351,10 @@ function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
 function completeRequest(this: InternalResponse): void {
   const socket: unknown = this.socket
   if (socket instanceof RequestSocket) socket.complete(this)
+}
+
+function createParams(text: string): RequestParams {
+  return new RequestParams(text)
 }
 
 const DEFAULT_VERSION = '1.1'

@@ -1,7 +1,7 @@
 /** Name-value pairs: one table of bytes that is read and written again, and hostile input. */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { decodePairs, encodePairs, paramOf, paramsOf, readPairs } from '../../lib/fastcgi/params.js'
+import { RequestParams, decodePairs, decodeUtf8, encodePairs, readPairs } from '../../lib/fastcgi/params.js'
 
 function hex(text: string): Buffer {
   return Buffer.from(text.replaceAll(' ', ''), 'hex')
@@ -87,13 +87,13 @@ describe('any pairs', () => {
     fc.assert(
       fc.property(anyPairs, (pairs) => {
         const text = encodePairs(pairs).toString('latin1')
-        const params = paramsOf(text)
+        const params = new RequestParams(text)
         for (const [name] of pairs) {
           const last = pairs.filter((pair) => pair[0] === name).at(-1)?.[1]
-          expect(paramOf(text, name)).toBe(last)
-          expect(params[name]).toBe(last)
+          expect(params.get(name)).toBe(last)
+          expect(params.decoded[name]).toBe(decodeUtf8(last ?? ''))
         }
-        expect(Object.keys(params)).toHaveLength(new Set(pairs.map(([name]) => name)).size)
+        expect(Object.keys(params.decoded)).toHaveLength(new Set(pairs.map(([name]) => name)).size)
       }),
     )
   })
@@ -145,15 +145,16 @@ describe('hostile pairs', () => {
 
   it.each(['__proto__', 'constructor', 'hasOwnProperty', 'toString'])('keeps %s as a name like any other', (name) => {
     const text = encodePairs([[name, 'x']]).toString('latin1')
-    const params = paramsOf(text)
-    expect(Object.getPrototypeOf(params)).toBeNull()
-    expect(Object.entries(params)).toEqual([[name, 'x']])
-    expect(paramOf(text, name)).toBe('x')
+    const params = new RequestParams(text)
+    expect(Object.getPrototypeOf(params.decoded)).toBeNull()
+    expect(Object.entries(params.decoded)).toEqual([[name, 'x']])
+    expect(params.get(name)).toBe('x')
     expect(({} as Record<string, unknown>)['x']).toBeUndefined()
   })
 
   it('says nothing about names that are not there', () => {
-    expect('toString' in paramsOf('')).toBe(false)
-    expect(paramOf('', 'toString')).toBeUndefined()
+    const params = new RequestParams('')
+    expect('toString' in params.decoded).toBe(false)
+    expect(params.get('toString')).toBeUndefined()
   })
 })

@@ -1,9 +1,10 @@
 /** Params → what an HTTP request is made of. */
 import { describe, expect, it } from '@jest/globals'
-import { encodePairs, paramOf, readPairs } from '../../lib/fastcgi/params.js'
+import { RequestParams, encodePairs, readPairs } from '../../lib/fastcgi/params.js'
 import { RequestHeadReader, isEncrypted, withoutMount, type HeadOptions, type HeadProblem } from '../../lib/http/cgi-request.js'
 
 const OPTIONS: HeadOptions = { paramsCount: 100, url: 'request-uri', ambiguousHeaders: 'refuse', removeForwarded: false }
+const createParams = (text: string): RequestParams => new RequestParams(text)
 const LEAST: [string, string][] = [['REQUEST_METHOD', 'GET'], ['REQUEST_URI', '/a?b']]
 
 interface Head {
@@ -26,7 +27,7 @@ function read(reader: RequestHeadReader, pairs: [string, string][]): Head {
 }
 
 const headOf = (pairs: [string, string][], options: Partial<HeadOptions> = {}): Head =>
-  read(new RequestHeadReader({ ...OPTIONS, ...options }, paramOf), pairs)
+  read(new RequestHeadReader({ ...OPTIONS, ...options }, createParams), pairs)
 
 const withLeast = (...pairs: [string, string][]): [string, string][] => [...LEAST, ...pairs]
 
@@ -53,7 +54,7 @@ describe('a request', () => {
   })
 
   it('reads the same whatever was read before', () => {
-    const reader = new RequestHeadReader(OPTIONS, paramOf)
+    const reader = new RequestHeadReader(OPTIONS, createParams)
     const first = withLeast(['HTTP_HOST', 'a'], ['HTTP_ACCEPT', 'text/html'], ['HTTP_COOKIE', 'c=1'])
     const second = withLeast(['HTTP_HOST', 'a'], ['HTTP_COOKIE', 'c=2'], ['HTTP_ACCEPT_LANGUAGE', 'de'])
     for (const pairs of [first, second, first, second]) expect(read(reader, pairs)).toEqual(headOf(pairs))
@@ -108,7 +109,7 @@ describe('what is refused', () => {
   })
 
   it('does not take an earlier request for the first of two headers', () => {
-    const reader = new RequestHeadReader(OPTIONS, paramOf)
+    const reader = new RequestHeadReader(OPTIONS, createParams)
     for (let i = 0; i < 2; i++) expect(read(reader, withLeast(['HTTP_X_REAL_IP', '1.1.1.1'])).problem).toBeUndefined()
   })
 })
