@@ -13,16 +13,26 @@ import { OperationLock } from './operation-lock.js'
 import { callSiteSource } from './profile/call-sites.js'
 import { collectGarbage } from './profile/forced-collection.js'
 import { HeapProfileCache } from './profile/heap-profile-cache.js'
-import { HeapSampler, SamplingError } from './profile/heap-sampler.js'
-import type { ProfileTools } from './profile/profiler.js'
+import { HeapSampler, SamplingError, type HeapSource } from './profile/heap-sampler.js'
 import { SourceMaps } from './profile/source-maps.js'
 import { GcLog, type Pause } from './sampling/gc-log.js'
 import { History } from './sampling/history.js'
+import type { CollectionCounts } from './sampling/mem-stats.js'
 import { RequestCounter } from './sampling/request-counter.js'
 import { type Reading, Sampler } from './sampling/sampler.js'
 import { SettleChecks, type SettleReport } from './settle-check.js'
 
 const INSPECTOR_REMEDY = 'Allow the inspector (--allow-inspector with Node\'s permission model), or do without profiles: memoryStats({ profiles: false }).'
+
+/** What profiles are made with. */
+export interface ProfileTools {
+  /** Of the live heap; started. */
+  sampler: HeapSource
+  /** What memStats() needs to know of the collections. */
+  gc: () => CollectionCounts
+  /** Where functions are in their author's files. Default: new ones. */
+  maps?: SourceMaps
+}
 
 export interface MonitorEvents {
   reading: [reading: Reading]

@@ -4,14 +4,12 @@ import { sendProblem } from '../shared/problem.js'
 import { attempt } from '../shared/safe-call.js'
 import { abort, sendErrorResponseSafely, cutOff, statusOf } from './error-response.js'
 import { contexts, type FailureHandler, type RequestContext } from './context.js'
-import { RecoveryCounters } from './report.js'
 import { passToApp } from './error-middleware.js'
 import { ABORT, note, phaseOf, recoveryInfo, toError, type Failure } from './failure.js'
 import { FailureBudget, giveUp } from './failure-budget.js'
 import { callAppCallback, isolatedEmitter, warnOfAppCallback } from './app-callbacks.js'
-import { isLoggedByExpress, logTextOf } from './log.js'
 import type { RecoveryConfiguration } from './options.js'
-import { reportOf, requestIdOf, unattributedReportOf, type RecoveryOutcome, type RecoveryReport } from './report.js'
+import { isLoggedByExpress, logTextOf, RecoveryCounters, reportOf, requestIdOf, unattributedReportOf, type RecoveryOutcome, type RecoveryReport } from './report.js'
 
 /** What loggers may listen to. */
 export interface RecoveryEvents {

@@ -4,8 +4,7 @@ import type { OptionChecks } from '../../shared/option-checks.js'
 import { optionChecks } from '../shared/options.js'
 import type { ErrorResponseConfiguration } from './error-response.js'
 import { callAppCallback } from './app-callbacks.js'
-import type { RecoveryLogger } from './log.js'
-import type { RecoveryReport } from './report.js'
+import type { RecoveryLogger, RecoveryReport } from './report.js'
 import { propertyOf } from '../shared/safe-call.js'
 
 /** How many late failures are too many. */

@@ -11,7 +11,7 @@ import { HeapProfileCache, type RecentProfile } from '../profile/heap-profile-ca
 import type { HeapProfile } from '../profile/heap-sampler.js'
 import { heapText } from '../profile/heap-text.js'
 import { encodePprof, type PprofInput } from '../profile/pprof.js'
-import type { ProfileTools } from '../profile/profiler.js'
+import type { ProfileTools } from '../process-monitor.js'
 import { SourceMaps } from '../profile/source-maps.js'
 import { difference, type Stack } from '../profile/stacks.js'
 import { SymbolTable } from '../profile/symbols.js'
