@@ -92,6 +92,7 @@ export class ConnectionRequests {
   /** Its id is used anew, or there are too many of its kind: what still comes of its body is read into nothing. */
   forget(socket: RequestSocket): void {
     this.#byId.remove(socket)
+    this.#connection.flow.resumeInput(socket)
     if (!socket.body.ended) socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
   }
 

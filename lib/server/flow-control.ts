@@ -65,7 +65,12 @@ export class FlowControl {
 
   /** The reader wants more, or needs no more. */
   resumeInput(socket: RequestSocket): void {
-    if (this.#paused.delete(socket)) this.#resume()
+    if (this.#paused.size > 0 && this.#paused.delete(socket)) this.#resume()
+  }
+
+  /** A stream of the request's input is complete: once nothing more is to come for it, it holds up nobody, read or not. */
+  onInputEnd(socket: RequestSocket): void {
+    if (!socket.expectsInput) this.resumeInput(socket)
   }
 
   /**

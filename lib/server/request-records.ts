@@ -340,6 +340,7 @@ export class RequestRecords {
 
   #endBody(socket: RequestSocket): void {
     socket.endBody()
+    this.#connection.flow.onInputEnd(socket)
     this.#requests.endLate(socket)
     if (socket.ended) this.#requests.remove(socket)
   }
@@ -356,8 +357,10 @@ export class RequestRecords {
     const { announced, received } = data
     if (announced >= 0 && (start === end ? received !== announced : received > announced)) {
       this.#requests.giveUp(socket, wrongBodyLength(received, announced))
-    } else if (start === end) data.push(null)
-    else this.#pauseUnless(data.push(copyOf(chunk, start, end)), socket)
+    } else if (start === end) {
+      data.push(null)
+      this.#connection.flow.onInputEnd(socket)
+    } else this.#pauseUnless(data.push(copyOf(chunk, start, end)), socket)
   }
 
   #pauseUnless(wantsMore: boolean, socket: RequestSocket): void {

@@ -258,7 +258,8 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     if (this.destroyed) return this
     const { ended } = this
     this.#close(error ?? null)
-    if (!ended) this.#carrier.requests.breakOff(this)
+    if (ended) this.#carrier.flow.resumeInput(this)
+    else this.#carrier.requests.breakOff(this)
     this.filterData?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
     // As over HTTP, where the handle's close takes a turn of the loop, and then tells request and response.
