@@ -24,6 +24,7 @@ import { SettleChecks, type SettleReport } from './settle-check.js'
 
 const INSPECTOR_REMEDY = 'Allow the inspector (--allow-inspector with Node\'s permission model), or do without profiles: memoryStats({ profiles: false }).'
 
+/** What the monitor emits, with the arguments of the listeners. */
 export interface MonitorEvents {
   reading: [reading: Reading]
   pause: [pause: Pause]
@@ -32,11 +33,13 @@ export interface MonitorEvents {
   settle: [report: SettleReport]
 }
 
+/** What a monitor is made with. */
 export interface MonitorOptions {
   /** Where allocations are seen, for the verdict's evidence. */
   callSites?: CallSiteSource
 }
 
+/** What is watched of the process, once however many endpoints there are. */
 export class ProcessMonitor extends EventEmitter<MonitorEvents> {
   static #shared: ProcessMonitor | undefined
   static #users = 0

@@ -3,6 +3,7 @@ import type { CollectionCounts } from '../sampling/mem-stats.js'
 import type { HeapSource } from './heap-sampler.js'
 import type { SourceMaps } from './source-maps.js'
 
+/** The samplers and the maps that profiles are made with. */
 export interface ProfileTools {
   /** Of the live heap; started. */
   sampler: HeapSource
