@@ -45,6 +45,7 @@ export const ERROR_CODES = {
   ERR_FCGI_UNSUPPORTED_NODE: 'a Node.js whose internals are not as this package needs them',
 } as const
 
+/** The codes of this package's errors: their names never change. */
 export type ErrorCode = keyof typeof ERROR_CODES
 
 /** An error of the server, of `serve()` or of the gateway. `code` is stable, `message` is for people. */

@@ -35,6 +35,7 @@ export interface RecoveryMiddleware {
 /** Error middleware: Express knows it by its four parameters. */
 export type RecoveryErrorMiddleware = (error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) => void
 
+/** The type of `recovery`: the function itself, and what belongs to it. */
 export interface RecoveryFactory {
   /**
    * The first middleware of an app: gives late failures of its requests (timers, callbacks, emitters, rejections nobody
@@ -143,4 +144,5 @@ function uninstall(): void {
   stopAttributing()
 }
 
+/** See {@link RecoveryFactory}: `recovery()` itself, and `recovery.errors()`, `.bind()`, `.emitter()`, `.callbacks()`, `.ABORT`, `.uninstall()`. */
 export const recovery: RecoveryFactory = Object.assign(createRecovery, { errors, bind, emitter, callbacks: bindCallbacks, ABORT, uninstall })

@@ -7,7 +7,7 @@ const source = new URL('../middleware/memory/page/', import.meta.url)
 const target = new URL('../dist/middleware/memory/page/', import.meta.url)
 
 const { outputFiles } = await build({
-  entryPoints: [fileURLToPath(new URL('browser/page.ts', source))],
+  entryPoints: [fileURLToPath(new URL('browser/main.ts', source))],
   write: false,
   bundle: true,
   format: 'esm',

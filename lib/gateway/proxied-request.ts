@@ -44,6 +44,7 @@ export interface ProxyContext {
   onStderr(text: Buffer, req: IncomingMessage): void
 }
 
+/** One HTTP request on its way to the application, and the application's answer on its way back. */
 export class ProxiedRequest implements RecordConsumer, ConnectionUser {
   readonly #context: ProxyContext
   readonly #req: IncomingMessage

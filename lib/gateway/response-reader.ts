@@ -30,6 +30,7 @@ const OF_THE_CONNECTION = new Set(['transfer-encoding', 'connection', 'keep-aliv
 
 const EMPTY = Buffer.alloc(0)
 
+/** Reads one response from STDOUT, as strictly as the strictest web server would. */
 export class ResponseReader {
   readonly #method: string
   readonly #headBytes: number

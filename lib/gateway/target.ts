@@ -21,7 +21,11 @@ export interface Target {
   close(): void
 }
 
-/** @throws FastCgiError ERR_FCGI_OPTION where it is none of the three. */
+/**
+ * Where the application is: a server of this process, a socket path, or a host and port.
+ *
+ * @throws FastCgiError ERR_FCGI_OPTION where it is none of the three.
+ */
 export function resolveTarget(target: GatewayTarget): Target {
   if (target instanceof FastCgiServer) return new ServerTarget(target)
   // A caller without types may pass anything: an app, or a plain HTTP server.

@@ -16,6 +16,7 @@ export interface ConnectionUser {
   onClosed(error: Error | undefined): void
 }
 
+/** One connection to the application, with at most one request at a time. */
 export class UpstreamConnection {
   readonly socket: net.Socket
   /** Whether an earlier request has been answered on it, so that the application may be about to close it. */
@@ -63,6 +64,7 @@ export class UpstreamConnection {
   }
 }
 
+/** The application, as the gateway sees it: connections that are kept, and new ones. */
 export class Upstream {
   readonly #target: Target
   readonly #options: ResolvedOptions

@@ -5,6 +5,7 @@
 
 /** What Node's heads begin with; FastCGI's have {@link STATUS_PREFIX} there, which is one octet shorter. */
 export const STATUS_LINE_PREFIX = 'HTTP/1.1 '
+/** The field that gives the status of a CGI response (RFC 3875, 6.3.3). */
 export const STATUS_PREFIX = 'Status: '
 
 /**

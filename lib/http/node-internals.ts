@@ -51,11 +51,14 @@ export interface RequestInternals {
   }
 }
 
+/** A response of Node's, with the internals that are used of it. */
 export type InternalResponse = Omit<ServerResponse, 'socket'> & ResponseInternals
+/** A request of Node's, with the internals that are used of it. */
 export type InternalRequest = IncomingMessage & RequestInternals
 
 /** Node's constructors are functions, not classes: they can be called on an object that exists already. */
 export const callIncomingMessage = IncomingMessage as unknown as (this: object, socket: Socket) => void
+/** As `callIncomingMessage`, for responses. */
 export const callServerResponse = ServerResponse as unknown as (
   this: object,
   request: IncomingMessage,

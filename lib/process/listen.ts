@@ -25,7 +25,11 @@ export interface Listening {
 /** Inherited descriptors on which this process listens already: two servers on one would take it from each other. */
 const taken = new Set<number>()
 
-/** @throws FastCgiError or a system error such as EADDRINUSE; then the server does not listen */
+/**
+ * Listens, and says where.
+ *
+ * @throws FastCgiError or a system error such as EADDRINUSE; then the server does not listen
+ */
 export async function listenAt(server: Server, place: Place): Promise<Listening> {
   try {
     return await listenInPlace(server, place)

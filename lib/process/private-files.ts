@@ -31,6 +31,7 @@ export function makePrivateDirectory(path: string): string {
   }
 }
 
+/** Removes such a directory with what is in it; the process then no longer removes it at its exit. */
 export function removePrivateDirectory(directory: string): void {
   rmSync(directory, { recursive: true, force: true })
   inUse.delete(directory)
@@ -41,6 +42,7 @@ export function sharedPrivateDirectory(path: string): string {
   return join(dirname(path), `${PREFIX}${String(process.ppid)}-cluster`)
 }
 
+/** Makes the directory that several processes of one user share, or takes the one that is there. */
 export function makeSharedDirectory(directory: string): void {
   try {
     mkdirSync(directory, { mode: OWNER_ONLY })

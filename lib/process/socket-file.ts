@@ -84,7 +84,11 @@ export interface Ids {
   readonly gid: number
 }
 
-/** @throws FastCgiError ERR_FCGI_SOCKET_OWNER when there is no such account */
+/**
+ * The numbers of the owner and the group that the socket file is to have.
+ *
+ * @throws FastCgiError ERR_FCGI_SOCKET_OWNER when there is no such account
+ */
 export function resolveIds({ owner, group }: SocketFileOptions): Ids {
   return {
     uid: owner === undefined ? -1 : accountId('owner', owner),

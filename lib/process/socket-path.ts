@@ -8,7 +8,11 @@ import { unusableDirectory } from './errors.js'
 /** The longest path a Unix socket can have, in bytes: sun_path less its final NUL (unix(7)). */
 export const MAX_PATH_BYTES = 107
 
-/** @throws FastCgiError ERR_FCGI_SOCKET_PATH where it is too long, ERR_FCGI_SOCKET_DIRECTORY where its directory is missing */
+/**
+ * Checks that a socket can stand at the path.
+ *
+ * @throws FastCgiError ERR_FCGI_SOCKET_PATH where it is too long, ERR_FCGI_SOCKET_DIRECTORY where its directory is missing
+ */
 export function checkPath(path: string): void {
   const bytes = Buffer.byteLength(path)
   if (bytes > MAX_PATH_BYTES) {

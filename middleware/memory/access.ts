@@ -18,6 +18,7 @@ const LOOPBACK_HOST = /^(?:(?:[a-z\d-]+\.)*localhost\.?|127\.\d{1,3}\.\d{1,3}\.\
 
 type Refusal = Problem & { status: 401 | 403 }
 
+/** Who may see the endpoint, and the one warning where everybody is refused. */
 export class Access {
   readonly #authorize: Authorize | undefined
   #warned = false

@@ -3,6 +3,7 @@
 /** ms in which nothing else runs, from and to. */
 export type Span = readonly [least: number, most: number]
 
+/** For how long each costly operation holds everything up: from the least to the most, in ms. */
 export interface Costs {
   /** A forced collection. */
   collection: Span

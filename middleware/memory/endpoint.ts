@@ -12,6 +12,7 @@ import type { RequestCounter } from './sampling/request-counter.js'
 import { FORCED, type Route } from './route.js'
 import type { Done, OperationLock, Wait } from './operation-lock.js'
 
+/** Express's `next`. */
 export type Next = (error?: unknown) => void
 
 /** What Express sets on a request. */
@@ -23,6 +24,7 @@ const RETRY_AFTER_SECONDS = 5
 const MAX_WAIT_MS = 10_000
 const CLOSED = { status: 404, detail: 'This endpoint is closed.' }
 
+/** What an endpoint is made of. */
 export interface EndpointOptions {
   routes: readonly Route[]
   access: Access
@@ -31,6 +33,7 @@ export interface EndpointOptions {
   scrapeInterval: number
 }
 
+/** The request listener of the endpoint: finds the route, asks who may, and waits for no other operation. */
 export class Endpoint {
   readonly #options: EndpointOptions
   readonly #routes = new Map<string, Route[]>()

@@ -12,6 +12,7 @@ export interface Wait {
 /** To be called when the operation is over; more often does no harm. `forced`: whether it did what it is kept apart for. Default: true. */
 export type Done = (forced?: boolean) => void
 
+/** What kind of operation asks for its turn. */
 export interface TurnOptions {
   /** Those of one kind keep their distance. Default: 'collection'. */
   kind?: string
@@ -26,6 +27,7 @@ interface Running {
   readonly end: number | undefined
 }
 
+/** Lets one expensive operation at a time run in the process. */
 export class OperationLock {
   readonly #now: () => number
   /** The one that has its turn, and those of the process itself, in the order in which they began. */

@@ -6,6 +6,7 @@ import type { PrometheusRegistry } from './prometheus.js'
 import type { SettleReport } from './settle-check.js'
 import type { Verdict } from './leak-detector/verdict.js'
 
+/** Checks of this middleware's options: what they raise names it. */
 export const checks = optionChecks('memoryStats')
 
 /**
@@ -14,6 +15,7 @@ export const checks = optionChecks('memoryStats')
  */
 export type Authorize = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>
 
+/** The options of `memoryStats()`. */
 export interface MemoryStatsOptions {
   /**
    * `(request, response) => boolean`, or a promise of one: who may ask. Nothing but true lets anybody in. A
@@ -73,6 +75,7 @@ export interface MemoryStatsOptions {
   worker?: string | undefined
 }
 
+/** The options, checked and completed. */
 export interface ResolvedMemoryStats {
   readonly authorize: Authorize | undefined
   readonly allowed: { readonly gc: boolean; readonly snapshot: boolean; readonly profiles: boolean }
@@ -88,7 +91,11 @@ const DEFAULT_SCRAPE_INTERVAL = 10_000
 const MOST = 2 ** 31 - 1
 const OPTIONS = ['authorize', 'gc', 'snapshot', 'profiles', 'registry', 'scrapeInterval', 'settleAfter', 'onVerdict', 'onSettle', 'worker'] as const
 
-/** @throws OptionError that names the option, its value and the remedy */
+/**
+ * Checks the options and completes them.
+ *
+ * @throws OptionError that names the option, its value and the remedy
+ */
 export function resolveOptions(given?: MemoryStatsOptions): ResolvedMemoryStats {
   const options = checks.object('options', given, OPTIONS)
   return {

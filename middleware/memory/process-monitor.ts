@@ -34,6 +34,7 @@ export interface ProfileTools {
   maps?: SourceMaps
 }
 
+/** What the monitor emits, with the arguments of the listeners. */
 export interface MonitorEvents {
   reading: [reading: Reading]
   pause: [pause: Pause]
@@ -42,11 +43,13 @@ export interface MonitorEvents {
   settle: [report: SettleReport]
 }
 
+/** What a monitor is made with. */
 export interface MonitorOptions {
   /** Where allocations are seen, for the verdict's evidence. */
   callSites?: CallSiteSource
 }
 
+/** What is watched of the process, once however many endpoints there are. */
 export class ProcessMonitor extends EventEmitter<MonitorEvents> {
   static #shared: ProcessMonitor | undefined
   static #users = 0

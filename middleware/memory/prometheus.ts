@@ -15,6 +15,7 @@ export interface PrometheusRegistry {
   metrics(): Promise<string>
 }
 
+/** The remedy where metrics are asked for. */
 export const NO_PROMETHEUS = 'prom-client is not installed: npm install prom-client'
 
 /** prom-client is an optional peer dependency, and is not installed. */
@@ -74,12 +75,17 @@ const users = new WeakMap<PrometheusRegistry, number>()
 /** Metrics of ours, and whose figures they read. */
 const monitors = new WeakMap<object, ProcessMonitor>()
 
+/** The figures as metrics, on the app's registry or on one of their own. */
 export class PrometheusMetrics {
   readonly #monitor: ProcessMonitor
   readonly #given: PrometheusRegistry | undefined
   #own: Promise<PrometheusRegistry> | undefined
 
-  /** @throws where the registry has other metrics of these names */
+  /**
+   * Registers the metrics where a registry is given.
+   *
+   * @throws where the registry has other metrics of these names
+   */
   constructor(monitor: ProcessMonitor, registry: PrometheusRegistry | undefined) {
     this.#monitor = monitor
     this.#given = registry
@@ -89,7 +95,11 @@ export class PrometheusMetrics {
     users.set(registry, (users.get(registry) ?? 0) + 1)
   }
 
-  /** @throws NoPrometheusError */
+  /**
+   * The registry that has the metrics.
+   *
+   * @throws NoPrometheusError
+   */
   registry(): PrometheusRegistry | Promise<PrometheusRegistry> {
     return this.#given ?? (this.#own ??= ownRegistry(this.#monitor))
   }

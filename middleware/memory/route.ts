@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 /** The header of an answer for which a full collection was forced. */
 export const FORCED = 'Forced-GC'
 
+/** Answers one method of one path. */
 export type Handle = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
 
 /** Works on plain `node:http`, Express 4 and 5 alike. Who may ask, and when, is decided before `handle` is called. */

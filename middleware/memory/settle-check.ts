@@ -34,6 +34,7 @@ export interface RssParts {
   mapped: number | null
 }
 
+/** What a settle check has found. */
 export interface SettleReport {
   trigger: 'request' | 'load-drop'
   /** How long the forced collection held everything up, ms. */
@@ -50,6 +51,7 @@ export interface SettleReport {
   sentence: string
 }
 
+/** How a settle check is done. */
 export interface SettleOptions {
   trigger: SettleReport['trigger']
   /** Forces a full collection. Default: one, of V8's `gc()`; needs no flag. */
@@ -87,6 +89,7 @@ export class SettleChecks {
   }
 }
 
+/** Forces a collection, waits, and says what the resident memory is made of. */
 export async function settle({ trigger, collect = collectGarbage, wait = DEFAULT_WAIT_MS }: SettleOptions): Promise<SettleReport> {
   const before = memoryNow()
   const start = performance.now()
@@ -100,6 +103,7 @@ export async function settle({ trigger, collect = collectGarbage, wait = DEFAULT
   return { ...report, sentence: settleSentence(report) }
 }
 
+/** The memory of the process at this moment, in bytes. */
 export function memoryNow(): MemoryNow {
   const { rss, external } = process.memoryUsage()
   const heap = getHeapStatistics()
@@ -145,6 +149,7 @@ function mappedNow(): number | null {
 
 /* The settle check in plain words: what each part of RSS is, what to do about it, and the answer as a page of text. */
 
+/** One part of the resident memory. */
 export interface SettlePart {
   part: keyof RssParts
   octets: number
@@ -187,6 +192,7 @@ export function describeParts(parts: RssParts): SettlePart[] {
     .sort((one, other) => other.octets - one.octets)
 }
 
+/** What the settle check has found, in words. */
 export function settleSentence({ before, after, parts, peakRss }: Pick<SettleReport, 'before' | 'after' | 'parts' | 'peakRss'>): string {
   const collected = Math.max(0, before.usedHeap - after.usedHeap)
   const start = `The collection freed ${octets(collected)}: ${octets(after.usedHeap)} of the heap are alive.`
@@ -211,6 +217,7 @@ export function settleText({ sentence, trigger, collectionMs, explained }: Settl
 
 /* Notices that load has dropped and stayed low, once for every time that it does. */
 
+/** When load counts as dropped. */
 export interface LoadDropOptions {
   /** ms for which load must have stayed low. */
   after: number
@@ -224,6 +231,7 @@ const MIN_REQUESTS_PER_SECOND = 1
 /** ms in which the load that is remembered falls by half. */
 const HALF_LIFE_MS = 1_800_000
 
+/** Notices that load has dropped and stayed low. */
 export class LoadDrop {
   readonly #after: number
   /** The highest load lately. */

@@ -24,6 +24,7 @@ const OWN_KEY = 'or give a keyGenerator, or leave such requests out with skip'
 const NO_ADDRESS = 'rateLimit: the client has no address, and everybody would share one count. A Unix socket has none: '
   + `${SEND} and ${TRUST}. Over FastCGI the web server must send REMOTE_ADDR. ${capital(OWN_KEY)}.`
 
+/** Makes express-rate-limit's `keyGenerator`: the client's address, or what the app's own function says. */
 export function keyGeneratorOf(options: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
   const { keyGenerator } = options
   return keyGenerator === undefined ? addressKeys(options) : givenKeys(keyGenerator, options)
@@ -105,6 +106,7 @@ interface MaybeExpress {
 
 /** Headers in which a proxy says whom it asks for. */
 const CLIENT_HEADERS = ['x-forwarded-for', 'forwarded', 'x-real-ip'] as const
+/** A header by which proxies tell the client's address. */
 export type ClientHeader = (typeof CLIENT_HEADERS)[number]
 
 const LOOPBACK = new BlockList()
@@ -120,6 +122,10 @@ export function ignoresForwarded({ socket }: IncomingMessage): boolean {
   return counts !== undefined && counts !== 'trust'
 }
 
+/**
+ * The client's address; undefined where nobody says it. `trustedProxies`: how many entries of X-Forwarded-For proxies
+ * of one's own have written.
+ */
 export function addressOf(request: IncomingMessage & MaybeExpress, trustedProxies: number | undefined): string | undefined {
   if (trustedProxies !== undefined) return withoutPort(forwardedAddress(request, trustedProxies))
   // Without Express there is none; nor is there on a Unix socket, which has no address either.
@@ -157,6 +163,7 @@ export function trustsAnybody({ app }: IncomingMessage & MaybeExpress): boolean 
   return app?.get?.('trust proxy') === true
 }
 
+/** Whether an address is of this machine: 127.0.0.0/8 (RFC 1122, 3.2.1.3) or ::1 (RFC 4291, 2.5.3). */
 export function isLoopback(address: string): boolean {
   return LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

@@ -39,6 +39,7 @@ export function storeFailure(reason: string): ExpressResponderError {
 
 /* Where what the operator must know is told, where no `logger` is given: as warnings of the process. */
 
+/** Where no logger is given: process warnings. */
 export const processWarnings: Logger = { error: warn, warn }
 
 function warn(error: unknown, message?: string): void {

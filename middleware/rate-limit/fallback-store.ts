@@ -12,6 +12,7 @@ const RETRY_INTERVAL_MS = 1000
 /** And while it has not answered that: it may have lost the question. */
 const LOST_AFTER_MS = 60_000
 
+/** How a store is guarded, and what happens while it fails. */
 export interface FallbackSettings {
   /** Milliseconds that an answer may take. */
   readonly timeout: number
@@ -27,6 +28,7 @@ interface Outage {
   nextTry: number
 }
 
+/** A store that may fail or hang: others count in its place, and it is asked again. */
 export class FallbackStore implements Store {
   readonly localKeys: boolean
   readonly prefix: string
@@ -169,6 +171,7 @@ export async function withTimeout<Answer>(milliseconds: number, answer: Promise<
 
 /* Stores of old, which answer by a callback, as stores of today. */
 
+/** A store with express-rate-limit's present interface; older ones are wrapped. */
 export function modernStore(store: Options['store']): Store {
   if ('increment' in store) return store
   return {

@@ -18,6 +18,7 @@ export interface RateLimitEvents {
   'store-recovery': [milliseconds: number]
 }
 
+/** The limiter of express-rate-limit, and its store. */
 export interface Limiter {
   readonly limiter: RateLimitRequestHandler
   readonly store: Store
@@ -35,6 +36,7 @@ const UNTIL_THEN: Readonly<Record<StoreFailure, string>> = {
 /** Two limits on one store would add up. */
 const usedStores = new WeakSet<Options['store']>()
 
+/** Makes express-rate-limit of the resolved options. */
 export function createLimiter(options: ResolvedRateLimit): Limiter {
   const { passed, store: given, onStoreFailure, validates } = options
   if (given !== undefined && validates('unsharedStore') && usedStores.has(given)) {

@@ -3,10 +3,12 @@ import type { EnabledValidations, Logger, Options, ValueDeterminingMiddleware } 
 import { optionChecks } from '../shared/options.js'
 import { processWarnings } from './errors.js'
 
+/** Checks of this middleware's options: what they raise names it. */
 export const checks = optionChecks('rateLimit')
 
 /** What happens to requests while the store does not count. */
 export const STORE_FAILURES = ['local', 'pass', 'refuse'] as const
+/** `'local'`: the process counts by itself; `'pass'`: nobody is limited; `'refuse'`: everybody is refused. */
 export type StoreFailure = (typeof STORE_FAILURES)[number]
 
 type Validate = boolean | { readonly [Name in keyof EnabledValidations]?: boolean | undefined }
@@ -35,6 +37,7 @@ export interface RateLimitOptions extends OptionsOfExpressRateLimit {
   onStoreFailure?: StoreFailure | undefined
 }
 
+/** The options, checked and completed. */
 export interface ResolvedRateLimit {
   /** What express-rate-limit gets as it is. */
   readonly passed: Partial<Options>
@@ -110,6 +113,7 @@ const EITHER: readonly [keyof RateLimitOptions, keyof RateLimitOptions, remedy: 
   ['passOnStoreError', 'onStoreFailure', 'onStoreFailure says more: leave this out'],
 ]
 
+/** Checks the options and completes them. */
 export function resolveOptions(given?: RateLimitOptions): ResolvedRateLimit {
   const options = checked(given)
   const { validate = true, ipv6Subnet = 56, storeTimeout = 1000, logger = processWarnings } = options

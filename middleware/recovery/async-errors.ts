@@ -65,8 +65,8 @@ const nextMicrotask = queueMicrotask
 /**
  * Begins to attribute failures.
  *
- * @param bound whether AsyncResources, bound functions and microtasks are watched too
- * @param trackPromises whether the makers of promises are noted, where Node does not tell them
+ * @param options `bound`: whether AsyncResources, bound functions and microtasks are watched too; `trackPromises`: whether the
+ *   makers of promises are noted, where Node does not tell them
  */
 export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean; trackPromises: boolean }): void {
   if (!isAttributing) {

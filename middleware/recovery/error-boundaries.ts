@@ -6,6 +6,7 @@ import type { FailureHandler, RequestContext } from './context.js'
 import { isErrorMiddleware } from './error-middleware.js'
 import type { Failure } from './failure.js'
 
+/** All error boundaries, by the middleware that stands for each in an app. */
 export class ErrorBoundaries implements FailureHandler {
   readonly #handlers = new Map<unknown, FailureHandler>()
 

@@ -21,6 +21,7 @@ export interface RecoveryEvents {
 /** Failures with these statuses are the client's, and no news. */
 const SERVER_ERROR = 500
 
+/** What one `recovery()` does with the failures of its requests. */
 export class ErrorHandler implements FailureHandler {
   readonly events = isolatedEmitter<RecoveryEvents>()
   readonly counts = new RecoveryCounters()

@@ -19,6 +19,7 @@ export type FailureKind =
 /** How far the response was; 'unknown' where the failure belongs to some request, and nobody can tell to which. */
 export type FailurePhase = 'before-headers' | 'streaming' | 'after-response' | 'unknown'
 
+/** A failure of a request. */
 export interface Failure {
   readonly error: Error
   readonly kind: FailureKind

@@ -21,6 +21,7 @@ export interface Intensity {
   windowMs?: number | undefined
 }
 
+/** The options of `recovery()`. */
 export interface RecoveryOptions {
   /**
    * When the process gives up. It then takes no more connections, answers 503 on kept ones, waits for open requests, and
@@ -106,7 +107,11 @@ const NAMES = [
 ] as const
 const MOST = 2 ** 31 - 1
 
-/** @throws OptionError naming the option, its value and the remedy */
+/**
+ * Checks the options and completes them.
+ *
+ * @throws OptionError naming the option, its value and the remedy
+ */
 export function resolveOptions(middleware: string, given: RecoveryOptions | undefined): RecoveryConfiguration {
   const checks = optionChecks(middleware)
   const options = checks.object<RecoveryOptions>('options', given, NAMES)

@@ -42,6 +42,7 @@ class ConnectionContext implements FailureContext {
 const sharedAddresses = new Set<string>()
 const MAX_ADDRESSES = 1000
 
+/** A connection that requests take in turn, and which of them uses it now. */
 export class PooledConnection {
   readonly #address: string
   /** Whether it was made in a request. */

@@ -41,6 +41,7 @@ export function watchPromises(): void {
   stop ??= promiseHooks.onInit(onInit) as unknown as () => void
 }
 
+/** Ends it: promises that are made from now on have no request. */
 export function unwatchPromises(): void {
   stop?.()
   stop = undefined

@@ -68,6 +68,7 @@ export function unattributedReportOf(failure: Failure): RecoveryReport {
   return { ...failure, late: true, outcome: 'reported only', id, method: '', url: '', route: '', headers: {}, responseHeaders: {} }
 }
 
+/** What is told of a failure. No header and no body is in it, because a log must not have them. */
 export function reportOf(
   request: IncomingMessage,
   response: ServerResponse,
@@ -89,6 +90,7 @@ export function reportOf(
 
 /* Recoveries by route and kind, in bounded memory. */
 
+/** How often a route has failed in one way. */
 export interface RecoveryCount {
   readonly route: string
   readonly kind: FailureKind
@@ -99,6 +101,7 @@ export interface RecoveryCount {
 const MAX_ROUTES = 1000
 const OTHERS = '(others)'
 
+/** Counts recoveries by route and kind; beyond a number of routes all others are one. */
 export class RecoveryCounters {
   readonly #counts = new Map<string, RecoveryCount>()
   #total = 0

@@ -36,6 +36,7 @@ interface Connection {
   on(event: 'close', listener: () => void): unknown
 }
 
+/** When one request is over, told once to all who ask. */
 export class RequestLifetime {
   readonly #response: ServerResponse
   readonly #onSameConnection: Map<ServerResponse, RequestLifetime>

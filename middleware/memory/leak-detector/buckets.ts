@@ -59,6 +59,7 @@ const RECENT_LOAD_WEIGHT = 0.2
 const fresh = (): OpenBucket => ({ heap: NaN, external: NaN, remainder: NaN, heapTotal: NaN, largestHeap: 0, rate: 0, inFlight: 0, samples: 0, collections: 0 })
 const lower = (floor: number, value: number): number => floor <= value ? floor : value
 
+/** Buckets of one width: the one that is filled, and those that are closed. */
 export class Buckets {
   /** Closed ones, oldest first, at most `capacity`. */
   readonly closed: Bucket[] = []
@@ -141,6 +142,7 @@ export function measuredBuckets(buckets: readonly Bucket[], quantity: Quantity):
   return buckets.filter((bucket) => !Number.isNaN(bucket[quantity]))
 }
 
+/** The floors of a quantity as the points of a trend, each with the load that may explain it. */
 export function pointsOf(buckets: readonly Bucket[], quantity: Quantity, followsLately = false): Point[] {
   const causes = followsLately ? [...DRIVERS[quantity], ...RECENT_LOAD] : DRIVERS[quantity]
   return measuredBuckets(buckets, quantity).map((bucket) => (

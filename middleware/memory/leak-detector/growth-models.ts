@@ -95,6 +95,7 @@ export function* fitLine(course: Series): Stepwise<LineFit> {
   }
 }
 
+/** How well what is harmless explains a course: a later line, a step, a cache that fills. In steps, because it takes long. */
 export function* fitAlternatives(course: Series, { noise, level, fits }: LineFit): Stepwise<AlternativeFits> {
   const cost = (found: Fit): number => costOf(found.rests, noise)
   let [later, step, filling] = [Infinity, Infinity, Infinity]

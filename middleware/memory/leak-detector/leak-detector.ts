@@ -11,6 +11,7 @@ import { LEAST_POINTS, leastGrowth, type GrowthState } from './growth-state.js'
 import { COLLECTED, REMAINDER } from './thresholds.js'
 import type { CallSiteSource, CollectionInput, Evidence, GrownCallSite, SampleInput, Verdict, VerdictState } from './verdict.js'
 
+/** Widths and times of the leak detector. */
 export interface LeakDetectorOptions {
   /** Width of the fine buckets, ms. Default: two minutes; sixty of them are held, and 96 coarse ones 15 times as wide. */
   bucket?: number

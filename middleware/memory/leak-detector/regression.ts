@@ -3,6 +3,7 @@
  * and again), and some columns may only add, never take away. Runs once in a while, so never compiled by V8: plain loops.
  */
 
+/** What may explain the values of a regression, a column for each cause. */
 export interface Columns {
   /** Of any sign. One value a row. */
   readonly free: readonly Float64Array[]
@@ -10,6 +11,7 @@ export interface Columns {
   readonly additive: readonly Float64Array[]
 }
 
+/** A regression that has been fitted. */
 export interface Fit {
   /** Of the free columns, then of the additive ones. */
   readonly coefficients: Float64Array
@@ -167,6 +169,7 @@ function solved(products: Float64Array, wanted: Float64Array): Float64Array {
 
 /* The median of numbers. */
 
+/** The median; of an even number of values the mean of the two in the middle. */
 export function median(values: ArrayLike<number>): number {
   return medianOf(new Float64Array(values))
 }

@@ -13,6 +13,7 @@ const HOUR = 3600
 /** Percent that are no more than a number's last digit. */
 const ROUNDING = 0.001
 
+/** The verdict in one or two sentences, for logs and the page. */
 export function sentenceFor(state: VerdictState, evidence: Evidence): string {
   const subject = QUANTITY_NAMES[evidence.quantity]
   if (state === 'warming') {

@@ -28,6 +28,7 @@ const ROWS_A_STEP = 8
 /** Products for each stretch that is looked at. */
 const WORK_OF_STRETCH = 8
 
+/** How well some steps, one after the other, explain a course. */
 export interface StaircaseFit {
   /** By how much better the staircase explains the course than growth does: a logarithm of likelihoods, at least 0. */
   readonly stairs: number

@@ -4,8 +4,10 @@ import { pointsOf } from './buckets.js'
 import type { Stepwise } from './regression.js'
 import { GrowthTracker, type Thresholds } from './growth-state.js'
 
+/** The quantities that are judged, each on its own. */
 export const QUANTITIES: readonly Quantity[] = ['heap', 'external', 'remainder']
 
+/** One time scale of the leak detector. */
 export interface TimeScaleOptions {
   /** Of a bucket, ms. */
   width: number
@@ -16,6 +18,7 @@ export interface TimeScaleOptions {
   followsRecentLoad: boolean
 }
 
+/** Buckets of one width, and what the trends in them mean for each quantity. */
 export class TimeScale {
   readonly buckets: Buckets
   readonly growth: Readonly<Record<Quantity, GrowthTracker>>

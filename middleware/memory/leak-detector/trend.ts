@@ -3,6 +3,7 @@ import { median } from './regression.js'
 import type { Stepwise } from './regression.js'
 import { fitGrowthParts, fitAlternatives, fitLine, type Series } from './growth-models.js'
 
+/** A floor, with the load in its stretch of time. */
 export interface Point {
   /** ms */
   readonly time: number

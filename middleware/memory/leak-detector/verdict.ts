@@ -82,6 +82,7 @@ export interface Evidence {
   callSites: readonly GrownCallSite[]
 }
 
+/** What the leak detector says, with its evidence. */
 export interface Verdict {
   state: VerdictState
   /** ms of the inputs' clock: when this state began. */

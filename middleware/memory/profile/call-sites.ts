@@ -12,6 +12,7 @@ import { changed, deviation, GROWTH, CONFIDENCE, type HeapSample } from './sampl
 import { SourceMaps } from './source-maps.js'
 import { EVALUATED, type Frame, type FrameStack, type Stack } from './stacks.js'
 
+/** A place in the code that holds part of the heap. */
 export interface CallSite {
   /** Of the function. */
   name: string
@@ -27,6 +28,7 @@ export interface CallSite {
   margin?: number
 }
 
+/** The places that hold most of the heap, and their growth since a mark. */
 export interface CallSites {
   /** ms since 1970; null: none was set. */
   mark: number | null

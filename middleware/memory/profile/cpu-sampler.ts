@@ -5,6 +5,7 @@ import { createSession } from './inspector.js'
 import { placeOf, SamplingError } from './heap-sampler.js'
 import type { Place, Stack } from './stacks.js'
 
+/** What the processor was busy with in a time. */
 export interface CpuProfile {
   /** When it began, ms since 1970. */
   time: number

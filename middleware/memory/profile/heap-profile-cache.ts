@@ -5,6 +5,7 @@
 import { getHeapStatistics } from 'node:v8'
 import type { HeapProfile, HeapSource } from './heap-sampler.js'
 
+/** A heap profile, and how old it is. */
 export interface RecentProfile {
   profile: HeapProfile
   /** Octets alive after its collection. */
@@ -13,6 +14,7 @@ export interface RecentProfile {
   age: number
 }
 
+/** Takes heap profiles from a source, and gives the last one again to those who ask soon. */
 export class HeapProfileCache implements HeapSource {
   readonly #source: HeapSource
   #last: { profile: HeapProfile; liveHeap: number; taken: number } | undefined

@@ -26,6 +26,7 @@ export interface HeapProfile {
   stacks: Stack[]
 }
 
+/** How V8's heap profiler samples. */
 export interface HeapSamplerOptions {
   /** Octets between two samples on average. Default 524288, as Go's. */
   interval?: number
@@ -56,6 +57,7 @@ const INTERVAL = 524_288
 /** All samplers of a thread use one session: sampling ends with the last of them. */
 let shared: { readonly session: Session; readonly interval: number; users: number } | undefined
 
+/** V8's sampling heap profiler, started once for all samplers of a thread. */
 export class HeapSampler {
   readonly #interval: number
   #started = false

@@ -6,6 +6,7 @@ import { MEM_STATS_SOURCES, type MemStats } from '../sampling/mem-stats.js'
 import type { Frame, FrameStack } from './stacks.js'
 import type { SymbolTable } from './symbols.js'
 
+/** What the text page is made of. */
 export interface HeapTextInput {
   /** Values: samples, octets. */
   stacks: readonly FrameStack[]
@@ -27,6 +28,7 @@ const TAB = 8
 /** From where a function begins to the return address that stands for it. */
 const OFFSET = 1
 
+/** The live heap as Go's net/http/pprof writes it with `debug=1`. */
 export function heapText(input: HeapTextInput): string {
   const stacks = [...input.stacks].sort((one, other) => (other.values[1] ?? 0) - (one.values[1] ?? 0))
   const sum = (index: number): number => stacks.reduce((total, { values }) => total + (values[index] ?? 0), 0)

@@ -7,11 +7,13 @@ import { gzip } from 'node:zlib'
 import { Profile, StringTable, type FunctionInput, type LocationInput } from 'pprof-format'
 import type { Frame, FrameStack } from './stacks.js'
 
+/** What a value is, and its unit: `ValueType` of `profile.proto`. */
 export interface PprofType {
   type: string
   unit: string
 }
 
+/** A profile, before it is encoded. */
 export interface PprofInput {
   stacks: readonly FrameStack[]
   /** What each of a stack's values is; pprof shows the last one if it is not told otherwise. */
@@ -32,6 +34,7 @@ const NS_PER_MS = 1_000_000n
 /** The mapping that all functions are in; pprof shows its name. */
 const MAPPING = 1
 
+/** A profile as gzipped `profile.proto`, the format of https://github.com/google/pprof/blob/main/proto/profile.proto. */
 export async function encodePprof({ stacks, types, period, time, duration, comments }: PprofInput): Promise<Buffer> {
   const strings = new StringTable()
   const typeOf = ({ type, unit }: PprofType): { type: number; unit: number } => ({ type: strings.dedup(type), unit: strings.dedup(unit) })

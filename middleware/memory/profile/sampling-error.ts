@@ -4,6 +4,7 @@
  * as estimated from the same samples, the sum of w * w * (1 - p). What is much larger than the interval is sampled for certain. Pure.
  */
 
+/** One sample of V8's heap profiler. */
 export interface HeapSample {
   /** Rises with each sample; the same in each profile that has it. */
   readonly ordinal: number

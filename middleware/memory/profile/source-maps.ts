@@ -19,6 +19,7 @@ const MOST_CHARACTERS = 200
 // eslint-disable-next-line no-control-regex -- they are what must not be printed
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g
 
+/** Finds where a function was written, by the source maps of the files that were loaded. */
 export class SourceMaps {
   readonly #load: (url: string) => Promise<TraceMap | undefined>
   /** By place. */

@@ -42,6 +42,7 @@ export interface Frame {
   readonly at: number
 }
 
+/** A call stack, innermost frame first, with its values. */
 export interface FrameStack {
   readonly frames: readonly Frame[]
   readonly values: readonly number[]

@@ -12,6 +12,7 @@ const MOST = 8192
 const ROOM = 4096
 const HASH_OCTETS = 5
 
+/** Addresses for functions, for `go tool pprof`, which asks for names by address. */
 export class SymbolTable {
   /** By the address where the function begins. */
   readonly #functions = new Map<number, string>()

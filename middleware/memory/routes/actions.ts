@@ -19,6 +19,7 @@ const STALL_TIMEOUT_MS = 30_000
 /** ms that a settle check waits after its collection, and somewhat more. */
 const MEASURING_MS = 1200
 
+/** The routes of settle check, collection and snapshot. `free`: free memory of the machine, in bytes. */
 export function actionRoutes(monitor: ProcessMonitor, allowed: ResolvedMemoryStats['allowed'], free: () => number = freemem): Route[] {
   const used = (): number => getHeapStatistics().used_heap_size
   const collection = (): number => costsOf(used()).collection[1] + MEASURING_MS

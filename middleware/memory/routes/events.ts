@@ -38,6 +38,7 @@ class EventStream {
   }
 }
 
+/** The open streams of events. */
 export class EventStreams {
   readonly #monitor: ProcessMonitor
   readonly #streams = new Set<EventStream>()

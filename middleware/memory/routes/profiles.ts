@@ -21,6 +21,7 @@ import { ParameterError, rawQuery, wholeParameter } from './query.js'
 import { announceForcedCollection, handleFailures, untilClientLeaves, whileConnected } from './profile-responses.js'
 import { type ContentDescription, JSON_TYPE, send, sendHead, sendJson, sendPprofProblem } from './responses.js'
 
+/** What the profile routes may wait for, and share. */
 export interface ProfileOptions {
   /** The endpoint is closed, and what takes long is given up. Default: never. */
   closing?: AbortSignal
@@ -56,6 +57,7 @@ const NEVER = new AbortController().signal
 /** ms that a collection and the answer made of it take, where others wait: somewhat more than is likely. */
 const READING = 500
 
+/** The routes of heap, allocations, processor and call sites. */
 export function profileRoutes(tools: ProfileTools, { closing = NEVER, sharing = 0 }: ProfileOptions = {}): Route[] {
   const { maps = new SourceMaps() } = tools
   const sampler = tools.sampler instanceof HeapProfileCache ? tools.sampler : new HeapProfileCache(tools.sampler)
@@ -121,7 +123,11 @@ interface HeapParameters {
   answer: ContentDescription
 }
 
-/** @throws ParameterError */
+/**
+ * What a request for the heap asks for.
+ *
+ * @throws ParameterError
+ */
 function heapParameters(request: IncomingMessage): HeapParameters {
   const seconds = wholeParameter(request, 'seconds', SECONDS)
   const debug = wholeParameter(request, 'debug', { least: 0, most: 2 }) ?? 0
@@ -209,7 +215,11 @@ function sharedComment(age: number): string {
   return `Taken ${String(age)} s before it was sent, for another request: a new one so soon would have held the app up again.`
 }
 
-/** @throws ParameterError */
+/**
+ * What a request for the processor asks for.
+ *
+ * @throws ParameterError
+ */
 function processorParameters(request: IncomingMessage): { seconds: number; answer: ContentDescription } {
   return { seconds: wholeParameter(request, 'seconds', SECONDS) ?? DEFAULT_SECONDS, answer: attachment('profile') }
 }
@@ -253,6 +263,7 @@ function commandLine(): string {
 /** Octets of a list of addresses: some 60,000 of them. */
 const MOST_BODY = 1024 * 1024
 
+/** The routes by which `go tool pprof` finds names for addresses. */
 export function symbolRoutes(symbols: SymbolTable): Route[] {
   return [
     { method: 'GET', path: 'symbol', pprof: true, expensive: false, handle: (request, response) => { answer(response, rawQuery(request.url ?? ''), symbols) } },

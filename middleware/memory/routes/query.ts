@@ -7,6 +7,7 @@ export class ParameterError extends Error {
   override readonly name = 'ParameterError'
 }
 
+/** The bounds of a parameter that is a whole number, both included. */
 export interface WholeNumber {
   least: number
   most: number

@@ -4,12 +4,14 @@ import { Server } from 'node:net'
 import accepts from 'accepts'
 import { type Problem, sendProblem } from '../../shared/problem.js'
 
+/** What an answer holds: the headers that say so. */
 export interface ContentDescription {
   type: string
   /** Where the client should store it, the name of the file. */
   file?: string
 }
 
+/** Of answers in JSON. */
 export const JSON_TYPE: ContentDescription = { type: 'application/json' }
 
 /** To a client that has left, nothing. */
@@ -34,12 +36,14 @@ function setHeaders(response: ServerResponse, { type, file }: ContentDescription
   if (file !== undefined) response.setHeader('Content-Disposition', `attachment; filename="${file}"`)
 }
 
+/** Sends a value as JSON, with status 200. */
 export function sendJson(response: ServerResponse, value: object): void {
   send(response, JSON_TYPE, JSON.stringify(value))
 }
 
 /* Problems as `go tool pprof` shows them: of any other answer that is no profile it prints the status alone. */
 
+/** Answers with a problem (RFC 9457). */
 export type SendProblem = (request: IncomingMessage, response: ServerResponse, problem: Problem, headers?: Readonly<Record<string, string>>) => void
 
 /** As `sendProblem`, as text like that of Go's net/http/pprof, unless the client would rather have JSON. */

@@ -24,12 +24,14 @@ export interface ProcessInfo {
   argv: string
 }
 
+/** Where the figures come from. */
 export interface StatsTools {
   monitor: ProcessMonitor
   metrics: PrometheusMetrics
   options: Pick<ResolvedMemoryStats, 'allowed' | 'worker'>
 }
 
+/** The routes of the figures: memstats, metrics, history. */
 export function statsRoutes({ monitor, metrics, options }: StatsTools): Route[] {
   return [
     { method: 'GET', path: 'memstats', expensive: false, handle: (_request, response) => { sendJson(response, memStatsNow(monitor, options.worker)) } },

@@ -11,6 +11,7 @@ export interface CgroupMemory {
   limit: number | null
 }
 
+/** Where the kernel is asked. */
 export interface CgroupOptions {
   /** The text of a file; undefined where there is none. For tests. */
   read?: (path: string) => string | undefined
@@ -34,6 +35,7 @@ const V2: Names = { limit: 'memory.max', use: 'memory.current', inactive: /^inac
 /** A limit may be changed while the process runs; memory.stat is dear where there are many cgroups. ms. */
 const REVIEW_AFTER = 10_000
 
+/** Limit and use of the memory of the cgroup, versions 1 and 2. */
 export class Cgroup {
   readonly #read: (path: string) => string | undefined
   readonly #physical: number

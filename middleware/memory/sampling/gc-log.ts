@@ -25,6 +25,7 @@ export interface GcSummary {
   lastGc: number
 }
 
+/** How many collections there were, by kind. */
 export type GcCounts = Readonly<Omit<GcSummary, 'pauseNs' | 'pauseEnd' | 'lastGc'>>
 
 /** A major collection. `time`: ms since 1970 when it ended. */
@@ -41,6 +42,7 @@ export interface PauseColumns {
   forced: boolean[]
 }
 
+/** What is told of collections. */
 export interface GcLogOptions {
   /** Called with each major collection. */
   onPause?: (pause: Pause) => void
@@ -60,6 +62,7 @@ interface Stretch {
   to: number
 }
 
+/** Counts collections, and keeps the last pauses. */
 export class GcLog {
   readonly #options: GcLogOptions
   readonly #observer: PerformanceObserver

@@ -60,6 +60,7 @@ class Ring {
   }
 }
 
+/** An hour of seconds and a day of half minutes. */
 export class History {
   readonly #fine = new Ring(FINE)
   readonly #coarse = new Ring(COARSE)

@@ -26,6 +26,7 @@ interface Started {
   server: CountingServer
 }
 
+/** Counts the requests of the whole process, whichever servers it has. */
 export class RequestCounter {
   /** Of servers that do not count themselves; less those of the others that are left out. */
   #inFlight = 0

@@ -23,6 +23,7 @@ export interface Reading {
   cgroup: CgroupMemory
 }
 
+/** Where a sample takes its figures from. */
 export interface SamplerOptions {
   /** Requests that are open, and how many were over by now. */
   requests: Readonly<{ inFlight: number; over: number }>
@@ -34,6 +35,7 @@ export interface SamplerOptions {
 
 const SAMPLE_INTERVAL_MS = 1000
 
+/** Takes a sample of the process once a second. */
 export class Sampler {
   readonly #options: SamplerOptions
   readonly #loopDelay = new LoopDelay()
@@ -111,6 +113,7 @@ export function heapSpaces(): HeapSpace[] {
  */
 const TICK_INTERVAL_MS = 50
 
+/** How late the event loop comes, measured by a timer. */
 export class LoopDelay {
   readonly #timer: NodeJS.Timeout
   #last = performance.now()

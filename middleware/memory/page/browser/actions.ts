@@ -1,11 +1,8 @@
 /** What the buttons do: call sites and their mark, the settle check, a collection, a snapshot, copying. */
+import { type Answer, ask, askForFile, type CallSite, type CallSites, isCallSites, isObject, isSettleReport, UNREADABLE } from './api.js'
 import { bar, byId, element, onPress, setText } from './dom.js'
-import { UNREADABLE } from './failures.js'
-import { growth, memory } from './format.js'
 import { showSettle, siteElement } from './panels.js'
-import { ask, askForFile, type Answer } from './request.js'
-import { isCallSites, isObject, isSettleReport, type CallSite, type CallSites } from './wire.js'
-import { ageText, growthNote, ordered, sitesSentence } from './words.js'
+import { ageText, growth, growthNote, memory, ordered, sitesSentence } from './text.js'
 
 /** The address of a path of the endpoint, for the process that is shown. */
 export type AddressOf = (path: string) => string

@@ -1,12 +1,10 @@
 /** The chart: an SVG of three lanes, memory, collections and load, over one axis of time. Colours and line patterns are the style sheet's. */
 import { octets } from '../../units.js'
+import type { Collection, ColumnName, Columns } from './api.js'
 import { setAll, shape } from './dom.js'
-import { localOffset, memory, perSecond, tick } from './format.js'
-import { layoutOf, type Layout, type View } from './layout.js'
-import { area, line, pieces } from './path.js'
-import { timeTicks, type NamedLimit } from './scale.js'
+import { area, type Layout, layoutOf, line, type NamedLimit, pieces, timeTicks, type View } from './geometry.js'
+import { localOffset, memory, perSecond, tick } from './text.js'
 import { firstFrom } from './timeline.js'
-import type { Collection, Columns, ColumnName } from './wire.js'
 
 /** Pixels a time label needs. */
 const LABEL_WIDTH = 96

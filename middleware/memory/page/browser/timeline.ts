@@ -1,5 +1,5 @@
 /** The samples that the page holds: an hour of fine ones, a day of coarse ones, and the collections. Pure; bounded. */
-import { COLUMN_NAMES, type Collection, type Collections, type Columns, type Row } from './wire.js'
+import { type Collection, type Collections, COLUMN_NAMES, type Columns, type Row } from './api.js'
 
 export const HOUR = 3_600_000
 export const DAY = 24 * HOUR

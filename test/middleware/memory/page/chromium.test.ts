@@ -7,7 +7,7 @@ import {
   CALL_SITES, columnsOf, emptyHistory, history, MARKUP, MB, NOW, nulls, oneSample, PID, sampleAfter, settleReport, verdictOf, withMarkup,
 } from './histories.js'
 import { StandIn } from './stand-in.js'
-import type { History } from '../../../../middleware/memory/page/browser/wire.js'
+import type { History } from '../../../../middleware/memory/page/browser/api.js'
 
 // A browser starts slowly on a machine that does something else beside.
 jest.setTimeout(120_000)

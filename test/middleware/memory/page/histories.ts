@@ -3,7 +3,7 @@ import { describeParts, settleSentence } from '../../../../middleware/memory/set
 import type { SettleReport } from '../../../../middleware/memory/settle-check.js'
 import { sentenceFor } from '../../../../middleware/memory/leak-detector/sentence.js'
 import type { Evidence, Verdict, VerdictState } from '../../../../middleware/memory/leak-detector/verdict.js'
-import { COLUMN_NAMES, type CallSites, type Columns, type History, type Row, type Sample, type Space } from '../../../../middleware/memory/page/browser/wire.js'
+import { COLUMN_NAMES, type CallSites, type Columns, type History, type Row, type Sample, type Space } from '../../../../middleware/memory/page/browser/api.js'
 import { seeded } from '../../../support/seeded.js'
 
 export const MB = 1_000_000

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { firstFrom, HOUR, intervals, nearest, noColumns, rowAt, stretch, Timeline } from '../../../../../middleware/memory/page/browser/timeline.js'
-import { COLUMN_NAMES, type Row } from '../../../../../middleware/memory/page/browser/wire.js'
+import { COLUMN_NAMES, type Row } from '../../../../../middleware/memory/page/browser/api.js'
 
 const SECOND = 1000
 

@@ -1,18 +1,13 @@
 /** The memory page: reads the endpoint's history and its stream, and shows them. */
 import { bindButtons } from './actions.js'
+import { type Allowed, ask, type History, isCollection, isHistory, isSample, isSettleReport, isVerdict, type Limits, pidOf, type ProcessInfo, type Sample, UNREADABLE, type Verdict } from './api.js'
 import { Chart } from './chart.js'
 import { Connection, type ConnectionState } from './connection.js'
 import { Cursor } from './cursor.js'
 import { byId, byIdOf, element, setText } from './dom.js'
-import { UNREADABLE } from './failures.js'
-import { Figures } from './figures.js'
-import { span } from './format.js'
-import { showCosts, showFacts, showSettle, showSpaces, showVerdict } from './panels.js'
-import { showReading } from './readout.js'
-import { ask } from './request.js'
-import { rowAt, stretch, Timeline, type Range } from './timeline.js'
-import { isCollection, isHistory, isSample, isSettleReport, isVerdict, pidOf, type Allowed, type History, type Limits, type ProcessInfo, type Sample, type Verdict } from './wire.js'
-import { pprofCommand, verdictTitle } from './words.js'
+import { Figures, showCosts, showFacts, showReading, showSettle, showSpaces, showVerdict } from './panels.js'
+import { pprofCommand, span, verdictTitle } from './text.js'
+import { type Range, rowAt, stretch, Timeline } from './timeline.js'
 
 const CONNECTION: Readonly<Record<ConnectionState, string>> = {
   connecting: 'Connecting', live: 'Live', quiet: 'Silent: no sample for some seconds', reconnecting: 'Reconnecting',

@@ -1,7 +1,4 @@
-/**
- * What the page reads: the endpoint's answers as JSON, and whether a value has their shape. Octets, ms since 1970; null
- * where something is unknown. A page that has been open for days may meet a server of another version.
- */
+/** The endpoint as the page sees it: what it reads and whether an answer has that shape, how it asks, and what went wrong in words. */
 
 /** The columns that are drawn or listed, besides the time. */
 export const COLUMN_NAMES = [
@@ -236,3 +233,64 @@ export function pidOf(message: unknown): number | undefined {
   if (typeof pid === 'number') return pid
   return isObject(process) && typeof process['pid'] === 'number' ? process['pid'] : undefined
 }
+
+export type Answer = { value: unknown; words?: undefined } | { value?: undefined; words: string }
+
+/** By name, because Node's types of fetch, with which the tests compile this file, have no cache. */
+const UNCACHED = { cache: 'no-store' } as const
+
+/** Never throws. The value of an answer without JSON is undefined. */
+export async function ask(method: 'GET' | 'POST', address: string): Promise<Answer> {
+  try {
+    const response = await fetch(address, { method, headers: { Accept: 'application/json' }, ...UNCACHED })
+    const body: unknown = isJson(response) ? await response.json().catch(() => undefined) : undefined
+    return response.ok ? { value: body } : { words: wordsFor(response.status, detailOf(body), response.headers.get('Retry-After'), Date.now()) }
+  } catch {
+    return { words: UNREACHABLE }
+  }
+}
+
+/** Whole, for a file. */
+export async function askForFile(address: string): Promise<{ file: Blob; name: string } | { words: string }> {
+  try {
+    const response = await fetch(address, { method: 'POST', ...UNCACHED })
+    if (response.ok) return { file: await response.blob(), name: fileName(response.headers.get('Content-Disposition')) }
+    const body: unknown = isJson(response) ? await response.json().catch(() => undefined) : undefined
+    return { words: wordsFor(response.status, detailOf(body), response.headers.get('Retry-After'), Date.now()) }
+  } catch {
+    return { words: UNREACHABLE }
+  }
+}
+
+function isJson(response: Response): boolean {
+  return (response.headers.get('Content-Type') ?? '').includes('json')
+}
+
+/** Of problem+json (RFC 9457). */
+function detailOf(body: unknown): string {
+  return isObject(body) && typeof body['detail'] === 'string' ? body['detail'] : ''
+}
+
+function fileName(disposition: string | null): string {
+  return /filename="?([^";]+)/.exec(disposition ?? '')?.[1] ?? 'app.heapsnapshot'
+}
+
+/** Why a request failed, in a sentence or two. `now`: ms since 1970, for a Retry-After that is a date. */
+export function wordsFor(status: number, detail: string, retryAfter: string | null, now: number): string {
+  const why = detail === '' ? '' : ` ${detail.trim().replace(/([^.!?])$/, '$1.')}`
+  if (status === 429) return `Not now:${why === '' ? ' the app does costly things one at a time, and not too often.' : why} Try again in ${seconds(retryAfter, now)}.`
+  if (status === 503) return `The app cannot do this now.${why}${retryAfter === null ? '' : ` Try again in ${seconds(retryAfter, now)}.`}`
+  if (status === 401 || status === 403) return `The app does not allow this.${why}`
+  if (status === 404 || status === 405) return `The app does not offer this.${why}`
+  return `The app could not do this (status ${String(status)}).${why}`
+}
+
+function seconds(retryAfter: string | null, now: number): string {
+  const given = /^\d+$/.test(retryAfter ?? '') ? Number(retryAfter) : Math.ceil((Date.parse(retryAfter ?? '') - now) / 1000)
+  if (Number.isNaN(given)) return 'a few seconds'
+  const whole = Math.max(1, given)
+  return `${String(whole)} second${whole === 1 ? '' : 's'}`
+}
+
+export const UNREACHABLE = 'The app did not answer: it may be standing still, or starting again.'
+export const UNREADABLE = 'The answer could not be read: the app may have changed since this page was opened. Load the page again.'
