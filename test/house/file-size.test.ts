@@ -18,7 +18,7 @@ const TOO_LONG = [
 ]
 
 it('no file has more than 450 lines but those that are still to be divided', () => {
-  const files = ['lib', 'middleware', 'shared', 'test', 'bench', 'examples', 'scripts'].flatMap((room) =>
+  const files = ['lib', 'middleware', 'shared', 'test', 'bench', 'examples', 'scripts', 'tools'].flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).filter((file) => /\.[jt]s$/.test(file)).map((file) => `${room}/${file}`))
   expect(files.length).toBeGreaterThan(300)
   const long = files.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length - 1 > MAX_LINES)

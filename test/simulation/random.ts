@@ -1,22 +1,15 @@
 /** Random numbers that are the same in every run of one seed. */
+import { seeded } from '../support/seeded.js'
 
-const INCREMENT = 0x6d2b79f5
 const RANGE = 2 ** 32
 
-/** A small generator (mulberry32): 32 bits of state, which is plenty for a queue. */
+/** A small generator: 32 bits of state, which is plenty for a queue. */
 export class Random {
-  #state: number
+  /** From 0 up to 1, without 1. */
+  readonly next: () => number
 
   constructor(seed: number) {
-    this.#state = seed >>> 0
-  }
-
-  /** From 0 up to 1, without 1. */
-  next(): number {
-    this.#state = (this.#state + INCREMENT) >>> 0
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / RANGE
+    this.next = seeded(seed)
   }
 
   /** Exponentially distributed: times between arrivals, times of service. */

@@ -1,4 +1,4 @@
-/** Thresholds of the verdict. Written by `npm run fit:verdict` from the series in test/middleware/memory/series/fitting. */
+/** Thresholds of the verdict. Written by `npm run series -- fit` from the recordings in test/fixtures/leak-series/fitting.ndjson.gz. */
 import { CHOSEN, type Thresholds } from './growth-state.js'
 
 /** Of the live heap and of external memory. */

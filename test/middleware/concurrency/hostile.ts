@@ -8,6 +8,7 @@ import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import express from 'express'
 import type { ConcurrencyLimit } from '../../../middleware/concurrency.js'
+import { seeded } from '../../support/seeded.js'
 
 export interface Outcome {
   sent: number
@@ -27,17 +28,6 @@ export interface Outcome {
 
 const CONNECTIONS = 64
 const LARGE = Buffer.alloc(300_000, 'x')
-
-/** A sequence that is the same for the same seed (mulberry32's constants). */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 interface Kind {
   /** Requests on one connection. */

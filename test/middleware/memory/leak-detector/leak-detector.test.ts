@@ -7,7 +7,7 @@ import { TimeScale } from '../../../../middleware/memory/leak-detector/time-scal
 import { GrowthTracker, lasts } from '../../../../middleware/memory/leak-detector/growth-state.js'
 import { COLLECTED } from '../../../../middleware/memory/leak-detector/thresholds.js'
 import { trendOf, type Point, type Trend } from '../../../../middleware/memory/leak-detector/trend.js'
-import { seeded } from '../series/format.js'
+import { seeded } from '../../../support/seeded.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE

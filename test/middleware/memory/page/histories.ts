@@ -4,7 +4,7 @@ import type { SettleReport } from '../../../../middleware/memory/settle-check.js
 import { sentenceFor } from '../../../../middleware/memory/leak-detector/sentence.js'
 import type { Evidence, Verdict, VerdictState } from '../../../../middleware/memory/leak-detector/verdict.js'
 import { COLUMN_NAMES, type CallSites, type Columns, type History, type Row, type Sample, type Space } from '../../../../middleware/memory/page/browser/wire.js'
-import { seeded } from '../series/format.js'
+import { seeded } from '../../../support/seeded.js'
 
 export const MB = 1_000_000
 const SECOND = 1000

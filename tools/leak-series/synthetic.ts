@@ -1,0 +1,174 @@
+/**
+ * Made-up apps of 50 MB and more over many hours: leaks of 3 to 8 % an hour, and staircases, ramps, caches and daily loads that are
+ * none. Their noise is that of the recordings: floors that differ by 0.5 to 3 % of the level, neighbours that are alike, garbage that a
+ * collection has left, collections that follow the load. Two sets that share no seed; the one for judging has shapes, loads and
+ * a kind of noise that the other does not have.
+ */
+import { seeded } from '../../test/support/seeded.js'
+import type { Listener } from './replay.js'
+
+export type SyntheticSet = 'fitting' | 'judging'
+
+export interface Synthetic {
+  name: string
+  kind: 'leak' | 'harmless'
+  /** Hours that it lasts. */
+  hours: number
+  /** Hour in which the leak begins; 0 for what is harmless. */
+  begins: number
+  seed: number
+  set: SyntheticSet
+  load: Load
+  memory: Memory
+}
+
+/** Hour of the series, and numbers that its seed determines. */
+type Random = () => number
+/** Share of the mean load at an hour. */
+type Load = (random: Random) => (hour: number) => number
+/** Share of the level that is held at an hour, beside what load holds. `requests`: in hours of mean load. `own`: load now. */
+type Memory = (random: Random) => (now: { hour: number; requests: number; own: number }) => number
+
+const { exp, max, min, sin, PI, floor } = Math
+const MINUTE = 60_000
+const MB = 1_048_576
+const between = (random: Random, least: number, most: number): number => least + (most - least) * random()
+const logBetween = (random: Random, least: number, most: number): number => least * (most / least) ** random()
+/** The sum of twelve has a standard deviation of 1. */
+const normal = (random: Random): number => Array.from({ length: 12 }, random).reduce((sum, one) => sum + one, -6)
+const upTo = (share: number): number => min(1, max(0, share))
+
+const LOADS: Readonly<Record<SyntheticSet, Readonly<Record<string, Load>>>> = {
+  fitting: {
+    steady: () => () => 1,
+    day: (random) => { const [depth, phase] = [between(random, 0.3, 0.7), 24 * random()]; return (hour) => 1 + depth * sin(2 * PI * (hour + phase) / 24) },
+    morning: (random) => { const from = between(random, 0, 3); return (hour) => 0.4 + 0.9 * upTo((hour - from) / 4) },
+    steps: (random) => { const at = between(random, 1, 6); return (hour) => hour < at ? 0.7 : 1.3 },
+  },
+  judging: {
+    office: (random) => { const start = 24 * random(); return (hour) => { const clock = (hour + start) % 24; return clock > 8 && clock < 18 ? 1.4 : clock > 6 && clock < 22 ? 0.9 : 0.25 } },
+    lunch: (random) => { const start = 24 * random(); return (hour) => { const clock = (hour + start) % 24; return 0.3 + exp(-(((clock - 10) / 2) ** 2)) + 1.2 * exp(-(((clock - 15) / 2.5) ** 2)) } },
+    hourly: (random) => { const width = between(random, 0.1, 0.3); return (hour) => hour % 1 < width ? 2 : 0.7 },
+    wandering: (random) => { const waves = [1, 2, 3].map(() => [between(random, 1.5, 11), 7 * random()] as const); return (hour) => max(0.2, waves.reduce((sum, [period, phase]) => sum + 0.25 * sin(2 * PI * hour / period + phase), 1)) },
+    quiet: () => () => 1,
+  },
+}
+
+/** By 3 to 8 % of the level an hour. */
+const pace = (random: Random): number => between(random, 0.031, 0.08)
+const filling = (random: Random, least: number, most: number): ((since: number) => number) => {
+  const takes = logBetween(random, least, most)
+  return (since) => 1 - exp(-max(0, since) / takes)
+}
+interface Step { at: number; height: number; takes: number }
+const linear = ({ at, height, takes }: Step, hour: number): number => height * upTo((hour - at) / takes)
+
+/** Steps whose distances differ, over some hours, each of which fills in up to half an hour. */
+const steps = (count: number, fill: readonly [number, number], span: readonly [number, number]): Memory => (random) => {
+  const [total, over, first] = [logBetween(random, 0.1, 0.5), between(random, ...span), between(random, 0.2, 1.5)]
+  const weights = Array.from({ length: count }, () => between(random, 0.5, 1.5))
+  const sum = weights.reduce((all, one) => all + one, 0)
+  const all = weights.map((weight, index): Step => ({
+    at: first + over * (index + between(random, -0.25, 0.25)) / max(1, count - 1), height: total * weight / sum, takes: between(random, ...fill),
+  }))
+  return ({ hour }) => all.reduce((held, step) => held + linear(step, hour), 0)
+}
+
+const LEAKS: Readonly<Record<SyntheticSet, Readonly<Record<string, Memory>>>> = {
+  fitting: {
+    byTime: (random) => { const by = pace(random); return ({ hour }) => by * hour },
+    byRequests: (random) => { const by = pace(random); return ({ requests }) => by * requests },
+    batches: (random) => { const [by, every] = [pace(random), between(random, 0.1, 0.5)]; return ({ hour }) => by * every * floor(hour / every) },
+    besideCache: (random) => { const [by, fill] = [pace(random), filling(random, 0.1, 0.4)]; return ({ hour, requests }) => by * requests + 0.1 * fill(hour) },
+    later: (random) => { const [by, at] = [pace(random), between(random, 1, 6)]; return ({ hour }) => by * max(0, hour - at) },
+  },
+  judging: {
+    metricLabels: (random) => { const [by, every] = [pace(random), between(random, 0.02, 0.1)]; return ({ requests }) => by * every * floor(requests / every) },
+    usersByPowerLaw: (random) => { const [by, power] = [pace(random), between(random, 0.8, 0.95)]; return ({ requests }) => by * 8 * (requests / 8) ** power },
+    queue: (random) => { const [by] = [pace(random)]; let held = 0; let last = 0; return ({ hour, own }) => { held = max(0, held + by * (hour - last) * (1 + 1.5 * (own - 1))); last = hour; return held } },
+    sessionsKept: (random) => { const by = pace(random); let held = 0; let last = 0; return ({ requests }) => { held += by * (requests - last) * (0.3 + 1.4 * random()); last = requests; return held } },
+    hourlyJob: (random) => { const [by, at] = [pace(random), random()]; return ({ hour }) => by * floor(hour + at) },
+    faster: (random) => { const by = pace(random); return ({ hour }) => by * hour * (0.85 + 0.3 * hour / 12) },
+    sawtoothUnder: (random) => { const [by, every, depth] = [pace(random), between(random, 0.2, 0.6), between(random, 0.02, 0.05)]; return ({ hour }) => by * hour + depth * (hour / every % 1) },
+    afterDeploy: (random) => { const [by, at] = [pace(random), between(random, 2, 10)]; return ({ hour, requests }) => hour < at ? 0 : by * (hour - at) * (requests / hour) },
+  },
+}
+
+const HARMLESS: Readonly<Record<SyntheticSet, Readonly<Record<string, Memory>>>> = {
+  fitting: {
+    level: () => () => 0,
+    oneStep: steps(1, [0.01, 0.5], [0, 0]),
+    twoSteps: steps(2, [0.05, 0.4], [0.5, 3]),
+    threeSteps: steps(3, [0.05, 0.35], [1.2, 3]),
+    threeSlow: steps(3, [0.1, 0.6], [3, 6]),
+    fourSteps: steps(4, [0.03, 0.3], [2, 6]),
+    cache: (random) => { const [size, fill] = [logBetween(random, 0.1, 0.6), filling(random, 0.1, 0.8)]; return ({ requests }) => size * fill(requests) },
+    ring: (random) => { const [size, takes] = [logBetween(random, 0.1, 0.6), between(random, 0.2, 0.9)]; return ({ requests }) => size * upTo(requests / takes) },
+    sweeps: (random) => { const [depth, every] = [between(random, 0.03, 0.15), logBetween(random, 0.1, 1)]; return ({ hour }) => depth * (hour / every % 1) },
+  },
+  judging: {
+    nothing: () => () => 0,
+    rolloutTenHalfAll: (random) => { const [total, first, gap, takes] = [logBetween(random, 0.12, 0.5), between(random, 0.3, 1), between(random, 0.5, 1), between(random, 0.1, 0.3)]; return ({ hour }) => total * (0.2 * (1 - exp(-max(0, hour - first) / takes * 3)) + 0.35 * (1 - exp(-max(0, hour - first - gap) / takes * 3)) + 0.45 * (1 - exp(-max(0, hour - first - 2 * gap) / takes * 3))) },
+    tenants: (random) => { const all = Array.from({ length: 3 + floor(2 * random()) }, () => [between(random, 0.3, 7), between(random, 0.03, 0.15)] as const); return ({ hour }) => all.reduce((sum, [at, size]) => sum + (hour > at ? size : 0), 0) },
+    sameSteps: steps(3, [0.2, 0.3], [1.4, 2]),
+    upAndDown: (random) => { const [at, holds, size] = [between(random, 0.5, 4), between(random, 1, 4), between(random, 0.1, 0.4)]; return ({ hour }) => size * (upTo((hour - at) / 0.3) - upTo((hour - at - holds) / 0.3)) },
+    twoCaches: (random) => { const [one, other, at] = [filling(random, 0.1, 0.5), filling(random, 0.1, 0.5), between(random, 1, 5)]; const size = logBetween(random, 0.1, 0.4); return ({ requests }) => size * (0.6 * one(requests) + 0.4 * other(requests - at)) },
+    keysByPopularity: (random) => { const [size, slow] = [logBetween(random, 0.1, 0.5), between(random, 0.3, 0.8)]; return ({ requests }) => size * (0.6 * (1 - exp(-requests / slow / 0.3)) + 0.4 * (1 - exp(-requests / slow))) },
+    boundedQueue: (random) => { const [size, hours] = [between(random, 0.1, 0.4), between(random, 0.3, 0.8)]; return ({ hour }) => size * upTo(hour / hours) * (0.95 + 0.05 * sin(hour * 5)) },
+    reloads: (random) => { const [size, every] = [between(random, 0.05, 0.2), between(random, 0.5, 3)]; return ({ hour }) => size * (0.6 + 0.4 * sin(floor(hour / every) * 12.9898)) },
+    sessions: (random) => { const live = between(random, 0.25, 1); let held = 0; let last = 0; return ({ hour, own }) => { held += (own - held) * (1 - exp(-(hour - last) / live)); last = hour; return 0.25 * held } },
+  },
+}
+
+/** How many of each shape, one after the other with each load. */
+export function syntheticSet(set: SyntheticSet, rounds: number): Synthetic[] {
+  const loads = Object.entries(LOADS[set])
+  const first = set === 'fitting' ? 500_000 : 900_000
+  const all = (kind: Synthetic['kind'], memories: Readonly<Record<string, Memory>>): Synthetic[] => Object.entries(memories).flatMap(([shape, memory], row) =>
+    Array.from({ length: rounds }, (_, round): Synthetic => {
+      const [name, load] = loads[(row + round) % loads.length] ?? ['steady', () => () => 1]
+      const seed = first + (kind === 'leak' ? 0 : 100_000) + 1000 * row + round
+      const begins = beginningOf(shape, seed)
+      return { name: `${kind}-${shape}-${name}-${String(seed)}`, kind, hours: kind === 'leak' ? begins + 9 : 13, begins, seed, set, load, memory }
+    }))
+  return [...all('leak', LEAKS[set]), ...all('harmless', HARMLESS[set])]
+}
+
+/** The second number that a later leak draws. */
+function beginningOf(shape: string, seed: number): number {
+  const random = seeded(seed)
+  random()
+  if (shape === 'later') return between(random, 1, 6)
+  return shape === 'afterDeploy' ? between(random, 2, 10) : 0
+}
+
+/** What a process of this kind shows from inside, at a sample every half minute. */
+export function play({ seed, set, hours, load, memory }: Synthetic, listener: Listener): void {
+  const held = memory(seeded(seed))
+  const random = seeded(seed + 7)
+  const own = load(random)
+  const level = logBetween(random, 50, 400) * MB
+  const [noise, alike] = [logBetween(random, 0.005, 0.03), set === 'fitting' ? between(random, 0, 0.5) : between(random, 0, 0.7)]
+  const [ofLoad, lag, spacing] = [between(random, 0, 0.12), between(random, 0.02, 0.4), logBetween(random, 0.3, 5)]
+  const garbage = (): number => set === 'fitting' ? (random() < 0.1 ? 0.08 * random() : 0) : -0.015 * Math.log(1 - random())
+  const [mean, jitter] = [logBetween(random, 5, 200), between(random, 0.05, 0.6)]
+  const takesPart = seeded(seed + 11)
+  let [requests, followed, rest, due, live] = [0, own(0), 0, 0, level]
+  for (let step = 0; step < hours * 120; step++) {
+    const hour = step / 120
+    const now = max(0, own(hour) * (1 + jitter * (2 * takesPart() - 1)))
+    requests += now / 120
+    followed += (now - followed) * (1 - exp(-1 / 120 / lag))
+    const true_ = held({ hour, requests, own: now })
+    due += 0.5 * now / spacing
+    const time = step * MINUTE / 2
+    if (due >= 1) {
+      due %= 1
+      rest = alike * rest + Math.sqrt(1 - alike ** 2) * normal(random)
+      live = level * (1 + true_ + ofLoad * followed + noise * rest + garbage())
+      listener.collection({ time, live, external: 4 * MB })
+    }
+    const heapTotal = live * (1.15 + 0.15 * due) + 8 * MB
+    listener.sample({ time, rss: heapTotal * (1 + 0.01 * normal(random)) + 64 * MB, heapTotal, external: 4 * MB, requestsPerSecond: mean * now, inFlight: 0.05 * mean * now, heapLimit: 2048 * MB })
+  }
+}
