@@ -1,11 +1,12 @@
 /** The comparison: every chosen server in every chosen case, in one run, as tables. */
 import { CASES } from './cases.js'
 import type { CaseName } from './cases.js'
+import { runMeasurement } from './context.js'
 import type { BenchContext } from './context.js'
 import { launch } from './launch.js'
 import type { Running } from './launch.js'
-import { ratio, spread } from './measure.js'
-import type { Spread } from './measure.js'
+import { ratio, spread } from './stats.js'
+import type { Spread } from './stats.js'
 import { startNginx } from './nginx.js'
 import type { Nginx } from './nginx.js'
 import { figure, table, withSpread } from './report.js'
@@ -74,6 +75,10 @@ export class Stage {
     await this.#nginx?.stop()
     await Promise.all(this.servers.map((server) => server.stop()))
   }
+}
+
+export function run(args: readonly string[]): Promise<void> {
+  return runMeasurement({ command: 'compare', inRounds: true, measure: compare }, args)
 }
 
 /** Measures all and prints a table as soon as it is full. */

@@ -1,9 +1,9 @@
 /** The benchmark's handle on the load generator's process. */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Job, JobResult } from './load.js'
+import { nextMessage } from './messages.js'
 
 export class Generator {
   readonly #process: ChildProcess
@@ -18,18 +18,8 @@ export class Generator {
 
   /** Runs one job. @throws Error where the generator ends. */
   async run(job: Job): Promise<JobResult> {
-    const ended = new AbortController()
-    const onExit = (): void => {
-      ended.abort(new Error('the load generator ended'))
-    }
-    this.#process.once('exit', onExit)
     this.#process.send(job)
-    try {
-      const [result] = (await once(this.#process, 'message', { signal: ended.signal })) as [JobResult]
-      return result
-    } finally {
-      this.#process.off('exit', onExit)
-    }
+    return await nextMessage(this.#process) as JobResult
   }
 
   stop(): void {

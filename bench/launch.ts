@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { nextMessage } from './messages.js'
 import { serverKind } from './roster.js'
 import type { Command, ServerKind, ServerName } from './roster.js'
 import type { Address } from './load.js'
@@ -59,8 +60,7 @@ export async function launch(name: ServerName, options: LaunchOptions): Promise<
     pid: child.pid ?? 0,
     memory: async () => {
       child.send('memory')
-      const [report] = (await once(child, 'message')) as [MemoryReport]
-      return report
+      return await nextMessage(child) as MemoryReport
     },
     stop: () => stop(child),
   }

@@ -5,11 +5,12 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
+import { runMeasurement } from './context.js'
 import type { BenchContext } from './context.js'
 import { launch } from './launch.js'
 import type { Running } from './launch.js'
-import { scaled, spread } from './measure.js'
-import type { Spread } from './measure.js'
+import { scaled, spread } from './stats.js'
+import type { Spread } from './stats.js'
 import { table, withSpread } from './report.js'
 import { serverKind } from './roster.js'
 import type { ServerName } from './roster.js'
@@ -50,6 +51,10 @@ export interface MemoryResult {
   /** Octets a connection: resident set. */
   idleResident?: Spread
   failure?: string
+}
+
+export function run(args: readonly string[]): Promise<void> {
+  return runMeasurement({ command: 'memory', inRounds: false, measure: compareMemory }, args)
 }
 
 /** Measures several servers and prints a table. */

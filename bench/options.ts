@@ -5,11 +5,7 @@ import type { CaseName } from './cases.js'
 import { SERVER_NAMES, USUAL_SERVER_NAMES } from './roster.js'
 import type { ServerName } from './roster.js'
 
-/** What the benchmark does in a run. */
-export type Mode = 'compare' | 'targets' | 'callgrind' | 'memory'
-
 export interface BenchOptions {
-  mode: Mode
   cases: CaseName[]
   servers: ServerName[]
   /** Kept connections, new ones for each request, or both. */
@@ -26,16 +22,23 @@ export interface BenchOptions {
   json: string
 }
 
-export const USAGE = `npm run bench -- [options]
+/** The servers that tell what a middleware adds, over HTTP and over FastCGI. */
+const OF_MIDDLEWARE = {
+  recovery: ['express-http', 'recovery-http', 'express-fastcgi', 'recovery-fastcgi'],
+  concurrency: ['express-http', 'fixed-limit-http', 'auto-limit-http', 'express-fastcgi', 'fixed-limit-fastcgi', 'auto-limit-fastcgi'],
+} as const satisfies Readonly<Record<string, readonly ServerName[]>>
+const MIDDLEWARE = Object.keys(OF_MIDDLEWARE) as (keyof typeof OF_MIDDLEWARE)[]
+/** What a middleware adds is little beside what differs from round to round. */
+const ROUNDS_OF_MIDDLEWARE = '15'
 
-What to do (the default compares servers and prints a table for each case):
-  --targets               each target of the project beside the measured ratio
-  --callgrind             user-space instructions a request, counted by valgrind
-  --memory                resident memory under stalled streams and of idle connections
+/** What the commands that start servers are given. */
+export function usage(command: string): string {
+  return `npm run bench -- ${command} [options]
 
-What to compare:
+What to measure:
   --cases <a,b>           ${CASE_NAMES.join(', ')}
   --servers <a,b>         ${SERVER_NAMES.join(', ')}
+  --middleware <name>     ${MIDDLEWARE.join(' or ')}: hello with and without it, connections kept, ${ROUNDS_OF_MIDDLEWARE} rounds
   --connections <a,b>     kept, new
   --behind-nginx          the load goes through nginx, which keeps its connections
 
@@ -47,19 +50,18 @@ How:
   --nodes <a,b>           more Node binaries, for the targets that name a version
   --json <file>           where the result is written (bench-results.json)
 `
+}
 
 /**
  * Reads the command line.
  *
  * @throws TypeError, RangeError where an argument is unknown or makes no sense.
  */
-export function parseOptions(args: string[], node: string): BenchOptions | 'help' {
+export function parseOptions(args: readonly string[], node: string): BenchOptions | 'help' {
   const { values } = parseArgs({
-    args,
+    args: [...args],
     options: {
-      targets: { type: 'boolean' },
-      callgrind: { type: 'boolean' },
-      memory: { type: 'boolean' },
+      middleware: { type: 'string' },
       cases: { type: 'string' },
       servers: { type: 'string' },
       connections: { type: 'string' },
@@ -74,15 +76,13 @@ export function parseOptions(args: string[], node: string): BenchOptions | 'help
     },
   })
   if (values.help === true) return 'help'
-  const modes = (['targets', 'callgrind', 'memory'] as const).filter((mode) => values[mode] === true)
-  if (modes.length > 1) throw new RangeError(`--${modes.join(' and --')} exclude each other`)
+  const usual = usualOf(values.middleware)
   return {
-    mode: modes[0] ?? 'compare',
-    cases: choose('cases', values.cases, CASE_NAMES),
-    servers: values.servers === undefined ? [...USUAL_SERVER_NAMES] : choose('servers', values.servers, SERVER_NAMES),
-    connections: choose('connections', values.connections, ['kept', 'new']),
+    cases: choose('cases', values.cases, CASE_NAMES, usual.cases),
+    servers: choose('servers', values.servers, SERVER_NAMES, usual.servers),
+    connections: choose('connections', values.connections, ['kept', 'new'], usual.connections),
     clients: positive('clients', values.clients ?? '16'),
-    rounds: positive('rounds', values.rounds ?? '5'),
+    rounds: positive('rounds', values.rounds ?? usual.rounds),
     seconds: positive('seconds', values.seconds ?? '0.5'),
     node: values.node ?? node,
     nodes: values.nodes?.split(',') ?? [],
@@ -91,8 +91,15 @@ export function parseOptions(args: string[], node: string): BenchOptions | 'help
   }
 }
 
-function choose<Name extends string>(option: string, value: string | undefined, all: readonly Name[]): Name[] {
-  if (value === undefined) return [...all]
+/** What is measured where nothing else is said. */
+function usualOf(middleware: string | undefined): Pick<BenchOptions, 'cases' | 'servers' | 'connections'> & { rounds: string } {
+  if (middleware === undefined) return { cases: [...CASE_NAMES], servers: [...USUAL_SERVER_NAMES], connections: ['kept', 'new'], rounds: '5' }
+  const [name] = choose('middleware', middleware, MIDDLEWARE, [])
+  return { cases: ['hello'], servers: name === undefined ? [] : [...OF_MIDDLEWARE[name]], connections: ['kept'], rounds: ROUNDS_OF_MIDDLEWARE }
+}
+
+function choose<Name extends string>(option: string, value: string | undefined, all: readonly Name[], usual: readonly Name[]): Name[] {
+  if (value === undefined) return [...usual]
   return value.split(',').map((wanted) => {
     const found = all.find((name) => name === wanted)
     if (found === undefined) throw new RangeError(`--${option}: no "${wanted}"; there are ${all.join(', ')}`)

@@ -1,5 +1,5 @@
 /** The benchmark's results as Markdown. Pure: values in, text out. */
-import type { Spread } from './measure.js'
+import type { Spread } from './stats.js'
 
 /** A Markdown table with its columns aligned; all columns but the first stand to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

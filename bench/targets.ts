@@ -1,11 +1,12 @@
 /** The project's targets: each measured and printed beside the figure that it must not exceed. */
 import { execFileSync } from 'node:child_process'
-import { countInstructions, missingForCallgrind } from './callgrind.js'
+import { countInstructions, missingForCallgrind } from './instructions.js'
 import type { CaseName } from './cases.js'
 import { Stage } from './compare.js'
+import { runMeasurement } from './context.js'
 import type { BenchContext } from './context.js'
-import { ratio, scaled, spread } from './measure.js'
-import type { Spread } from './measure.js'
+import { ratio, scaled, spread } from './stats.js'
+import type { Spread } from './stats.js'
 import { measureMemory } from './memory.js'
 import type { MemoryResult } from './memory.js'
 import type { BenchOptions } from './options.js'
@@ -127,6 +128,10 @@ export interface TargetResult {
   met?: boolean
   /** Why nothing was measured. */
   missing?: string
+}
+
+export function run(args: readonly string[]): Promise<void> {
+  return runMeasurement({ command: 'targets', inRounds: true, measure: measureTargets }, args)
 }
 
 /** Measures every target, prints each as soon as it is known, and all in one table. */

@@ -12,11 +12,11 @@ export interface Command {
   load: () => Promise<CommandModule>
 }
 
-/** What there is to run, in lines. */
+/** What there is to run, in lines. `program`: how it is called, such as `npm run bench --`. */
 export function usage(program: string, commands: Readonly<Record<string, Command>>): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length))
   const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
-  return [`${program} -- <command> [options]`, '', ...lines, ''].join('\n')
+  return [`${program} <command> [options]`, '', ...lines, ''].join('\n')
 }
 
 /** Runs the command that `args` begins with. An unknown one, or one that fails, is told on stderr and sets the exit status to 1. */

@@ -6,7 +6,6 @@ import { parseOptions } from '../../bench/options.js'
 describe('parseOptions', () => {
   it('compares everything by default', () => {
     expect(parseOptions([], '/usr/bin/node')).toMatchObject({
-      mode: 'compare',
       cases: CASE_NAMES,
       connections: ['kept', 'new'],
       node: '/usr/bin/node',
@@ -15,16 +14,22 @@ describe('parseOptions', () => {
   })
 
   it('takes lists of names', () => {
-    expect(parseOptions(['--cases', 'hello,json', '--servers', 'floor,go', '--targets'], 'node')).toMatchObject({
-      mode: 'targets',
+    expect(parseOptions(['--cases', 'hello,json', '--servers', 'floor,go'], 'node')).toMatchObject({
       cases: ['hello', 'json'],
       servers: ['floor', 'go'],
     })
   })
 
+  it('--middleware takes the servers with and without it, hello, kept connections and 15 rounds, unless others are named', () => {
+    expect(parseOptions(['--middleware', 'recovery'], 'node')).toMatchObject({
+      servers: ['express-http', 'recovery-http', 'express-fastcgi', 'recovery-fastcgi'], cases: ['hello'], connections: ['kept'], rounds: 15,
+    })
+    expect(parseOptions(['--middleware', 'concurrency', '--rounds', '3', '--cases', 'json'], 'node')).toMatchObject({ cases: ['json'], rounds: 3 })
+  })
+
   it('names what it does not know', () => {
     expect(() => parseOptions(['--cases', 'helo'], 'node')).toThrow('--cases: no "helo"')
     expect(() => parseOptions(['--rounds', 'many'], 'node')).toThrow('--rounds: "many" is no positive number')
-    expect(() => parseOptions(['--targets', '--memory'], 'node')).toThrow('exclude each other')
+    expect(() => parseOptions(['--middleware', 'memory'], 'node')).toThrow('--middleware: no "memory"; there are recovery, concurrency')
   })
 })

@@ -1,4 +1,4 @@
-/** A restart by `replace` under load, behind a real web server; `npm run test:restarts` does it behind all of them. */
+/** A restart by `replace` under load, behind a real web server; `npm run soak -- restarts` does it behind all of them. */
 import { describe, expect, it } from '@jest/globals'
 import { describeIfInstalled } from '../proxies/support/installed.js'
 import { servers } from '../proxies/support/servers.js'

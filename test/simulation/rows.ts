@@ -1,4 +1,5 @@
 /** The rows of the table: scenarios by name, and how several seeds of one are taken together. */
+import { mean } from '../../bench/stats.js'
 import type { ContenderKind } from './contender.js'
 import { both, capacity, heterogeneous, pool, routes, synchronous, type Load, type Scenario } from './scenarios.js'
 import { simulate, type Figures, type Span } from './simulate.js'
@@ -30,15 +31,15 @@ export function title({ load, times, newConnections, stamped }: Scenario): strin
 export async function meanOf(scenario: Scenario, kind: ContenderKind, seeds: readonly number[], span: Span): Promise<Figures> {
   const all: Figures[] = []
   for (const seed of seeds) all.push(await simulate(scenario, kind, seed, span))
-  const mean = (pick: (figures: Figures) => number): number => all.reduce((sum, figures) => sum + pick(figures), 0) / all.length
+  const meanBy = (pick: (figures: Figures) => number): number => mean(all.map(pick))
   return {
-    offered: mean(({ offered }) => offered),
-    goodput: mean(({ goodput }) => goodput),
-    ofAchievable: mean(({ ofAchievable }) => ofAchievable),
-    accepted: mean(({ accepted }) => accepted),
-    p50: mean(({ p50 }) => p50),
-    p99: mean(({ p99 }) => p99),
-    rejectedP99: mean(({ rejectedP99 }) => rejectedP99),
+    offered: meanBy(({ offered }) => offered),
+    goodput: meanBy(({ goodput }) => goodput),
+    ofAchievable: meanBy(({ ofAchievable }) => ofAchievable),
+    accepted: meanBy(({ accepted }) => accepted),
+    p50: meanBy(({ p50 }) => p50),
+    p99: meanBy(({ p99 }) => p99),
+    rejectedP99: meanBy(({ rejectedP99 }) => rejectedP99),
     limit: all.at(-1)?.limit,
   }
 }

@@ -1,4 +1,5 @@
 /** Runs one scenario with one contender, and measures what its clients saw. */
+import { quantile } from '../../bench/stats.js'
 import type { ContenderKind } from './contender.js'
 import { EventLoop } from './event-loop.js'
 import { Random } from './random.js'
@@ -63,9 +64,9 @@ export function figures(ran: Run, scenario: Scenario, from: number, until: numbe
     goodput,
     ofAchievable: goodput / achievable(scenario),
     accepted: answered.length / counted.length,
-    p50: percentile(answered, 0.5),
-    p99: percentile(answered, 0.99),
-    rejectedP99: percentile(times(counted, 'rejected'), 0.99),
+    p50: quantile(answered, 0.5),
+    p99: quantile(answered, 0.99),
+    rejectedP99: quantile(times(counted, 'rejected'), 0.99),
     limit: ran.limits[Math.floor(until) - 1],
   }
 }
@@ -78,8 +79,4 @@ export async function simulate(scenario: Scenario, kind: ContenderKind, seed: nu
 
 function times(settled: readonly Settled[], outcome: Settled['outcome']): Float64Array {
   return Float64Array.from(settled.filter((one) => one.outcome === outcome), ({ intended, settledAt }) => settledAt - intended).sort()
-}
-
-function percentile(sorted: Float64Array, share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
 }

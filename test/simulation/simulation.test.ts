@@ -10,7 +10,7 @@ import { simulate } from './simulate.js'
 import { drift, step } from './steps.js'
 
 const SEEDS = [411, 412, 413]
-/** Those of the compared that serve anything worth speaking of; `npm run simulate` compares with all. */
+/** Those of the compared that serve anything worth speaking of; `npm run bench -- simulate` compares with all. */
 const RIVALS = others.slice(-2)
 const SPAN = { warmUp: 20, seconds: 30 }
 /** In seconds of real time; the runs below take about a tenth of it. */

@@ -1,4 +1,5 @@
 /** Long runs: a drift, and a lasting step in the latency of what is behind the handlers. */
+import { mean } from '../../bench/stats.js'
 import type { ContenderKind } from './contender.js'
 import { kept } from './rows.js'
 import { pool, type Load, type Scenario } from './scenarios.js'
@@ -43,7 +44,7 @@ export async function step(factor: number, slots: number, kind: ContenderKind, s
   const look = (of: typeof ran, how: Scenario, until: number, possible: number): Step['after'] => {
     const { goodput, p99 } = figures(of, how, until - MINUTE, until)
     const limits = of.limits.slice(until - MINUTE, until).map((limit) => limit ?? 0)
-    return { goodput: goodput / possible, p99, limit: limits.reduce((sum, limit) => sum + limit, 0) / limits.length }
+    return { goodput: goodput / possible, p99, limit: mean(limits) }
   }
   const possible = (changed: boolean): number => (slots * 1000) / service(changed)
   return {

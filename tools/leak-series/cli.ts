@@ -1,8 +1,5 @@
-/** `npm run series`: the recorded series that the leak detector's thresholds are fitted and judged on. */
+/** `npm run series -- <command>`: the recorded series that the leak detector's thresholds are fitted and judged on. */
 import { runCommand } from '../command-line.js'
+import { COMMANDS, PROGRAM } from './commands.js'
 
-await runCommand('npm run series', {
-  record: { summary: 'records the series of a set: fitting, judging or slow', load: () => import('./record.js') },
-  fit: { summary: 'chooses the thresholds on the recordings for fitting, and writes them (--print: only shows them)', load: () => import('./fit.js') },
-  judge: { summary: 'counts what is found and missed: fitting and judging (made-up apps), slow (recorded ones)', load: () => import('./judge.js') },
-}, process.argv.slice(2))
+await runCommand(PROGRAM, COMMANDS, process.argv.slice(2))

@@ -15,6 +15,7 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { mean } from '../../bench/stats.js'
 import { Buckets, type Quantity } from '../../middleware/memory/leak-detector/buckets.js'
 import { pointsOf } from '../../middleware/memory/leak-detector/buckets.js'
 import { CHOSEN, LEAST_POINTS, GrowthTracker, type Thresholds } from '../../middleware/memory/leak-detector/growth-state.js'
@@ -125,8 +126,8 @@ function places(): Place[] {
 
 /** The one of several places that is nearest to their mean. */
 function centre(all: readonly Place[]): Place {
-  const mean = NAMES.map((_, axis) => all.reduce((sum, place) => sum + (place[axis] ?? 0), 0) / all.length)
-  const distance = (place: Place): number => place.reduce((sum, at, axis) => sum + (at - (mean[axis] ?? 0)) ** 2, 0)
+  const middle = NAMES.map((_, axis) => mean(all.map((place) => place[axis] ?? 0)))
+  const distance = (place: Place): number => place.reduce((sum, at, axis) => sum + (at - (middle[axis] ?? 0)) ** 2, 0)
   return all.reduce((one, other) => distance(other) < distance(one) ? other : one)
 }
 

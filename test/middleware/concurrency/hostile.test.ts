@@ -1,4 +1,4 @@
-/** A slice of `npm run test:concurrency-hostile`, which sends a million. */
+/** A slice of `npm run soak -- concurrency-hostile`, which sends a million. */
 import { expect, it } from '@jest/globals'
 import { concurrencyLimit } from '../../../middleware/concurrency.js'
 import { beHostile } from './hostile.js'

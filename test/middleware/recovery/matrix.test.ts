@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals'
 import { allCells, Stage, titleOf, TRANSPORTS, type Cell } from './cell.js'
 
-/** Each kind in each of its phases once; transports and versions of Express take turns. `npm run test:recovery-matrix` has all. */
+/** Each kind in each of its phases once; transports and versions of Express take turns. `npm run soak -- recovery-matrix` has all. */
 function slice(): Cell[] {
   const seen = new Map<string, number>()
   return allCells().filter((cell, index, all) => {

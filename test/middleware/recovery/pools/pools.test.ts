@@ -1,4 +1,4 @@
-/** Real pools whose callbacks throw: nobody is answered who has not failed. `npm run test:recovery-pools` has the long run. */
+/** Real pools whose callbacks throw: nobody is answered who has not failed. `npm run soak -- recovery-pools` has the long run. */
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
 import { describeIfInstalled } from '../../../proxies/support/installed.js'
 import { POSTGRESQL, PostgresServer } from '../../../support/postgres-server.js'

@@ -1,20 +1,20 @@
 /**
- * `npm run bench:overload`: real servers, real nginx, clients that come at random times and leave after a second.
+ * `npm run bench -- overload`: real servers, real nginx, clients that come at random times and leave after a second.
  * The capacity is measured before and after every wave, with no limiter: what the machine has left changes all the time.
  */
 import { fork, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { stop, type Running } from '../launch.js'
+import { nextMessage } from '../messages.js'
 import { startNginx } from '../nginx.js'
 import { serverKind } from '../roster.js'
+import { quantile, spread } from '../stats.js'
 import type { Seen, Wave } from './clients.js'
 import { LIMITERS, type LimiterName } from './limiters.js'
-import { runSituations } from './situations/run.js'
 
 interface Setting {
   name: string
@@ -31,8 +31,7 @@ const SETTINGS: readonly Setting[] = [
   { name: 'FastCGI behind nginx, kept', protocol: 'fastcgi', behindNginx: true, newConnections: 0 },
 ]
 
-const USAGE = `npm run bench:overload -- [--times 5] [--seconds 24] [--rounds 3] [--settings 1,3,5] [--limiters none,concurrencyLimit]
-npm run bench:overload -- situations: what is refused below saturation (--help)
+const USAGE = `npm run bench -- overload [--times 5] [--seconds 24] [--rounds 3] [--settings 1,3,5] [--limiters none,concurrencyLimit]
 
 Settings: ${SETTINGS.map(({ name }, index) => `${String(index + 1)} ${name}`).join('; ')}.`
 const CAPACITY_SECONDS = 2
@@ -124,8 +123,7 @@ class Bench {
 
   async #wave({ address, seconds, rate, clients, newConnections }: Wave): Promise<Seen> {
     this.#clients.send({ address, seconds, rate, clients, newConnections } satisfies Wave)
-    const [seen] = (await once(this.#clients, 'message')) as [Seen]
-    return seen
+    return await nextMessage(this.#clients) as Seen
   }
 
   async #start(setting: Setting, name: LimiterName): Promise<Running> {
@@ -159,36 +157,31 @@ function report(setting: Setting, { times, seconds }: Options, rounds: ReadonlyM
   for (const [name, of] of rounds) {
     const goodput = of.map(({ seen, capacity }) => (100 * seen.answered.length) / (seconds * COUNTED) / capacity)
     const cells = [
-      spread(goodput),
-      spread(of.map(({ seen }) => percentile(seen.answered, 0.5))),
-      spread(of.map(({ seen }) => percentile(seen.answered, 0.99))),
-      spread(of.map(({ seen }) => percentile(seen.rejected, 0.99))),
-      spread(of.map(({ capacity }) => capacity)),
-      spread(of.map(({ seen }) => 100 * seen.busy)),
+      shown(goodput),
+      shown(of.map(({ seen }) => quantile(seen.answered, 0.5))),
+      shown(of.map(({ seen }) => quantile(seen.answered, 0.99))),
+      shown(of.map(({ seen }) => quantile(seen.rejected, 0.99))),
+      shown(of.map(({ capacity }) => capacity)),
+      shown(of.map(({ seen }) => 100 * seen.busy)),
     ]
     lines.push(`| ${name} | ${cells.join(' | ')} |`)
   }
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-/** The median, with least and most. */
-function spread(values: readonly number[]): string {
-  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b)
-  const show = (value: number | undefined): string => (value === undefined ? '–' : value.toFixed(0))
-  return sorted.length === 0 ? '–' : `${show(sorted[sorted.length >> 1])} (${show(sorted[0])}–${show(sorted.at(-1))})`
+/** The median, with least and most, of what was measured. */
+function shown(values: readonly number[]): string {
+  const known = values.filter((value) => !Number.isNaN(value))
+  if (known.length === 0) return '–'
+  const { median, min, max } = spread(known)
+  return `${median.toFixed(0)} (${min.toFixed(0)}–${max.toFixed(0)})`
 }
 
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
-}
-
-const args = process.argv.slice(2)
-if (args[0] === 'situations') {
-  await runSituations(args.slice(1))
-} else if (args.includes('--help')) {
-  process.stdout.write(`${USAGE}\n`)
-} else {
+export async function run(args: readonly string[]): Promise<void> {
+  if (args.includes('--help')) {
+    process.stdout.write(`${USAGE}\n`)
+    return
+  }
   const directory = await mkdtemp(path.join(tmpdir(), 'overload-'))
   try {
     await new Bench(parse(args), directory).run()

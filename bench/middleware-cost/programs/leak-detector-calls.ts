@@ -1,12 +1,11 @@
 /**
- * How long the leak verdict holds up the loop at a time: processor time of each single call, at one sample a second for ten hours in which
+ * The program of `npm run bench -- middleware-cost leak-detector`: how long the leak detector holds up the loop at a time: processor time of each single call, at one sample a second for ten hours in which
  * memory grows, so that all shapes are looked for. The hours are played three times, and of each call the least counts: what V8's
- * collections and other programs add differs from time to time. In an app the code runs too seldom to be compiled, so it is
- * measured interpreted:
- *
- *   npm run build && node --no-opt --no-maglev --no-sparkplug dist/bench/verdict-cost.js
+ * collections and other programs add differs from time to time. In an app the
+ * code runs too seldom to be compiled, so it is measured interpreted.
  */
-import { LeakDetector } from '../middleware/memory/leak-detector/leak-detector.js'
+import { quantile } from '../../stats.js'
+import { LeakDetector } from '../../../middleware/memory/leak-detector/leak-detector.js'
 
 const SECOND = 1000
 const HOURS = 10
@@ -39,6 +38,6 @@ function played(): { calls: number[]; state: string } {
 const all = Array.from({ length: TIMES }, played)
 const [first] = all
 const least = (first?.calls ?? []).map((_, index) => Math.min(...all.map(({ calls }) => calls[index] ?? Infinity)))
-const long = least.filter((microseconds) => microseconds >= WORTH_COUNTING).sort((one, other) => one - other)
-const at = (share: number): string => `${((long[Math.floor(share * (long.length - 1))] ?? 0) / 1000).toFixed(2)} ms`
+const long = least.filter((microseconds) => microseconds >= WORTH_COUNTING)
+const at = (share: number): string => `${(quantile(long, share) / 1000).toFixed(2)} ms`
 process.stdout.write(`${process.version}: ${String(first?.state)}; ${String(long.length)} of ${String(least.length)} calls of ${String(WORTH_COUNTING)} µs or more: median ${at(0.5)}, 99 % ${at(0.99)}, 99.9 % ${at(0.999)}, longest ${at(1)}\n`)

@@ -1,16 +1,17 @@
 /**
- * `npm run bench:overload -- situations`: situations below saturation with a real Express server on loopback, the default
+ * `npm run bench -- situations`: situations below saturation with a real Express server on loopback, the default
  * cap beside a fixed number and no cap, on a machine that does nothing else and on one with two busy programs. What is
  * measured is how many requests are refused, of which all could be answered.
  */
-import { fork, spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
+import { fork, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { nextMessage } from '../../messages.js'
+import { quantile } from '../../stats.js'
 import { Clients, type Outcomes } from './clients.js'
 import { CAPS, type Cap } from './names.js'
 import { SITUATIONS, type Situation } from './play.js'
 
-const USAGE = `npm run bench:overload -- situations [--machine idle|busy] [--caps default,64,none,toobusy-js,under-pressure] [--only 1,2]
+const USAGE = `npm run bench -- situations [--machine idle|busy] [--caps default,64,none,toobusy-js,under-pressure] [--only 1,2]
 
 Situations: ${SITUATIONS.map(({ name }, index) => `${String(index + 1)} ${name}`).join('; ')}.`
 
@@ -18,7 +19,7 @@ Situations: ${SITUATIONS.map(({ name }, index) => `${String(index + 1)} ${name}`
 const BUSY_PROGRAM = 'const end = Date.now() + 600000; while (Date.now() < end);'
 const BUSY_PROGRAMS = 2
 
-export async function runSituations(args: readonly string[]): Promise<void> {
+export async function run(args: readonly string[]): Promise<void> {
   if (args.includes('--help')) {
     process.stdout.write(`${USAGE}\n`)
     return
@@ -42,7 +43,7 @@ async function measure(machine: string, situations: readonly Situation[], caps: 
       for (const cap of caps) {
         const seen = await play(situation, cap)
         add(sums, cap, seen)
-        cells.push(`${counted(seen)}${seen.quick.length > 0 ? ` · ${percentile(seen.quick, 0.99).toFixed(0)}` : ''}`)
+        cells.push(`${counted(seen)}${seen.quick.length > 0 ? ` · ${quantile(seen.quick, 0.99).toFixed(0)}` : ''}`)
       }
       process.stdout.write(`| ${situation.name} | ${cells.join(' | ')} |\n`)
     }
@@ -55,18 +56,13 @@ async function measure(machine: string, situations: readonly Situation[], caps: 
 async function play({ seconds, background = false, play }: Situation, cap: Cap): Promise<Outcomes> {
   const server = fork(fileURLToPath(new URL('server.js', import.meta.url)), [cap, background ? 'background' : ''])
   try {
-    const clients = new Clients(await portOf(server), seconds)
+    const clients = new Clients(Number(await nextMessage(server)), seconds)
     await play(clients)
     clients.leave()
     return clients.seen
   } finally {
     server.kill('SIGKILL')
   }
-}
-
-async function portOf(server: ChildProcess): Promise<number> {
-  const [port] = (await once(server, 'message')) as [number]
-  return port
 }
 
 function add(sums: Map<Cap, Outcomes>, cap: Cap, { answered, refused, failed }: Outcomes): void {
@@ -79,9 +75,4 @@ function add(sums: Map<Cap, Outcomes>, cap: Cap, { answered, refused, failed }: 
 
 function counted({ answered, refused, failed }: Outcomes): string {
   return `${String(refused)}${failed > 0 ? ` and ${String(failed)}` : ''} of ${String(answered + refused + failed)}`
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
 }

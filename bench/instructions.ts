@@ -7,19 +7,20 @@ import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { CaseName } from './cases.js'
+import { runMeasurement } from './context.js'
 import type { BenchContext } from './context.js'
 import type { Generator } from './generator.js'
 import { launch } from './launch.js'
 import type { Running } from './launch.js'
 import type { Job } from './load.js'
-import { spread } from './measure.js'
-import type { Spread } from './measure.js'
+import { spread } from './stats.js'
+import type { Spread } from './stats.js'
 import { findProgram } from './programs.js'
 import { figure, table, withSpread } from './report.js'
 import { serverKind } from './roster.js'
 import type { ServerName } from './roster.js'
 
-const run = promisify(execFile)
+const execute = promisify(execFile)
 
 /** Few connections: under valgrind only the number of requests matters. */
 const CLIENTS = 4
@@ -54,6 +55,10 @@ export function missingForCallgrind(): string | undefined {
 const COMPARED = ['express-fastcgi', 'express-http', 'bare-fastcgi', 'bare-http', 'floor'] as const satisfies ServerName[]
 const REQUESTS = 2000
 const ROUNDS = 3
+
+export function run(args: readonly string[]): Promise<void> {
+  return runMeasurement({ command: 'instructions', inRounds: false, measure: compareInstructions }, args)
+}
 
 /** Counts the instructions of several servers and prints them as a table. @throws Error where valgrind is missing. */
 export async function compareInstructions({ options, directory, generator, print }: BenchContext): Promise<Instructions[]> {
@@ -95,7 +100,7 @@ export async function countInstructions(
   try {
     const send = (requests: number): Promise<void> => sendExactly(generator, server, options.case, requests)
     await send(WARM_UP)
-    await run('callgrind_control', ['--instr=on', String(server.pid)])
+    await execute('callgrind_control', ['--instr=on', String(server.pid)])
     // Counting changes the timing, so V8 compiles some more: this round does not count.
     await send(2 * options.requests)
     const counts: number[] = []
@@ -134,7 +139,7 @@ async function sendExactly(generator: Generator, server: Running, name: CaseName
 /** Writes what was counted since the last dump, and returns it. */
 async function dump(pid: number, output: string): Promise<number> {
   const before = await dumps(output)
-  await run('callgrind_control', ['--dump', String(pid)])
+  await execute('callgrind_control', ['--dump', String(pid)])
   const written = (await dumps(output)).filter((file) => !before.includes(file))
   let sum = 0
   for (const file of written) {

@@ -1,22 +1,17 @@
 /**
- * `npm run bench:concurrency-cost`: what `concurrencyLimit()` adds to a request that finds a slot free, in CPU time. A
- * process for each contender, with Node's own HTTP server on connections in memory: all that a request costs in JavaScript,
- * and no kernel, so that microseconds can be seen. The contenders take turns.
+ * One contender: Node's own HTTP server on connections in memory, with a middleware. Arguments: plain http or Express, and the
+ * middleware's name. Tells µs of CPU a request each time that it is sent a message.
  */
-import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import express, { type RequestHandler } from 'express'
 import pLimit from 'p-limit'
 import { concurrencyLimit } from 'express-responder/concurrency'
+import { REQUESTS } from '../contenders.js'
 
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
 
 const WARM_UP = 30_000
-const REQUESTS = 10_000
 /** Connections, each with one request at a time. */
 const AT_ONCE = 5
 const BODY = Buffer.from('Hello World!')
@@ -35,12 +30,6 @@ const MIDDLEWARE: Readonly<Record<string, () => Middleware>> = {
   },
   'fixed': () => concurrencyLimit({ limit: 64 }),
   'auto': () => concurrencyLimit(),
-}
-const TITLES: Readonly<Record<string, string>> = {
-  'no-op': 'a middleware that does nothing',
-  'p-limit': 'p-limit alone',
-  'fixed': 'concurrencyLimit({ limit: 64 })',
-  'auto': 'concurrencyLimit()',
 }
 
 /** The end of a connection that the server has: gives it a request each time that the answer to the one before is there. */
@@ -102,46 +91,5 @@ async function serve(face: string, name: string): Promise<void> {
   process.send?.('ready')
 }
 
-async function measure(child: ChildProcess): Promise<number> {
-  child.send('again')
-  const [cost] = (await once(child, 'message')) as [number]
-  return cost
-}
-
-function spread(values: readonly number[]): string {
-  const sorted = [...values].sort((one, other) => one - other)
-  const [median, least, most] = [sorted[sorted.length >> 1], sorted[0], sorted.at(-1)].map((value) => value?.toFixed(2) ?? '')
-  return `${median ?? ''} (${least ?? ''}–${most ?? ''})`
-}
-
-async function compare(face: string, rounds: number, node: string): Promise<void> {
-  const program = fileURLToPath(import.meta.url)
-  const children = new Map<string, ChildProcess>()
-  for (const name of ['none', ...Object.keys(MIDDLEWARE)]) {
-    const child = fork(program, ['--serve', name, '--face', face], { execPath: node })
-    await once(child, 'message')
-    children.set(name, child)
-  }
-  const costs = new Map<string, number[]>([...children.keys()].map((name) => [name, []]))
-  for (let round = 0; round < rounds; round++) {
-    for (const [name, child] of children) costs.get(name)?.push(await measure(child))
-  }
-  for (const child of children.values()) child.kill()
-  const base = costs.get('none') ?? []
-  process.stdout.write(`${face}: the request itself ${spread(base)}\n`)
-  for (const [name, title] of Object.entries(TITLES)) {
-    const added = (costs.get(name) ?? []).map((cost, round) => cost - (base[round] ?? NaN))
-    process.stdout.write(`  added by ${title}: ${spread(added)}\n`)
-  }
-}
-
-const { values } = parseArgs({ options: {
-  serve: { type: 'string' }, face: { type: 'string', default: 'plain http' },
-  rounds: { type: 'string', default: '21' }, node: { type: 'string', default: process.execPath },
-} })
-if (values.serve !== undefined) {
-  await serve(values.face, values.serve)
-} else {
-  process.stdout.write(`µs of CPU a request, medians of ${values.rounds} rounds of ${String(REQUESTS)} (least–most), ${values.node}\n`)
-  for (const face of ['plain http', 'Express']) await compare(face, Number(values.rounds), values.node)
-}
+const [, , face = '', name = ''] = process.argv
+await serve(face, name)
