@@ -23,8 +23,8 @@ beforeAll(async () => {
 }, COMPILING)
 afterAll(() => rm(checkout, { recursive: true, force: true }))
 
-it('compiles lib and middleware, and nothing that is not packed', async () => {
-  expect(await readdir(join(checkout, 'dist'))).toEqual(['lib', 'middleware'])
+it('compiles lib, middleware and shared, and nothing that is not packed', async () => {
+  expect(await readdir(join(checkout, 'dist'))).toEqual(['lib', 'middleware', 'shared'])
 })
 
 it('packs the same files as after a build of everything', async () => {

@@ -33,7 +33,7 @@ async function runProgram(name: Name, args: readonly string[]): Promise<Ended> {
 
 /** Every text of the project: sources, pages, scripts. */
 function texts(): [file: string, text: string][] {
-  const rooms = ['lib', 'middleware', 'test', 'bench', 'tools', 'examples', 'docs'].flatMap((room) =>
+  const rooms = ['lib', 'middleware', 'shared', 'test', 'bench', 'tools', 'examples', 'docs'].flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).filter((file) => /\.(?:[jt]s|md)$/.test(file)).map((file) => `${room}/${file}`))
   const top = readdirSync(root).filter((file) => file.endsWith('.md'))
   return [...rooms, ...top].map((file) => [file, readFileSync(join(root, file), 'utf8')])
@@ -60,8 +60,8 @@ describe.each(NAMES)('npm run %s', (name) => {
 describe('npm scripts', () => {
   const scripts = Object.keys((JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts)
 
-  it('are twelve scripts, and the one that npm runs by itself', () => {
-    expect(scripts.filter((name) => name !== 'prepack')).toEqual(['build', 'start', 'test', 'test:long', 'lint', 'typecheck', 'check:package', 'bench', 'soak', 'series', 'docs:options', 'docs:benchmarks'])
+  it('are twelve, and two that npm runs by itself', () => {
+    expect(scripts.filter((name) => !['prepack', 'prepublishOnly'].includes(name))).toEqual(['build', 'start', 'test', 'test:long', 'lint', 'typecheck', 'check:package', 'bench', 'soak', 'series', 'docs:options', 'docs:benchmarks'])
   })
 
   it('that a page, a source or a comment names are there', () => {
