@@ -2,7 +2,7 @@
 import type { Stepwise } from './regression.js'
 import { trendSteps, type Point, type Trend } from './trend.js'
 
-/** How much evidence makes growth a leak. Chosen by `npm run fit:verdict` on recorded series. */
+/** How much evidence makes growth a leak. Chosen by `npm run series -- fit` on recorded series. */
 export interface Thresholds {
   /** By how much better growth must explain the floors than load alone, a step, or a cache that fills: see Trend. */
   readonly overLoad: number
