@@ -212,12 +212,9 @@ export class LoopDelayGate {
 
   /** Nobody knows what is in the backlog, and how fast it fills. */
   #stopDraining(now: number): void {
-    this.#emptyAt = now
-    this.#busySinceEmpty.end()
-    this.#read = 0
     this.#rateSpan = 0
     this.#rateRead = 0
-    this.#draining = 0
+    this.#countAnew(now)
   }
 
   /** The backlog is empty, at `now`. */
@@ -230,10 +227,15 @@ export class LoopDelayGate {
       this.#rateSpan = 0
       this.#rateRead = 0
     }
+    this.#readInTurn = 0
+    this.#countAnew(now)
+  }
+
+  /** From `now` on, as if the backlog were empty; nobody is refused because of what was before. */
+  #countAnew(now: number): void {
     this.#emptyAt = now
     this.#busySinceEmpty.end()
     this.#read = 0
-    this.#readInTurn = 0
     this.#draining = 0
   }
 }
