@@ -74,7 +74,9 @@ describe('a connection that a full reader has paused goes on', () => {
     const { connect, journal } = await start((noted) => (req, res) => {
       res.write('first')
       req.on('readable', () => undefined)
-      res.on('close', () => noted.note('closed', res.writableFinished))
+      res.on('close', () => {
+        noted.note('closed', res.writableFinished)
+      })
     })
     const client = await connect()
     await together(client, () => [client.begin(1), client.params(1, post(WHOLE_BODY)), client.stdin(1, Buffer.alloc(WHOLE_BODY))])
