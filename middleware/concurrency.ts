@@ -71,7 +71,19 @@ const instances = new Instances()
 /**
  * Caps how many requests are answered at a time. Mount it before what is expensive; for health checks see `skip`.
  * Turned away: 503 (429 for the cap of a key) with Retry-After, as `application/problem+json` (RFC 9457).
- * @throws OptionError that names a wrong option
+ *
+ * @param options a number, or bounds for one that tunes itself, and the queue; see {@link ConcurrencyLimitOptions}
+ * @returns the middleware, with its gauges, counters and events
+ * @throws OptionError ERR_MIDDLEWARE_OPTION that names a wrong option
+ *
+ * @example
+ * ```ts
+ * import { concurrencyLimit } from 'express-responder/middleware'
+ *
+ * const cap = concurrencyLimit({ limit: 50, queue: { timeout: 2000 } })
+ * cap.events.on('reject', (reason) => console.warn(`turned away: ${reason}`))
+ * app.use(cap)
+ * ```
  */
 export function concurrencyLimit(options?: ConcurrencyLimitOptions): ConcurrencyLimit {
   const resolved = resolveOptions(options)

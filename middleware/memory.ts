@@ -64,11 +64,23 @@ export interface MemoryStats {
 const instances = new Instances()
 
 /**
- * Mount it on a path: `app.use('/debug/pprof', memoryStats())`. As a route of Express it passes everything on, and at the
- * root it takes the app's own `/profile`, `/history`, `/events` and `/metrics`. Sampling begins at once, and is one for all endpoints of the
- * process. In production nobody may see it until `authorize` says who.
+ * An endpoint that shows the process' memory: mount it on a path. As a route of Express it passes everything on, and at the
+ * root it takes the app's own `/profile`, `/history`, `/events` and `/metrics`. Sampling begins at once, and is one for all endpoints of
+ * the process. In production nobody may see it until `authorize` says who.
  *
- * @throws OptionError that names a wrong option
+ * @param options who may see it, what it may do, and whom to tell; see {@link MemoryStatsOptions}
+ * @returns the middleware, with the verdict, the settle check and its events
+ * @throws OptionError ERR_MIDDLEWARE_OPTION that names a wrong option
+ *
+ * @example
+ * ```ts
+ * import { memoryStats } from 'express-responder/middleware'
+ *
+ * const token = process.env['STATS_TOKEN']
+ * app.use('/debug/pprof', memoryStats({
+ *   authorize: (req) => token !== undefined && req.headers.authorization === `Bearer ${token}`,
+ * }))
+ * ```
  */
 export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
   const resolved = resolveOptions(options)

@@ -45,7 +45,17 @@ const instances = new Instances()
  * Limits how many requests a client may send in a time, with the options of express-rate-limit. Who is over it gets 429 with
  * Retry-After, as `application/problem+json` (RFC 9457). A request of which nobody can tell whose it is gives an error to
  * `next()`, a RateLimitKeyError: it would share its count with others.
- * @throws OptionError that names a wrong option
+ *
+ * @param options those of express-rate-limit, and some more; see {@link RateLimitOptions}
+ * @returns the middleware, with `resetKey()`, `getKey()` and its events
+ * @throws OptionError ERR_MIDDLEWARE_OPTION that names a wrong option
+ *
+ * @example
+ * ```ts
+ * import { rateLimit } from 'express-responder/middleware'
+ *
+ * app.use(rateLimit({ windowMs: 60_000, limit: 600 }))
+ * ```
  */
 export function rateLimit(options?: RateLimitOptions): RateLimit {
   const { limiter, store, events, counts, appends, close } = createLimiter(resolveOptions(options))

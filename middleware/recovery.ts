@@ -187,5 +187,23 @@ function uninstall(): void {
   stopAttributing()
 }
 
-/** See {@link RecoveryFactory}: `recovery()` itself, and `recovery.errors()`, `.bind()`, `.emitter()`, `.callbacks()`, `.ABORT`, `.uninstall()`. */
+/**
+ * The first middleware of an app: one request's failure ends that request and nothing else. `recovery.errors()` is the last one.
+ * The others are `recovery.bind()`, `.emitter()`, `.callbacks()`, `.ABORT` and `.uninstall()`; see {@link RecoveryFactory}.
+ *
+ * @param options when the process gives up, what is fatal, and whom to tell; see {@link RecoveryOptions}
+ * @returns the middleware, with its counts and events
+ * @throws OptionError ERR_MIDDLEWARE_OPTION that names a wrong option
+ *
+ * @example
+ * ```ts
+ * import { recovery } from 'express-responder/middleware'
+ *
+ * app.use(recovery())
+ * app.get('/later', () => {
+ *   setTimeout(() => { throw new Error('answered with 500, and nothing else happens') }, 10)
+ * })
+ * app.use(recovery.errors())
+ * ```
+ */
 export const recovery: RecoveryFactory = Object.assign(createRecovery, { errors, bind, emitter, callbacks: bindCallbacks, ABORT, uninstall })

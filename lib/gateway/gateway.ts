@@ -22,8 +22,17 @@ import { Upstream } from './upstream.js'
  * `'stderr'` (text: Buffer, req) for what the application writes to STDERR.
  *
  * @param target a FastCGI server, which is made to listen on a private Unix socket while the gateway needs it unless
- * it listens already; or the path of a Unix socket; or `{ host, port }`.
- * @throws FastCgiError ERR_FCGI_OPTION where the target or an option is wrong.
+ *   it listens already; or the path of a Unix socket; or `{ host, port }`
+ * @param options params to send besides nginx's, limits and times; see {@link GatewayOptions}
+ * @returns the HTTP server
+ * @throws FastCgiError ERR_FCGI_OPTION where the target or an option is wrong
+ *
+ * @example
+ * ```ts
+ * import { createServer, gateway } from 'express-responder'
+ *
+ * gateway(createServer(app), { params: { REMOTE_USER: 'alice' } }).listen(3000, '127.0.0.1')
+ * ```
  */
 export function gateway(target: GatewayTarget, options?: GatewayOptions): Server {
   const resolved = resolveOptions(options)

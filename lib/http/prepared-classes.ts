@@ -25,8 +25,18 @@ export interface ResponderConstructors {
 type App = RequestListener & { request?: unknown; response?: unknown }
 
 /**
- * The constructors that let an app on plain HTTP have the gain too:
- * `http.createServer(prepared(app), app)`. For an app without prototypes of its own, Node's are used.
+ * The constructors that let an app on plain HTTP have the gain too. For an app without prototypes of its own, Node's are used.
+ *
+ * @param app an Express app
+ * @returns the options `IncomingMessage` and `ServerResponse` of `http.createServer()`
+ *
+ * @example
+ * ```ts
+ * import http from 'node:http'
+ * import { prepared } from 'express-responder'
+ *
+ * http.createServer(prepared(app), app).listen(3000)
+ * ```
  */
 export function prepared(app: RequestListener): PreparedConstructors {
   const { request, response } = prototypesOf(app)

@@ -25,10 +25,21 @@ export interface Serving<S extends DrainableServer = FastCgiServer> {
 /**
  * Serves an Express app, or any request listener, over FastCGI. Resolves once it listens.
  *
+ * @param app an Express app (4.18 or later, or 5), or any `(req, res)` listener; app and options may change places
+ * @param options where to listen, how to stop, and all options of `createServer()`; see {@link ServeOptions}. Without `socket`,
+ *   `port` and `fd` the process must have inherited a listening socket
+ * @returns the server, its address, and how to stop it
  * @throws FastCgiError ERR_FCGI_OPTION for a wrong option, ERR_FCGI_SOCKET_* for a path where no socket can be,
  *   ERR_FCGI_NO_SOCKET and ERR_FCGI_INHERITED for inherited descriptors; EADDRINUSE where somebody listens already
  *
- * @example await serve(app, { socket: '/run/app/app.sock' })
+ * @example
+ * ```ts
+ * import { serve } from 'express-responder'
+ *
+ * const { address, closed } = await serve(app, { socket: '/run/app/app.sock', group: 'www-data' })
+ * console.log(`listening on ${address}`)
+ * await closed // on SIGTERM, once open requests are answered
+ * ```
  */
 export function serve(app?: RequestListener, options?: ServeOptions): Promise<Serving>
 export function serve(options: ServeOptions, app?: RequestListener): Promise<Serving>

@@ -133,7 +133,16 @@ export class FastCgiServer extends http.Server {
  *
  * @param app an Express app (4.18 or later, or 5), or any `(req, res)` listener; app and options may change places, as
  *   Node's own `createServer(options, app)` has them
+ * @param options roles, limits and timeouts; see {@link ServerOptions}
+ * @returns the server. It is an `http.Server`: `listen()` it at a path, a port or a descriptor
  * @throws FastCgiError ERR_FCGI_OPTION for a wrong option, ERR_FCGI_UNSUPPORTED_NODE on a Node.js that cannot serve
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'express-responder'
+ *
+ * createServer(app, { limits: { bodyBytes: 16 * 1024 ** 2 } }).listen('/run/app/app.sock')
+ * ```
  */
 export function createServer(app?: RequestListener, options?: ServerOptions): FastCgiServer
 export function createServer(options: ServerOptions, app?: RequestListener): FastCgiServer

@@ -76,7 +76,23 @@ export function note({ error, kind, phase }: Failure): void {
   }, undefined)
 }
 
-/** Kind and phase of an error that was recovered from; undefined for any other. */
+/**
+ * What `recovery()` found out about an error.
+ *
+ * @param error what an error middleware or a logger was given
+ * @returns kind and phase of the failure; undefined for an error that was not recovered from
+ *
+ * @example
+ * ```ts
+ * import type { NextFunction, Request, Response } from 'express'
+ * import { recoveryInfo } from 'express-responder/middleware'
+ *
+ * app.use((error: unknown, req: Request, res: Response, next: NextFunction) => {
+ *   console.error(recoveryInfo(error)?.kind, error)
+ *   next(error)
+ * })
+ * ```
+ */
 export function recoveryInfo(error: unknown): RecoveryNote | undefined {
   return (typeof error === 'object' && error !== null) || typeof error === 'function' ? notes.get(error) : undefined
 }
