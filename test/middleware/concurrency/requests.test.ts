@@ -21,7 +21,7 @@ describe('what is capped', () => {
     expect((await request(express().use(strict, answerOk)).get('/healthz')).status).toBe(200)
     expect([cap.accepted, strict.accepted]).toEqual([1, 1])
   })
-  it('each key by itself: 429', async () => {
+  it('key: each by itself, 429 with the reason key; what has none is not limited by it', async () => {
     const cap = limit({ limit: 1, queue: false, key: ({ headers }) => headers['x-tenant'] as string | undefined })
     const app = await start(cap)
     for (const [index, tenant] of ['a', 'b'].entries()) {
@@ -64,14 +64,14 @@ describe('the proxy\'s time stamp', () => {
 })
 
 describe('answers', () => {
-  it('by a handler of one\'s own', async () => {
+  it('handler: a function answers itself, with the reason', async () => {
     const cap = limit({ limit: 1, queue: false, handler: (_request, response, _next, { reason }) => { response.writeHead(529).end(reason) } })
     const app = await start(cap)
     app.open()
     await app.entered(1)
     expect(await app.open().answer).toMatchObject({ status: 529, body: 'limit' })
   })
-  it('by Express\'s error handlers', async () => {
+  it('handler: \'next\' leaves a 503 with Retry-After to Express\'s error handlers', async () => {
     const cap = limit({ limit: 1, queue: false, handler: 'next' })
     const app = await start(cap)
     app.open()
