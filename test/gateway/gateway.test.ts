@@ -144,7 +144,7 @@ describe('connections to the application', () => {
     await (await application.connection(0)).whenClosed()
   })
 
-  it('over TCP', async () => {
+  it('over TCP, closed without an answer: ERR_FCGI_UPSTREAM_CLOSED', async () => {
     const server = net.createServer((socket) => {
       socket.on('error', () => undefined)
       socket.once('data', () => socket.end())
@@ -289,7 +289,7 @@ describe('clients that give up', () => {
     expect(request.aborted).toBe(true)
   })
 
-  it('in the middle of the answer', async () => {
+  it('in the middle of the answer: ABORT_REQUEST, then the connection closes', async () => {
     const { application, server } = await start((asked) => {
       asked.send(asked.stdout('Status: 200 OK\r\n\r\nhalf'))
     })
@@ -302,7 +302,7 @@ describe('clients that give up', () => {
     expect(connection.requests[0]?.aborted).toBe(true)
   })
 
-  it('in the middle of the upload', async () => {
+  it('in the middle of the upload: ABORT_REQUEST, and no end of STDIN', async () => {
     const { script, asked } = held()
     const { server } = await start(script)
     const req = http.request({ port: portOf(server), method: 'POST', agent: false, headers: { 'Content-Length': 10 } })

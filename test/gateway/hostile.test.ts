@@ -152,7 +152,7 @@ describe('an answer that is wrong before its head is whole: 502 with the reason'
     expect(application.connections).toHaveLength(1)
   })
 
-  it('a body in answer to HEAD', async () => {
+  it('a body in answer to HEAD: 502, ERR_FCGI_CONTENT_LENGTH', async () => {
     const { response, errors } = await ask((asked) => {
       asked.reply(`${HEAD}Content-Length: 1`, 'x')
     }, { method: 'HEAD' })
@@ -237,7 +237,7 @@ describe('an answer that goes wrong after its head: the client sees that it is n
     expect(String(response?.body)).toBe('half')
   })
 
-  it('an application that stalls', async () => {
+  it('an application that stalls in the middle of an answer: broken off, ERR_FCGI_UPSTREAM_TIMEOUT', async () => {
     const { response, failure, errors } = await ask((asked) => {
       asked.send(asked.stdout(`${HEAD}\r\nhalf`))
     }, {}, { timeout: 1000 })

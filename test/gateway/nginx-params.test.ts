@@ -100,12 +100,12 @@ describe('the params of a request', () => {
     expect(asked.params).toMatchObject({ SCRIPT_NAME: path, DOCUMENT_URI: path, REQUEST_URI: uri, QUERY_STRING: query, HTTP_HOST: 'Example.test:8080' })
   })
 
-  it('of OPTIONS *', async () => {
+  it('of OPTIONS * have REQUEST_URI *', async () => {
     const { asked } = await seen(['OPTIONS * HTTP/1.1', HOST, CLOSE])
     expect(asked.params).toMatchObject({ REQUEST_METHOD: 'OPTIONS', REQUEST_URI: '*' })
   })
 
-  it('of HTTP/1.0 without a Host', async () => {
+  it('of HTTP/1.0 without a Host have the address as SERVER_NAME, and no HTTP_HOST', async () => {
     const { asked } = await seen(['GET / HTTP/1.0'])
     expect(asked.params).toMatchObject({ SERVER_PROTOCOL: 'HTTP/1.0', SERVER_NAME: '127.0.0.1' })
     expect(asked.params).not.toHaveProperty('HTTP_HOST')

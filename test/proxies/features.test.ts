@@ -147,7 +147,7 @@ const WITHOUT_ITS_LINE = [
 
 for (const server of WITHOUT_ITS_LINE) {
   describeIfInstalled(server, server.name, () => {
-    it('16. Authorization: is lost, which is why the example has that line', async () => {
+    it('Authorization: is lost, which is why the example has that line', async () => {
       const site = await startSite(server)
       try {
         const answer = await ask(site.origin, { path: '/echo', headers: [['Authorization', AUTHORIZATION]] })

@@ -190,7 +190,7 @@ describe('limits.drainBytes', () => {
     expect(started.journal.entries).toEqual(['clientError "ERR_FCGI_BODY_LIMIT"'])
     await expectUndisturbed(started)
   })
-  it('records of inactive ids too', async () => {
+  it('counts records of inactive ids, too: ERR_FCGI_BODY_LIMIT', async () => {
     const started = await start(hello, { limits: { drainBytes: 100_000 } })
     const client = await started.connect()
     await client.stream(RecordType.STDIN, 77, Buffer.alloc(300_000)).catch(() => undefined)
@@ -425,7 +425,7 @@ describe('timeouts', () => {
         jest.useRealTimers()
       }
     })
-    it('0 is no limit', async () => {
+    it('timeouts.params and timeouts.idle of 0 are no limit', async () => {
       jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'setTimeout', 'Date', 'performance', 'hrtime'] })
       try {
         const started = await withTimeouts({ params: 0, idle: 0 })

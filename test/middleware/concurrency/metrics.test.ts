@@ -26,7 +26,7 @@ describe('two caps on one registry', () => {
     expect(text.match(/# TYPE concurrency_limit_limit /g)).toHaveLength(1)
     expect(text).toContain('concurrency_limit_wait_seconds_count{cap="reports"} 0\n')
   })
-  it('may not have the same ones', () => {
+  it('may not have the same labels: the second registerMetrics() throws', () => {
     const registry = new Registry()
     limit({ limit: 3 }).registerMetrics(registry, { labels: { cap: 'api' } })
     const other = limit({ limit: 5 })

@@ -9,9 +9,9 @@ import { limit, start, until, NEVER } from './support.js'
 describe('observing', () => {
   it('lets everybody in, and counts whom it would have turned away', async () => {
     const cap = limit({ limit: 1, queue: false, mode: 'observe' })
-    const subject = await start(cap)
-    const answers = [1, 2, 3].map(() => subject.get().answer)
-    const visits = await subject.entered(3)
+    const app = await start(cap)
+    const answers = [1, 2, 3].map(() => app.open().answer)
+    const visits = await app.entered(3)
     expect([cap.active, cap.limit, cap.rejected.limit, cap.rejectedShare]).toEqual([3, 1, 2, 2 / 3])
     for (const { response } of visits) response.end()
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200])
@@ -24,11 +24,11 @@ describe('while it runs', () => {
     const cap = limit({ limit: 1, queue: { max: 9, timeout: NEVER } })
     const limits: number[] = []
     cap.events.on('limit', (changed) => limits.push(changed))
-    const subject = await start(cap)
-    for (let index = 0; index < 4; index++) subject.get()
+    const app = await start(cap)
+    for (let index = 0; index < 4; index++) app.open()
     await until(() => cap.active === 1 && cap.waiting === 3)
     cap.limit = 4
-    await subject.entered(4)
+    await app.entered(4)
     expect([cap.limit, cap.active, limits]).toEqual([4, 4, [4]])
     expect(() => { cap.limit = 0 }).toThrow('concurrencyLimit: option limit is 0: give a whole number of at least 1')
   })
@@ -44,10 +44,10 @@ describe('while it runs', () => {
     const registry = new Registry()
     const cap = limit({ limit: 1, queue: false })
     cap.registerMetrics(registry, { labels: { cap: 'all' } })
-    const subject = await start(cap)
-    subject.get()
-    await subject.entered(1)
-    await subject.get().answer
+    const app = await start(cap)
+    app.open()
+    await app.entered(1)
+    await app.open().answer
     const text = await registry.metrics()
     for (const line of [
       'concurrency_limit_active{cap="all"} 1', 'concurrency_limit_limit{cap="all"} 1', 'concurrency_limit_accepted_total{cap="all"} 1',
@@ -57,20 +57,20 @@ describe('while it runs', () => {
   })
   it('close() lets in who waits, and holds nobody back any more', async () => {
     const cap = limit({ limit: 1, queue: { max: 9, timeout: NEVER } })
-    const subject = await start(cap)
-    subject.get()
-    subject.get()
+    const app = await start(cap)
+    app.open()
+    app.open()
     await until(() => cap.waiting === 1)
     cap.close()
-    subject.get()
-    await subject.entered(3)
+    app.open()
+    await app.entered(3)
   })
   it('the limit that tunes itself holds and releases as well', async () => {
     const cap = limit({ limit: { min: 1, max: 2, initial: 2 }, queue: { max: 9, timeout: NEVER } })
-    const subject = await start(cap)
-    const answers = [1, 2, 3].map(() => subject.get().answer)
+    const app = await start(cap)
+    const answers = [1, 2, 3].map(() => app.open().answer)
     await until(() => cap.active === 2 && cap.waiting === 1)
-    for (let index = 0; index < 3; index++) (await subject.entered(index + 1))[index]?.response.end()
+    for (let index = 0; index < 3; index++) (await app.entered(index + 1))[index]?.response.end()
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200])
     await until(() => cap.active === 0)
     expect(cap.waiting).toBe(0)

@@ -10,41 +10,41 @@ import { limit, start, until, answerOk } from './support.js'
 describe('what is capped', () => {
   it('health checks are not, unless skip says otherwise', async () => {
     const cap = limit({ limit: 1, queue: false })
-    const subject = await start(cap)
-    subject.get()
-    await subject.entered(1)
-    const check = subject.get('/healthz?verbose')
-    const [, health] = await subject.entered(2)
+    const app = await start(cap)
+    app.open()
+    await app.entered(1)
+    const check = app.open('/healthz?verbose')
+    const [, health] = await app.entered(2)
     health?.response.end('fine')
     expect((await check.answer).body).toBe('fine')
     const strict = limit({ limit: 1, skip: () => false })
     expect((await request(express().use(strict, answerOk)).get('/healthz')).status).toBe(200)
     expect([cap.accepted, strict.accepted]).toEqual([1, 1])
   })
-  it('each key by itself: 429', async () => {
+  it('key: each by itself, 429 with the reason key; what has none is not limited by it', async () => {
     const cap = limit({ limit: 1, queue: false, key: ({ headers }) => headers['x-tenant'] as string | undefined })
-    const subject = await start(cap)
+    const app = await start(cap)
     for (const [index, tenant] of ['a', 'b'].entries()) {
-      subject.get('/', { 'x-tenant': tenant })
-      await subject.entered(index + 1)
+      app.open('/', { 'x-tenant': tenant })
+      await app.entered(index + 1)
     }
-    const { status, body } = await subject.get('/', { 'x-tenant': 'a' }).answer
+    const { status, body } = await app.open('/', { 'x-tenant': 'a' }).answer
     expect([status, JSON.parse(body)]).toMatchObject([429, { reason: 'key' }])
-    subject.get('/')
-    await subject.entered(3)
+    app.open('/')
+    await app.entered(3)
     expect(cap.active).toBe(2)
-    for (const { response } of subject.visits) response.end()
+    for (const { response } of app.visits) response.end()
     await until(() => cap.active === 0)
   })
   it('by a function, each key its own number', async () => {
     const cap = limit({ limit: ({ url }) => url === '/wide' ? 2 : 1, queue: false, key: ({ url }) => url })
-    const subject = await start(cap)
-    subject.get('/wide')
-    subject.get('/wide')
-    subject.get('/narrow')
-    await subject.entered(3)
-    expect((await subject.get('/narrow').answer).status).toBe(429)
-    expect((await subject.get('/wide').answer).status).toBe(429)
+    const app = await start(cap)
+    app.open('/wide')
+    app.open('/wide')
+    app.open('/narrow')
+    await app.entered(3)
+    expect((await app.open('/narrow').answer).status).toBe(429)
+    expect((await app.open('/wide').answer).status).toBe(429)
   })
 })
 
@@ -64,19 +64,19 @@ describe('the proxy\'s time stamp', () => {
 })
 
 describe('answers', () => {
-  it('by a handler of one\'s own', async () => {
+  it('handler: a function answers itself, with the reason', async () => {
     const cap = limit({ limit: 1, queue: false, handler: (_request, response, _next, { reason }) => { response.writeHead(529).end(reason) } })
-    const subject = await start(cap)
-    subject.get()
-    await subject.entered(1)
-    expect(await subject.get().answer).toMatchObject({ status: 529, body: 'limit' })
+    const app = await start(cap)
+    app.open()
+    await app.entered(1)
+    expect(await app.open().answer).toMatchObject({ status: 529, body: 'limit' })
   })
-  it('by Express\'s error handlers', async () => {
+  it('handler: \'next\' leaves a 503 with Retry-After to Express\'s error handlers', async () => {
     const cap = limit({ limit: 1, queue: false, handler: 'next' })
-    const subject = await start(cap)
-    subject.get()
-    await subject.entered(1)
-    const { status, headers } = await subject.get().answer
+    const app = await start(cap)
+    app.open()
+    await app.entered(1)
+    const { status, headers } = await app.open().answer
     expect(status).toBe(503)
     expect(['1', '2']).toContain(headers['retry-after'])
   })
@@ -92,10 +92,10 @@ describe('what an app throws', () => {
     const cap = limit({ limit: 1, queue: { max: 1, timeout: 5 } })
     cap.events.on('reject', () => { throw new Error('by intention') })
     const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
-    const subject = await start(cap)
-    subject.get()
-    await subject.entered(1)
-    expect((await subject.get().answer).status).toBe(503)
+    const app = await start(cap)
+    app.open()
+    await app.entered(1)
+    expect((await app.open().answer).status).toBe(503)
     expect(emitWarning).toHaveBeenCalledWith(expect.stringContaining('by intention'), { code: 'ERR_CONCURRENCY_LIMIT_LISTENER' })
     emitWarning.mockRestore()
   })

@@ -1,14 +1,14 @@
 /** Caps and apps of a test, ended after it. */
 import { afterEach } from '@jest/globals'
 import { concurrencyLimit, type ConcurrencyLimit, type ConcurrencyLimitOptions } from '../../../middleware/concurrency.js'
-import { Subject, type Carrier, type Handler } from './subject.js'
+import { AppServer, type Carrier, type Handler } from '../../support/app-server.js'
 
-const subjects: Subject[] = []
+const apps: AppServer[] = []
 
 const caps: ConcurrencyLimit[] = []
 
 afterEach(() => {
-  for (const subject of subjects.splice(0)) subject.stop()
+  for (const app of apps.splice(0)) app.stop()
   for (const cap of caps.splice(0)) cap.close()
 })
 
@@ -18,10 +18,10 @@ export function limit(options?: ConcurrencyLimitOptions): ConcurrencyLimit {
   return cap
 }
 
-export async function start(cap: ConcurrencyLimit | ConcurrencyLimit[], carrier: Carrier = 'Express 5 over HTTP', handler?: Handler): Promise<Subject> {
-  const subject = await Subject.start(carrier, cap, handler)
-  subjects.push(subject)
-  return subject
+export async function start(cap: ConcurrencyLimit | ConcurrencyLimit[], carrier: Carrier = 'Express 5 over HTTP', handler?: Handler): Promise<AppServer> {
+  const app = await AppServer.start({ carrier, middleware: cap, route: '/route/:id', ...(handler === undefined ? {} : { handler }) })
+  apps.push(app)
+  return app
 }
 
 /** Turn after turn of the event loop until it holds. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { concurrencyLimit, type ConcurrencyLimit } from '../../../middleware/concurrency.js'
-import { CARRIERS, Subject } from './subject.js'
+import { CARRIERS, AppServer } from '../../support/app-server.js'
 
 const WAITING = 150
 const stops: (() => void)[] = []
@@ -11,11 +11,11 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop()
 })
 
-async function start(carrier: (typeof CARRIERS)[number]): Promise<{ cap: ConcurrencyLimit; subject: Subject }> {
+async function start(carrier: (typeof CARRIERS)[number]): Promise<{ cap: ConcurrencyLimit; app: AppServer }> {
   const cap = concurrencyLimit()
-  const subject = await Subject.start(carrier, cap)
-  stops.push(() => { subject.stop() }, () => { cap.close() })
-  return { cap, subject }
+  const app = await AppServer.start({ carrier, middleware: cap })
+  stops.push(() => { app.stop() }, () => { cap.close() })
+  return { cap, app }
 }
 
 function block(milliseconds: number): void {
@@ -25,11 +25,11 @@ function block(milliseconds: number): void {
 
 describe.each(CARRIERS)('%s', (carrier) => {
   it('handlers that wait, however many, and another one beside them', async () => {
-    const { cap, subject } = await start(carrier)
-    const waiting = Array.from({ length: WAITING }, (_value, index) => subject.get(`/wait/${String(index)}`).answer)
-    await subject.entered(WAITING)
-    const quick = subject.get('/quick').answer
-    const visits = await subject.entered(WAITING + 1)
+    const { cap, app } = await start(carrier)
+    const waiting = Array.from({ length: WAITING }, (_value, index) => app.open(`/wait/${String(index)}`).answer)
+    await app.entered(WAITING)
+    const quick = app.open('/quick').answer
+    const visits = await app.entered(WAITING + 1)
     visits[WAITING]?.response.end('quick')
     expect((await quick).status).toBe(200)
     for (const { response } of visits.slice(0, WAITING)) response.end('at last')
@@ -38,15 +38,15 @@ describe.each(CARRIERS)('%s', (carrier) => {
   })
 
   it('who comes after the loop was held up, again and again', async () => {
-    const { cap, subject } = await start(carrier)
+    const { cap, app } = await start(carrier)
     for (let index = 0; index < 4; index++) {
-      const long = subject.get('/long').answer
-      const visits = await subject.entered(2 * index + 1)
+      const long = app.open('/long').answer
+      const visits = await app.entered(2 * index + 1)
       block(400)
       visits[2 * index]?.response.end('long')
       expect((await long).status).toBe(200)
-      const next = subject.get('/next').answer
-      const later = await subject.entered(2 * index + 2)
+      const next = app.open('/next').answer
+      const later = await app.entered(2 * index + 2)
       later[2 * index + 1]?.response.end('next')
       expect((await next).status).toBe(200)
     }
@@ -54,15 +54,15 @@ describe.each(CARRIERS)('%s', (carrier) => {
   })
 
   it('uploads that trickle, and others beside them', async () => {
-    const { cap, subject } = await start(carrier)
-    const sockets = Array.from({ length: 40 }, () => subject.connect())
+    const { cap, app } = await start(carrier)
+    const sockets = Array.from({ length: 40 }, () => app.connect())
     for (const socket of sockets) {
       await once(socket, 'connect')
       socket.write('POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nsome')
     }
-    await subject.entered(sockets.length)
-    const quick = subject.get('/quick').answer
-    const visits = await subject.entered(sockets.length + 1)
+    await app.entered(sockets.length)
+    const quick = app.open('/quick').answer
+    const visits = await app.entered(sockets.length + 1)
     visits.at(-1)?.response.end('quick')
     expect([(await quick).status, cap.rejectedShare]).toEqual([200, 0])
   })

@@ -10,7 +10,7 @@ import express from 'express'
 import request from 'supertest'
 import { createServer, gateway } from '../../../lib/index.js'
 import { memoryStats, type MemoryStats, type MemoryStatsOptions } from '../../../middleware/memory.js'
-import { Subject } from './subject.js'
+import { MemoryServer } from './memory-server.js'
 
 const endpoints: MemoryStats[] = []
 const closers: (() => void)[] = []
@@ -174,11 +174,11 @@ it.each(['plain http', 'Express 5 over FastCGI'] as const)('a client that has le
     asked()
   })
   let left = (): void => undefined
-  const subject = await Subject.start(carrier, { authorize: (incoming, response) => { response.once('close', () => { left() }); return authorize(incoming) } })
-  closers.push(() => { subject.stop() })
+  const server = await MemoryServer.startWith(carrier, { authorize: (incoming, response) => { response.once('close', () => { left() }); return authorize(incoming) } })
+  closers.push(() => { server.stop() })
   for (const path of [...Array.from({ length: 16 }, () => 'events'), 'heap']) {
     const begun = new Promise<void>((resolve) => { asked = resolve })
-    const { request: client } = subject.request('GET', path, { 'X-Slow': 'yes' })
+    const { request: client } = server.request('GET', path, { 'X-Slow': 'yes' })
     await begun
     const gone = new Promise<void>((resolve) => { left = resolve })
     client.destroy()
@@ -186,8 +186,8 @@ it.each(['plain http', 'Express 5 over FastCGI'] as const)('a client that has le
   }
   left = (): void => undefined
   for (const allow of waiting) allow()
-  expect((await subject.request('HEAD', 'events').answer).status).toBe(200)
-  expect((await subject.get('callsites')).status).toBe(200)
+  expect((await server.request('HEAD', 'events').answer).status).toBe(200)
+  expect((await server.get('callsites')).status).toBe(200)
 })
 
 describe('another site\'s page', () => {
@@ -219,8 +219,8 @@ describe('another site\'s page', () => {
 })
 
 it('over FastCGI authorize decides as it does over HTTP', async () => {
-  const subject = await Subject.start('Express 5 over FastCGI', { authorize: ({ headers }) => headers['x-key'] === 'right' })
-  closers.push(() => { subject.stop() })
-  expect((await subject.get('memstats', { 'X-Key': 'right' })).status).toBe(200)
-  expect((await subject.get('memstats')).status).toBe(403)
+  const server = await MemoryServer.startWith('Express 5 over FastCGI', { authorize: ({ headers }) => headers['x-key'] === 'right' })
+  closers.push(() => { server.stop() })
+  expect((await server.get('memstats', { 'X-Key': 'right' })).status).toBe(200)
+  expect((await server.get('memstats')).status).toBe(403)
 })

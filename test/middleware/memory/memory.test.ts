@@ -8,21 +8,21 @@ import { Gauge, Registry, type OpenMetricsContentType } from 'prom-client'
 import request from 'supertest'
 import { memoryStats, type MemoryStats, type MemoryStatsOptions, type SettleReport } from '../../../middleware/memory.js'
 import type { Columns } from '../../../middleware/memory/sampling/history.js'
-import { CARRIERS, Subject, type Answer } from './subject.js'
+import { CARRIERS, MemoryServer, type Answer } from './memory-server.js'
 
-const subjects: Subject[] = []
+const servers: MemoryServer[] = []
 const endpoints: MemoryStats[] = []
 
 afterEach(() => {
-  for (const subject of subjects.splice(0)) subject.stop()
+  for (const server of servers.splice(0)) server.stop()
   for (const endpoint of endpoints.splice(0)) endpoint.close()
   jest.restoreAllMocks()
 })
 
-async function start(...args: Parameters<typeof Subject.start>): Promise<Subject> {
-  const subject = await Subject.start(...args)
-  subjects.push(subject)
-  return subject
+async function start(...args: Parameters<typeof MemoryServer.startWith>): Promise<MemoryServer> {
+  const server = await MemoryServer.startWith(...args)
+  servers.push(server)
+  return server
 }
 
 function endpoint(options: MemoryStatsOptions = { authorize: () => true }): MemoryStats {
@@ -43,8 +43,8 @@ const PROTECTED = { 'cache-control': 'no-store', 'x-content-type-options': 'nosn
 
 describe.each(CARRIERS)('%s', (carrier) => {
   it('memstats: Go\'s names and V8\'s, as JSON', async () => {
-    const subject = await start(carrier)
-    const { status, headers, body } = await subject.get('memstats')
+    const server = await start(carrier)
+    const { status, headers, body } = await server.get('memstats')
     expect(status).toBe(200)
     expect(headers).toMatchObject({ ...PROTECTED, 'content-type': 'application/json', 'cross-origin-resource-policy': 'same-origin' })
     const { process: { pid }, memStats, v8, memoryUsage, spaces } = JSON.parse(body) as Record<string, Record<string, number>> & { process: { pid: number }; spaces: { name: string }[] }
@@ -55,8 +55,8 @@ describe.each(CARRIERS)('%s', (carrier) => {
   })
 
   it('metrics: text for Prometheus, with nothing to be set up', async () => {
-    const subject = await start(carrier)
-    const { status, headers, body } = await subject.get('metrics')
+    const server = await start(carrier)
+    const { status, headers, body } = await server.get('metrics')
     expect([status, headers['content-type']]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8'])
     expect(headers).toMatchObject(PROTECTED)
     expect(body).toMatch(/^express_responder_resident_memory_bytes \d{8,}$/m)
@@ -66,8 +66,8 @@ describe.each(CARRIERS)('%s', (carrier) => {
   })
 
   it('history: columns of equal length, and what the page needs besides', async () => {
-    const subject = await start(carrier, { worker: 'three', gc: true })
-    const { body } = await subject.get('history')
+    const server = await start(carrier, { worker: 'three', gc: true })
+    const { body } = await server.get('history')
     const { process: info, limits, fine, coarse, verdict, settle, allowed, gc } = JSON.parse(body) as {
       process: { worker: string; node: string }; limits: { heap: number }; fine: Columns; coarse: Columns
       verdict: { state: string; since: number }; settle: null; allowed: object; gc: Record<string, unknown[]>
@@ -82,14 +82,14 @@ describe.each(CARRIERS)('%s', (carrier) => {
   })
 
   it('events: tells of what happens, and ends with the endpoint', async () => {
-    const subject = await start(carrier, { gc: true })
-    const { request: watching, answer } = subject.request('GET', 'events')
+    const server = await start(carrier, { gc: true })
+    const { request: watching, answer } = server.request('GET', 'events')
     const seen: string[] = []
     const [, told] = await new Promise<[http.IncomingHttpHeaders, string]>((resolve) => {
       watching.on('response', (response) => {
         expect(response.headers).toMatchObject({ 'content-type': 'text/event-stream', 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' })
         response.on('data', (piece: string) => {
-          if (seen.length === 0) void subject.post('gc')
+          if (seen.length === 0) void server.post('gc')
           seen.push(piece)
           const text = seen.join('')
           if (/^event: gc$/m.test(text) && /^event: sample$/m.test(text)) resolve([response.headers, text])
@@ -102,51 +102,51 @@ describe.each(CARRIERS)('%s', (carrier) => {
     expect(sample).toMatchObject({ pid: process.pid, inFlight: 0 })
     expect(sample['rss']).toBeGreaterThan(10_000_000)
     expect(sample['spaces']).toEqual(expect.arrayContaining([expect.objectContaining({ name: 'old_space' })]))
-    subject.stats.close()
+    server.stats.close()
     await answer
   })
 
   it('POST settle and POST gc: what was forced is announced, in head and body', async () => {
     const reports: SettleReport[] = []
-    const subject = await start(carrier, { gc: true, onSettle: (report) => { reports.push(report) } })
-    const settled = await subject.post('settle')
+    const server = await start(carrier, { gc: true, onSettle: (report) => { reports.push(report) } })
+    const settled = await server.post('settle')
     expect(settled.status).toBe(200)
     expect(settled.headers).toMatchObject({ ...PROTECTED, 'forced-gc': 'true' })
     expect(reports).toEqual([JSON.parse(settled.body)])
-    const collected = await subject.post('gc')
+    const collected = await server.post('gc')
     expect(collected.headers).toMatchObject({ ...PROTECTED, 'forced-gc': 'true' })
     expect((JSON.parse(collected.body) as { sentence: string }).sentence).toMatch(/^A collection was forced; it took [\d.]+ ms/)
-    const { settle, gc } = JSON.parse((await subject.get('history')).body) as { settle: object; gc: { forced: boolean[] } }
+    const { settle, gc } = JSON.parse((await server.get('history')).body) as { settle: object; gc: { forced: boolean[] } }
     expect(settle).toEqual(reports[0])
     expect(gc.forced.filter(Boolean).length).toBeGreaterThanOrEqual(2)
   })
 
   it('gc and snapshot are off by default', async () => {
-    const subject = await start(carrier)
-    expect(problem(await subject.post('gc'))).toMatchObject({ status: 403, detail: 'POST gc is off: memoryStats({ gc: true }) turns it on.' })
-    expect(problem(await subject.post('snapshot'))).toMatchObject({ status: 403 })
+    const server = await start(carrier)
+    expect(problem(await server.post('gc'))).toMatchObject({ status: 403, detail: 'POST gc is off: memoryStats({ gc: true }) turns it on.' })
+    expect(problem(await server.post('snapshot'))).toMatchObject({ status: 403 })
   })
 
   it('what is not there is a 404, another method a 405 with Allow, HEAD a GET without its body', async () => {
-    const subject = await start(carrier)
-    expect(problem(await subject.get('nothing', JSON_ONLY))).toMatchObject({ status: 404, detail: expect.stringContaining('memstats, metrics') })
-    const wrong = await subject.request('DELETE', 'memstats').answer
+    const server = await start(carrier)
+    expect(problem(await server.get('nothing', JSON_ONLY))).toMatchObject({ status: 404, detail: expect.stringContaining('memstats, metrics') })
+    const wrong = await server.request('DELETE', 'memstats').answer
     expect(problem(wrong)).toMatchObject({ status: 405 })
     expect(wrong.headers).toMatchObject({ ...PROTECTED, allow: 'GET, HEAD' })
-    expect((await subject.get('settle')).headers.allow).toBe('POST')
-    const head = await subject.request('HEAD', 'memstats').answer
+    expect((await server.get('settle')).headers.allow).toBe('POST')
+    const head = await server.request('HEAD', 'memstats').answer
     expect([head.status, head.body, head.headers['content-type']]).toEqual([200, '', 'application/json'])
     expect(Number(head.headers['content-length'])).toBeGreaterThan(1000)
-    expect((await subject.request('HEAD', 'events').answer).headers['content-type']).toBe('text/event-stream')
+    expect((await server.request('HEAD', 'events').answer).headers['content-type']).toBe('text/event-stream')
   })
 
   it.each([
     'heap', 'heap?debug=1', 'heap?seconds=1', 'heap?seconds=0', 'profile?seconds=1', 'profile?seconds=none', 'callsites', 'allocs',
     'cmdline', 'symbol?0x1', 'memstats', 'metrics', 'history', '', 'page.js', 'nothing', 'settle',
   ])('HEAD of "%s" says what GET does, and forces nothing', async (path) => {
-    const subject = await start(carrier, { scrapeInterval: 0 })
-    const head = await subject.request('HEAD', path).answer
-    const get = await subject.get(path)
+    const server = await start(carrier, { scrapeInterval: 0 })
+    const head = await server.request('HEAD', path).answer
+    const get = await server.get(path)
     const said = ({ status, headers }: Answer): unknown[] => [status, ...['content-type', 'content-disposition', 'allow', ...Object.keys(PROTECTED), 'cross-origin-resource-policy'].map((name) => headers[name])]
     expect(said(head)).toEqual(said(get))
     expect([head.body, head.headers['forced-gc']]).toEqual(['', undefined])
@@ -157,17 +157,17 @@ describe.each(CARRIERS)('%s', (carrier) => {
     let release: () => void = () => undefined
     let entered: () => void = () => undefined
     const inside = new Promise<void>((resolve) => { entered = resolve })
-    const subject = await start(carrier, {}, (_request, response) => {
+    const server = await start(carrier, {}, (_request, response) => {
       release = () => { response.end('late') }
       entered()
     })
     const read = async (): Promise<[number, number]> => {
-      const { body } = await subject.get('metrics')
+      const { body } = await server.get('metrics')
       const figure = (name: string): number => Number(new RegExp(`^express_responder_requests_${name} (\\d+)$`, 'm').exec(body)?.[1])
       return [figure('in_flight'), figure('total')]
     }
     const [open, over] = await read()
-    const { answer } = subject.request('GET', '', {}, '/elsewhere')
+    const { answer } = server.request('GET', '', {}, '/elsewhere')
     await inside
     expect(await read()).toEqual([open + 1, over])
     release()
@@ -178,8 +178,8 @@ describe.each(CARRIERS)('%s', (carrier) => {
 })
 
 it.each(['Express 5 over HTTP', 'Express 5 over FastCGI'] as const)('%s: POST snapshot sends one that Chrome can read', async (carrier) => {
-  const subject = await start(carrier, { snapshot: true })
-  const { status, headers, body } = await subject.post('snapshot')
+  const server = await start(carrier, { snapshot: true })
+  const { status, headers, body } = await server.post('snapshot')
   expect(status).toBe(200)
   expect(headers).toMatchObject({ ...PROTECTED, 'forced-gc': 'true', 'content-type': 'application/json' })
   expect(headers['content-disposition']).toMatch(/^attachment; filename="\d+-\d+\.heapsnapshot"$/)
@@ -192,15 +192,15 @@ describe('requests that are given up', () => {
     const gone = new Promise<void>((resolve) => { left = resolve })
     let entered: () => void = () => undefined
     const inside = new Promise<void>((resolve) => { entered = resolve })
-    const subject = await start('plain http', {}, (_request, response) => {
+    const server = await start('plain http', {}, (_request, response) => {
       response.on('close', left)
       entered()
     })
-    const { request: client } = subject.request('GET', '', {}, '/never')
+    const { request: client } = server.request('GET', '', {}, '/never')
     await inside
     client.destroy()
     await gone
-    expect((await subject.get('metrics')).body).toMatch(/^express_responder_requests_in_flight 0$/m)
+    expect((await server.get('metrics')).body).toMatch(/^express_responder_requests_in_flight 0$/m)
   })
 })
 
@@ -393,14 +393,14 @@ describe('the gauges', () => {
 
 describe('an expensive operation', () => {
   it('keeps others out while it runs', async () => {
-    const subject = await start('Express 5 over HTTP', { gc: true })
-    const settling = subject.stats.settle()
-    const refused = await subject.post('gc')
+    const server = await start('Express 5 over HTTP', { gc: true })
+    const settling = server.stats.settle()
+    const refused = await server.post('gc')
     expect(problem(refused)).toMatchObject({ status: 429, reason: 'busy', detail: 'One expensive operation at a time: settle is running.' })
     expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1)
     expect(refused.headers['forced-gc']).toBeUndefined()
     await settling
-    expect((await subject.post('gc')).status).toBe(200)
+    expect((await server.post('gc')).status).toBe(200)
   })
 
   it('of one endpoint keeps out those of another', async () => {

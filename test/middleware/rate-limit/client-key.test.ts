@@ -11,7 +11,8 @@ import { createServer, type ServerOptions } from '../../../lib/index.js'
 import { rateLimit, type RateLimitOptions } from '../../../middleware/rate-limit.js'
 import { FastCgiClient } from '../../support/fastcgi-client.js'
 import { listen, portOf } from '../../support/http.js'
-import { mountLimits, Subject, type Answer, type Carrier, type ErrorAnswer, type Setup } from './subject.js'
+import type { Answer, Carrier, AppServer } from '../../support/app-server.js'
+import { type ErrorAnswer, mountLimits, type Setup, startLimited } from './support.js'
 
 const closers: (() => unknown)[] = []
 
@@ -26,14 +27,14 @@ class Log implements Logger {
   warn = this.error
 }
 
-async function start(options: RateLimitOptions, setup: Setup = {}): Promise<{ app: Subject; log: Log }> {
+async function start(options: RateLimitOptions, setup: Setup = {}): Promise<{ app: AppServer; log: Log }> {
   const log = new Log()
-  const app = await Subject.start(rateLimit({ windowMs: 3_600_000, limit: 1, logger: log, ...options }), setup)
+  const app = await startLimited(rateLimit({ windowMs: 3_600_000, limit: 1, logger: log, ...options }), setup)
   closers.push(() => { app.stop() })
   return { app, log }
 }
 
-async function onUnixSocket(options: RateLimitOptions, setup: Setup = {}): Promise<{ app: Subject; log: Log }> {
+async function onUnixSocket(options: RateLimitOptions, setup: Setup = {}): Promise<{ app: AppServer; log: Log }> {
   const directory = await mkdtemp(join(tmpdir(), 'er-'))
   closers.push(() => rm(directory, { recursive: true }))
   return start(options, { ...setup, socketPath: join(directory, 'app.sock') })

@@ -2,13 +2,14 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Logger } from 'express-rate-limit'
 import { MemoryStore, rateLimit, type RateLimit, type RateLimitOptions, type Store } from '../../../middleware/rate-limit.js'
-import { Subject, type Setup } from './subject.js'
+import type { AppServer } from '../../support/app-server.js'
+import { type Setup, startLimited } from './support.js'
 
-const subjects: Subject[] = []
+const apps: AppServer[] = []
 const stores: TroubledStore[] = []
 
 afterEach(() => {
-  for (const subject of subjects.splice(0)) subject.stop()
+  for (const app of apps.splice(0)) app.stop()
   for (const store of stores.splice(0)) store.memory.shutdown()
 })
 
@@ -65,7 +66,7 @@ class Log implements Logger {
 }
 
 interface Started {
-  app: Subject
+  app: AppServer
   limit: RateLimit
   log: Log
   failures: unknown[]
@@ -76,8 +77,8 @@ async function start(store: RateLimitOptions['store'], options: RateLimitOptions
   const limit = rateLimit({ windowMs: 3_600_000, limit: 2, logger: log, storeTimeout: 50, ...options, ...(store === undefined ? {} : { store }) })
   const failures: unknown[] = []
   limit.events.on('store-failure', (error) => failures.push(error))
-  const app = await Subject.start(limit, { carrier: 'Express 5 over HTTP', ...setup })
-  subjects.push(app)
+  const app = await startLimited(limit, { carrier: 'Express 5 over HTTP', ...setup })
+  apps.push(app)
   return { app, limit, log, failures }
 }
 
@@ -205,8 +206,8 @@ it('two limits that count a request twice in one kind of store are told apart fr
   const lines = async (first: string, second: string): Promise<string[]> => {
     const log = new Log()
     const limits = [first, second].map((prefix) => rateLimit({ store: new Shared(prefix), logger: log }))
-    const app = await Subject.start(limits)
-    subjects.push(app)
+    const app = await startLimited(limits)
+    apps.push(app)
     await app.ask()
     return log.lines
   }

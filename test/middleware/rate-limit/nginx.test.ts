@@ -7,7 +7,7 @@ import { describeIfInstalled } from '../../proxies/support/installed.js'
 import { nginx } from '../../proxies/support/servers/nginx.js'
 import { createWorkspace } from '../../proxies/support/workspace.js'
 import { readResponse } from '../../support/http.js'
-import { Subject, type Setup } from './subject.js'
+import { type Setup, startLimited } from './support.js'
 
 const site = (more: string): string => `server {
   listen 127.0.0.1:8080;
@@ -30,7 +30,7 @@ async function statuses(more: string, options: RateLimitOptions, setup: Setup, c
   const workspace = await createWorkspace()
   closers.push(() => workspace.remove())
   const logger = { error: () => undefined, warn: () => undefined }
-  const app = await Subject.start(rateLimit({ windowMs: 3_600_000, limit: 1, logger, ...options }), { ...setup, socketPath: workspace.socket })
+  const app = await startLimited(rateLimit({ windowMs: 3_600_000, limit: 1, logger, ...options }), { ...setup, socketPath: workspace.socket })
   closers.push(() => { app.stop() })
   const running = await server(more).start(workspace)
   closers.push(() => running.stop())

@@ -4,7 +4,7 @@ import http from 'node:http'
 import { RedisStore, type RedisReply } from 'rate-limit-redis'
 import { createClient } from 'redis'
 import { rateLimit } from '../../../middleware/rate-limit.js'
-import { mountLimits } from './subject.js'
+import { mountLimits } from './support.js'
 
 const client = createClient({ url: process.argv[2] ?? '' })
 await client.connect()

@@ -6,28 +6,29 @@ import request from 'supertest'
 import { rateLimit, type RateLimit, type RateLimitOptions } from '../../../middleware/rate-limit.js'
 import { runToEnd } from '../../proxies/support/child.js'
 import { PACKAGE_ROOT } from '../../proxies/support/workspace.js'
-import { CARRIERS, Subject, type Setup } from './subject.js'
+import type { AppServer } from '../../support/app-server.js'
+import { CARRIERS, type Setup, startLimited } from './support.js'
 
-const subjects: Subject[] = []
+const apps: AppServer[] = []
 
 afterEach(() => {
-  for (const subject of subjects.splice(0)) subject.stop()
+  for (const app of apps.splice(0)) app.stop()
 })
 
-async function start(limits: RateLimit | RateLimit[], setup: Setup): Promise<Subject> {
-  const subject = await Subject.start(limits, setup)
-  subjects.push(subject)
-  return subject
+async function start(limits: RateLimit | RateLimit[], setup: Setup): Promise<AppServer> {
+  const app = await startLimited(limits, setup)
+  apps.push(app)
+  return app
 }
 
 /** Longer than any test. */
 const WINDOW = 3_600_000
 
 describe.each(CARRIERS)('%s', (carrier) => {
-  const subject = (options: RateLimitOptions, setup: Setup = {}): Promise<Subject> => start(rateLimit({ windowMs: WINDOW, ...options }), { carrier, ...setup })
+  const limited = (options: RateLimitOptions, setup: Setup = {}): Promise<AppServer> => start(rateLimit({ windowMs: WINDOW, ...options }), { carrier, ...setup })
 
   it('a client that is over the limit is told so and when to come again, and others are not', async () => {
-    const app = await subject({ limit: 2 })
+    const app = await limited({ limit: 2 })
     expect(await app.statuses(2)).toEqual([200, 200])
     const { status, headers, body } = await app.ask()
     expect([status, headers['content-type'], JSON.parse(body)]).toEqual([429, 'application/problem+json', {
@@ -40,13 +41,13 @@ describe.each(CARRIERS)('%s', (carrier) => {
   })
 
   it('HEAD gets the head of it', async () => {
-    const app = await subject({ limit: 0 })
+    const app = await limited({ limit: 0 })
     const { status, headers, body } = await app.ask({ method: 'HEAD' })
     expect([status, headers['content-type'], body]).toEqual([429, 'application/problem+json', ''])
   })
 
   it('the headers of draft 8 are there by themselves, the old ones are not', async () => {
-    const app = await subject({ limit: 2 })
+    const app = await limited({ limit: 2 })
     const { headers } = await app.ask()
     expect(headers['ratelimit']).toMatch(/^"2-in-1hr"; r=1; t=3[56]\d\d$/)
     expect(headers['ratelimit-policy']).toMatch(/^"2-in-1hr"; q=2; w=3600; pk=:.+:$/)
@@ -66,7 +67,7 @@ describe.each(CARRIERS)('%s', (carrier) => {
     ['draft-6', { 'ratelimit-policy': '2;w=3600', 'ratelimit-limit': '2', 'ratelimit-remaining': '1' }],
     [true, { 'ratelimit-limit': '2', 'ratelimit-remaining': '1' }],
   ] as const)('the headers of %s', async (standardHeaders, expected) => {
-    const app = await subject({ limit: 2, standardHeaders })
+    const app = await limited({ limit: 2, standardHeaders })
     const { headers } = await app.ask()
     for (const [name, value] of Object.entries(expected)) {
       if (typeof value === 'string') expect(headers[name]).toBe(value)
@@ -75,18 +76,18 @@ describe.each(CARRIERS)('%s', (carrier) => {
   })
 
   it.each(['legacyHeaders', 'headers'])('the old headers, with %s', async (name) => {
-    const app = await subject({ limit: 1, standardHeaders: false, [name]: true })
+    const app = await limited({ limit: 1, standardHeaders: false, [name]: true })
     const { headers } = await app.ask()
     expect([headers['x-ratelimit-limit'], headers['x-ratelimit-remaining'], headers['ratelimit']]).toEqual(['1', '0', undefined])
     expect(Number(headers['x-ratelimit-reset'])).toBeGreaterThan(Date.now() / 1000)
   })
 
   it('Retry-After is there without any other header, and is what the option says', async () => {
-    const bare = await subject({ limit: 0, standardHeaders: false })
+    const bare = await limited({ limit: 0, standardHeaders: false })
     expect(Number((await bare.ask()).headers['retry-after'])).toBeGreaterThan(3500)
-    const given = await subject({ limit: 0, standardHeaders: false, retryAfter: 7 })
+    const given = await limited({ limit: 0, standardHeaders: false, retryAfter: 7 })
     expect((await given.ask()).headers['retry-after']).toBe('7')
-    const asked = await subject({ limit: 0, retryAfter: () => Promise.resolve(8) })
+    const asked = await limited({ limit: 0, retryAfter: () => Promise.resolve(8) })
     expect((await asked.ask()).headers['retry-after']).toBe('8')
   })
 
@@ -96,22 +97,22 @@ describe.each(CARRIERS)('%s', (carrier) => {
     ['a function', (): Promise<object> => Promise.resolve({ type: 'https://example.org/slow', detail: 'Slower.' }), { type: 'https://example.org/slow', detail: 'Slower.' }],
     ['a function that gives nothing', (): undefined => undefined, { detail: 'Too many requests. Please try again later.' }],
   ])('message as %s, with another status', async (_, message, members) => {
-    const app = await subject({ limit: 0, message, statusCode: 503 })
+    const app = await limited({ limit: 0, message, statusCode: 503 })
     const { status, body } = await app.ask()
     expect([status, JSON.parse(body)]).toEqual([503, { title: 'Service Unavailable', status: 503, ...members }])
   })
 
   it('a message that answers by itself, a handler, and a handler that lets pass', async () => {
-    const answers = await subject({ limit: 0, message: (_request: unknown, response: http.ServerResponse) => { response.end('by itself') } })
+    const answers = await limited({ limit: 0, message: (_request: unknown, response: http.ServerResponse) => { response.end('by itself') } })
     expect((await answers.ask()).body).toBe('by itself')
-    const handles = await subject({ limit: 0, handler: (_request, response, _next, { statusCode }) => { response.writeHead(statusCode).end('handled') } })
+    const handles = await limited({ limit: 0, handler: (_request, response, _next, { statusCode }) => { response.writeHead(statusCode).end('handled') } })
     expect(await handles.ask()).toMatchObject({ status: 429, body: 'handled' })
-    const passes = await subject({ limit: 0, handler: (_request, _response, next) => { next() } })
+    const passes = await limited({ limit: 0, handler: (_request, _response, next) => { next() } })
     expect((await passes.ask()).body).toBe('ok')
   })
 
   it('skip leaves requests out; keyGenerator and a limit of each request\'s own', async () => {
-    const app = await subject({
+    const app = await limited({
       limit: ({ headers }) => headers['x-plan'] === 'paid' ? 2 : 1,
       skip: ({ url }) => url === '/health',
       keyGenerator: ({ headers }) => String(headers['x-user']),
@@ -122,7 +123,7 @@ describe.each(CARRIERS)('%s', (carrier) => {
   })
 
   it('the handler sees its numbers on the request', async () => {
-    const app = await subject({ limit: 5, requestPropertyName: 'quota' }, {
+    const app = await limited({ limit: 5, requestPropertyName: 'quota' }, {
       handler: (asked, response) => { response.end(JSON.stringify(Reflect.get(asked, 'quota'))) },
     })
     expect(JSON.parse((await app.ask()).body)).toMatchObject({ limit: 5, used: 1, remaining: 4, key: '127.0.0.1' })
@@ -130,10 +131,10 @@ describe.each(CARRIERS)('%s', (carrier) => {
 
   it('failed or successful requests are given back', async () => {
     const handler: Setup['handler'] = ({ url }, response) => { response.writeHead(url === '/fails' ? 500 : 200).end() }
-    const failed = await subject({ limit: 1, skipFailedRequests: true }, { handler })
+    const failed = await limited({ limit: 1, skipFailedRequests: true }, { handler })
     expect(await failed.statuses(3, { path: '/fails' })).toEqual([500, 500, 500])
     expect(await failed.statuses(2)).toEqual([200, 429])
-    const successful = await subject({ limit: 1, skipSuccessfulRequests: true, requestWasSuccessful: (_request, { statusCode }) => statusCode === 500 }, { handler })
+    const successful = await limited({ limit: 1, skipSuccessfulRequests: true, requestWasSuccessful: (_request, { statusCode }) => statusCode === 500 }, { handler })
     expect(await successful.statuses(3, { path: '/fails' })).toEqual([500, 500, 500])
     expect(await successful.statuses(2)).toEqual([200, 429])
   })
@@ -157,7 +158,7 @@ describe.each(CARRIERS)('%s', (carrier) => {
 
   it.each([['limit', { limit: (): number => NaN }], ['identifier', { identifier: (): string => 'ünique' }], ['retryAfter', { limit: 0, retryAfter: (): number => -1 }]])(
     'a function that gives a wrong %s is an error, not a limit that is none', async (name, options) => {
-      const app = await subject(options)
+      const app = await limited(options)
       const { status, body } = await app.ask()
       expect([status, JSON.parse(body)]).toEqual([500, { code: 'ERR_MIDDLEWARE_OPTION', message: expect.stringContaining(`rateLimit: option ${name} is `) }])
       expect(app.handled).toBe(0)

@@ -9,7 +9,8 @@ import { rateLimit, type RateLimit, type RateLimitOptions } from '../../../middl
 import { describeIfInstalled } from '../../proxies/support/installed.js'
 import { PACKAGE_ROOT } from '../../proxies/support/workspace.js'
 import { REDIS, RedisServer } from '../../support/redis-server.js'
-import { Subject } from './subject.js'
+import type { AppServer } from '../../support/app-server.js'
+import { startLimited } from './support.js'
 
 const PROGRAM = `${PACKAGE_ROOT}/dist/test/middleware/rate-limit/program.js`
 const KEY = 'rl:127.0.0.1'
@@ -43,7 +44,7 @@ class Log implements Logger {
 }
 
 interface Started {
-  app: Subject
+  app: AppServer
   limit: RateLimit
   log: Log
 }
@@ -52,7 +53,7 @@ async function start(client: Client, options: RateLimitOptions = {}): Promise<St
   const log = new Log()
   const store = new RedisStore({ sendCommand: (...command) => client.sendCommand<RedisReply>(command) })
   const limit = rateLimit({ windowMs: 3_600_000, limit: 3, logger: log, store, ...options })
-  const app = await Subject.start(limit)
+  const app = await startLimited(limit)
   closers.push(() => { app.stop() })
   return { app, limit, log }
 }

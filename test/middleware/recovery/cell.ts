@@ -5,7 +5,7 @@ import { RecordType } from '../../../lib/fastcgi/record.js'
 import { FastCgiClient, type ClientResponse } from '../../support/fastcgi-client.js'
 import { nginxParams } from '../../support/nginx-params.js'
 import { KINDS, PHASES, type Kind, type Phase } from './kinds.js'
-import { Subject, get, type Report, type Seen } from './process.js'
+import { FailingProcess, get, type Report, type Seen } from './failing-process.js'
 
 export const TRANSPORTS = ['HTTP/1.1', 'HTTP pipelined', 'FastCGI kept', 'FastCGI multiplexed'] as const
 export type Transport = (typeof TRANSPORTS)[number]
@@ -42,7 +42,7 @@ const MOST = 20_000
 export class Stage {
   readonly #node: string | undefined
   readonly #major: number
-  readonly #subjects = new Map<string, Subject>()
+  readonly #programs = new Map<string, FailingProcess>()
 
   constructor(node?: string) {
     this.#node = node
@@ -56,8 +56,8 @@ export class Stage {
     const isImpossible = isImpossibleOn(cell.kind, this.#major)
     const rounds = isImpossible ? 1 : ROUNDS
     for (let round = 1; round <= rounds && wrong.length === 0; round++) {
-      const subject = await this.#subjectOf(cell)
-      const attempt = isImpossible ? expectDefault(cell, subject) : expectRecovery(cell, subject)
+      const program = await this.#programOf(cell)
+      const attempt = isImpossible ? expectDefault(cell, program) : expectRecovery(cell, program)
       const found = await within(attempt.catch((error: unknown) => [String(error)]))
       wrong.push(...found.map((what) => `time ${String(round)}: ${what}`))
     }
@@ -67,26 +67,26 @@ export class Stage {
   }
 
   async stop(): Promise<void> {
-    for (const key of [...this.#subjects.keys()]) await this.#stop(key)
+    for (const key of [...this.#programs.keys()]) await this.#stop(key)
   }
 
-  async #subjectOf(cell: Cell): Promise<Subject> {
+  async #programOf(cell: Cell): Promise<FailingProcess> {
     const key = keyOf(cell)
-    const known = this.#subjects.get(key)
+    const known = this.#programs.get(key)
     if (known !== undefined) {
       known.reports.length = 0
       return known
     }
     const setting = { express: cell.express, protocol: protocolOf(cell), first: true, last: true, options: { intensity: false } } as const
-    const subject = await Subject.start(setting, this.#node === undefined ? {} : { node: this.#node })
-    this.#subjects.set(key, subject)
-    return subject
+    const program = await FailingProcess.start(setting, this.#node === undefined ? {} : { node: this.#node })
+    this.#programs.set(key, program)
+    return program
   }
 
   async #stop(key: string): Promise<void> {
-    const subject = this.#subjects.get(key)
-    this.#subjects.delete(key)
-    await subject?.stop()
+    const program = this.#programs.get(key)
+    this.#programs.delete(key)
+    await program?.stop()
   }
 }
 
@@ -112,24 +112,24 @@ function keyOf(cell: Cell): string {
 }
 
 /** Nobody can tell whose the failure is: the process ends, as without recovery(). */
-async function expectDefault(cell: Cell, subject: Subject): Promise<string[]> {
-  act(cell, subject).catch(() => undefined)
-  const { code, stderr } = await subject.ended
+async function expectDefault(cell: Cell, program: FailingProcess): Promise<string[]> {
+  act(cell, program).catch(() => undefined)
+  const { code, stderr } = await program.ended
   const wrong: string[] = []
   if (code !== 1) wrong.push(`the process ended with ${String(code)}`)
   if (!stderr.includes(cell.kind.says ?? 'by intention')) wrong.push(`it said ${stderr}`)
-  if (subject.reports.length > 0) wrong.push('somebody was named')
+  if (program.reports.length > 0) wrong.push('somebody was named')
   return wrong
 }
 
-async function expectRecovery(cell: Cell, subject: Subject): Promise<string[]> {
-  const [wrong, innocents] = await Promise.all([act(cell, subject), subject.innocents(INNOCENTS)])
+async function expectRecovery(cell: Cell, program: FailingProcess): Promise<string[]> {
+  const [wrong, innocents] = await Promise.all([act(cell, program), program.innocents(INNOCENTS)])
   const { times = 1 } = cell.kind
-  await subject.until(() => subject.reports.length >= times)
-  const after = await subject.innocents(2)
+  await program.until(() => program.reports.length >= times)
+  const after = await program.innocents(2)
   wrong.push(...innocents, ...after.map((body) => `after: ${body}`))
-  if (subject.reports.length !== times) wrong.push(`${String(subject.reports.length)} reports`)
-  for (const [index, report] of subject.reports.entries()) wrong.push(...judgeReport(cell, report, index))
+  if (program.reports.length !== times) wrong.push(`${String(program.reports.length)} reports`)
+  for (const [index, report] of program.reports.entries()) wrong.push(...judgeReport(cell, report, index))
   return wrong
 }
 
@@ -148,14 +148,14 @@ function urlOf({ name, phase }: Cell): string {
   return `/fail/${encodeURIComponent(name)}/${phase}`
 }
 
-function act(cell: Cell, subject: Subject): Promise<string[]> {
-  if (cell.kind.leaves === true) return actLeaving(cell, subject)
-  if (cell.transport === 'HTTP/1.1') return actOverHttp(cell, subject)
-  if (cell.transport === 'HTTP pipelined') return actPipelined(cell, subject)
-  return cell.transport === 'FastCGI kept' ? actKept(cell, subject) : actMultiplexed(cell, subject)
+function act(cell: Cell, program: FailingProcess): Promise<string[]> {
+  if (cell.kind.leaves === true) return actLeaving(cell, program)
+  if (cell.transport === 'HTTP/1.1') return actOverHttp(cell, program)
+  if (cell.transport === 'HTTP pipelined') return actPipelined(cell, program)
+  return cell.transport === 'FastCGI kept' ? actKept(cell, program) : actMultiplexed(cell, program)
 }
 
-async function actOverHttp(cell: Cell, { path }: Subject): Promise<string[]> {
+async function actOverHttp(cell: Cell, { path }: FailingProcess): Promise<string[]> {
   const options = cell.kind.body === true ? { method: 'POST', headers: { 'content-length': 5 } } : {}
   const seen = await get(path, urlOf(cell), options, cell.kind.body === true ? 'hello' : undefined)
   return judge(cell, seen)
@@ -173,7 +173,7 @@ function judge({ phase }: Cell, { status, body, complete, headers }: Pick<Seen, 
 }
 
 /** Innocent requests before and after it on the same connection. */
-async function actPipelined(cell: Cell, { path }: Subject): Promise<string[]> {
+async function actPipelined(cell: Cell, { path }: FailingProcess): Promise<string[]> {
   const text = await exchange(path, [
     'GET /innocent/2 HTTP/1.1\r\nHost: a\r\n\r\n',
     cell.kind.body === true
@@ -211,7 +211,7 @@ function paramsOf(cell: Cell): [string, string][] {
   return nginxParams(cell.kind.body === true ? { url: urlOf(cell), method: 'POST', extra: { CONTENT_LENGTH: '5' } } : { url: urlOf(cell) })
 }
 
-async function actKept(cell: Cell, { path }: Subject): Promise<string[]> {
+async function actKept(cell: Cell, { path }: FailingProcess): Promise<string[]> {
   const client = await FastCgiClient.connect(path)
   const wrong = await innocentOver(client, '2')
   wrong.push(...judge(cell, seenOf(await ask(client, cell))))
@@ -253,7 +253,7 @@ async function innocentOver(client: FastCgiClient, name: string): Promise<string
   return complete && body.toString() === `innocent ${name}` ? [] : [`beside: ${body.toString()}`]
 }
 
-async function actMultiplexed(cell: Cell, { path }: Subject): Promise<string[]> {
+async function actMultiplexed(cell: Cell, { path }: FailingProcess): Promise<string[]> {
   const client = await FastCgiClient.connect(path)
   const before = ['1', '2', '3', '4'].map((name) => innocentOver(client, name))
   const failing = ask(client, cell)
@@ -265,13 +265,13 @@ async function actMultiplexed(cell: Cell, { path }: Subject): Promise<string[]> 
 }
 
 /** The client sends a part of its body, and leaves once the app has the request. */
-async function actLeaving(cell: Cell, subject: Subject): Promise<string[]> {
-  const { path } = subject
+async function actLeaving(cell: Cell, program: FailingProcess): Promise<string[]> {
+  const { path } = program
   if (cell.transport.startsWith('HTTP')) {
     const socket = net.connect(path)
     socket.on('error', () => undefined)
     socket.write(`POST ${urlOf(cell)} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe`)
-    await subject.innocents(2)
+    await program.innocents(2)
     socket.destroy()
     return []
   }
@@ -280,7 +280,7 @@ async function actLeaving(cell: Cell, subject: Subject): Promise<string[]> {
   await client.begin(id)
   await client.params(id, paramsOf(cell))
   await client.stream(RecordType.STDIN, id, 'he', false)
-  await subject.innocents(2)
+  await program.innocents(2)
   if (cell.transport === 'FastCGI multiplexed') {
     await client.abort(id)
     await client.collect(id)

@@ -13,7 +13,7 @@ import type { WebServer } from './web-server.js'
 const STARTING_LIMIT_MS = 60_000
 
 /** What a suite knows of the server that it runs for. */
-export interface Subject {
+export interface StartedServer {
   readonly key: ServerKey
   readonly server: WebServer
   readonly trait: Traits
@@ -46,7 +46,7 @@ export function describeSite(server: WebServer, title: string, body: (site: () =
 export const IN_PROCESS: readonly ServerKey[] = (Object.keys(servers) as ServerKey[]).filter((key) => !servers[key].startsApp)
 
 /** `describe` for each server, skipped where it is not installed. */
-export function forEachServer(title: string, body: (subject: Subject) => void, options: SuiteOptions = {}): void {
+export function forEachServer(title: string, body: (started: StartedServer) => void, options: SuiteOptions = {}): void {
   for (const key of options.only ?? (Object.keys(servers) as ServerKey[])) {
     const server: WebServer = servers[key]
     describeSite(server, `${title} ${server.name}`, (site) => {

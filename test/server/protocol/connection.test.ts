@@ -121,20 +121,20 @@ describe('an unknown role', () => {
 })
 
 describe('FCGI_KEEP_CONN', () => {
-  it('0: the application closes after the response', async () => {
+  it('without the flag: the application closes after the response', async () => {
     const { connect } = await start(hello)
     const client = await connect()
     expect((await client.request({ params: GET, keepConnection: false })).body.toString()).toBe('hello /hello')
     await client.whenClosed()
     expect(client.error).toBeUndefined()
   })
-  it('0 with a large response: every octet arrives before the close', async () => {
+  it('without the flag, with a large response: every octet arrives before the close', async () => {
     const { connect } = await start(() => (_req, res) => res.end(Buffer.alloc(3_000_000, 'k')))
     const client = await connect()
     expect((await client.request({ params: GET, keepConnection: false })).body).toHaveLength(3_000_000)
     await client.whenClosed()
   })
-  it('1: it does not', async () => {
+  it('with the flag: it does not', async () => {
     const { connect, server } = await start(hello)
     const client = await connect()
     for (let i = 0; i < 50; i++) expect((await client.request({ params: GET })).status).toBe(200)
@@ -157,7 +157,7 @@ describe('FCGI_KEEP_CONN', () => {
     expect((await client.response(1)).body.toString()).toBe('answer /a')
     await client.whenEnded()
   })
-  it('0 with an early answer: the upload that goes on costs nobody the answer', async () => {
+  it('without the flag, with an early answer: the upload that goes on costs nobody the answer', async () => {
     const { connect } = await start(hello)
     const client = await connect()
     await client.begin(1, { keepConnection: false })

@@ -61,7 +61,7 @@ describe('lengths and padding of records', () => {
     expect((await client.response(1)).body.toString()).toBe('abc')
     expect((await client.request({ params: post('d'), body: 'd' })).body.toString()).toBe('d')
   })
-  it('records of 65535 octets', async () => {
+  it('records of 65535 octets are read, and their content comes back whole', async () => {
     const { connect } = await start(echo)
     const client = await connect()
     const body = Buffer.alloc(65_535 * 2, 'z')
@@ -93,7 +93,7 @@ describe('lengths and padding of records', () => {
 })
 
 describe('what is sent is 8-byte aligned', () => {
-  it('whatever the length of a body', async () => {
+  it('whatever the length of a body, from 0 to 200001 octets', async () => {
     const { connect } = await start(() => (req, res) => {
       const [, length] = (req.url ?? '').split('?')
       res.write('x'.repeat(Number(length)))
@@ -143,7 +143,7 @@ describe('records for ids that are not active are ignored', () => {
 })
 
 describe('BEGIN_REQUEST on an active id closes the connection', () => {
-  it('before PARAMS are complete', async () => {
+  it('before PARAMS are complete: ERR_FCGI_BAD_RECORD', async () => {
     const { connect, journal } = await start(hello)
     const client = await connect()
     await client.begin(1)
@@ -203,7 +203,7 @@ describe('streams and name-value pairs over several records', () => {
       expect((await client.response(requestId)).body.toString()).toBe('["/cut",130]')
     }
   })
-  it('PARAMS of one octet a record', async () => {
+  it('PARAMS of one octet a record are one request, and answered', async () => {
     const { connect } = await start(hello)
     const client = await connect()
     await client.begin(1)
@@ -213,7 +213,7 @@ describe('streams and name-value pairs over several records', () => {
     await client.stdin(1)
     expect((await client.response(1)).body.toString()).toBe('hello /hello')
   })
-  it('STDIN in many records', async () => {
+  it('STDIN of one octet a record is one body', async () => {
     const { connect } = await start(echo)
     const client = await connect()
     await client.begin(1)

@@ -143,7 +143,7 @@ describe('the Filter role', () => {
     expect((await client.request({ role: Role.FILTER, params: FILTER, data })).status).toBe(400)
     expect(journal.entries).toContain('clientError "ERR_FCGI_BODY_LENGTH"')
   })
-  it('a body and data', async () => {
+  it('the body is read from the request, the data from filterData()', async () => {
     const { connect } = await start(() => (req, res) => {
       void Promise.all([req.toArray(), filterData(req)?.toArray()]).then(([body, data]) => {
         res.end(JSON.stringify([Buffer.concat(body as Buffer[]).toString(), Buffer.concat(data as Buffer[]).toString()]))

@@ -5,7 +5,7 @@ import { createClient } from 'redis'
 import { concurrencyLimit, redisLease, type ConcurrencyLimit, type ConcurrencyLimitOptions, type LeaseStatus, type RedisLeaseOptions } from '../../../../middleware/concurrency.js'
 import { describeIfInstalled } from '../../../proxies/support/installed.js'
 import { RedisServer, REDIS } from '../../../support/redis-server.js'
-import { Subject } from '../subject.js'
+import { AppServer } from '../../../support/app-server.js'
 
 const TTL = 1200
 /** Long enough for nobody to wait for it in a test. */
@@ -20,7 +20,7 @@ async function until(holds: () => boolean): Promise<void> {
 describeIfInstalled(REDIS, 'a cap that is leased from Redis', () => {
   let server: RedisServer
   let client = createClient()
-  const subjects: Subject[] = []
+  const apps: AppServer[] = []
   const caps: ConcurrencyLimit[] = []
 
   function lease(options: Partial<RedisLeaseOptions> = {}, others: ConcurrencyLimitOptions = {}): ConcurrencyLimit {
@@ -29,10 +29,10 @@ describeIfInstalled(REDIS, 'a cap that is leased from Redis', () => {
     caps.push(cap)
     return cap
   }
-  async function start(cap: ConcurrencyLimit): Promise<Subject> {
-    const subject = await Subject.start('Express 5 over HTTP', cap)
-    subjects.push(subject)
-    return subject
+  async function start(cap: ConcurrencyLimit): Promise<AppServer> {
+    const app = await AppServer.start({ carrier: 'Express 5 over HTTP', middleware: cap })
+    apps.push(app)
+    return app
   }
   async function connect(): Promise<void> {
     client = createClient({ socket: { port: server.port, host: '127.0.0.1', reconnectStrategy: 20 } })
@@ -46,7 +46,7 @@ describeIfInstalled(REDIS, 'a cap that is leased from Redis', () => {
   })
   afterEach(async () => {
     jest.restoreAllMocks()
-    for (const subject of subjects.splice(0)) subject.stop()
+    for (const app of apps.splice(0)) app.stop()
     for (const cap of caps) cap.close()
     await until(() => caps.every(({ lease: status }) => status?.state === 'closed'))
     caps.length = 0
@@ -58,24 +58,24 @@ describeIfInstalled(REDIS, 'a cap that is leased from Redis', () => {
 
   it('requests wait for the first grant, and run as many as the limit says', async () => {
     const cap = lease()
-    const subject = await start(cap)
-    const answers = Array.from({ length: 6 }, () => subject.get().answer)
-    await subject.entered(4)
+    const app = await start(cap)
+    const answers = Array.from({ length: 6 }, () => app.open().answer)
+    await app.entered(4)
     await until(() => cap.waiting === 2)
     expect([cap.limit, cap.lease]).toMatchObject([4, { state: 'held', total: 4, held: 4, wanted: 4, processes: 1 }])
-    for (let index = 0; index < 6; index++) (await subject.entered(index + 1))[index]?.response.end()
+    for (let index = 0; index < 6; index++) (await app.entered(index + 1))[index]?.response.end()
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200])
   })
 
   it('one gives back to the other as its requests end, until both have their fair share', async () => {
     const [first, second] = [await start(lease()), await start(lease())]
     const active = (): [number, number] => [caps[0]?.active ?? 0, caps[1]?.active ?? 0]
-    for (let count = 0; count < 9; count++) first.get()
+    for (let count = 0; count < 9; count++) first.open()
     await first.entered(4)
-    for (let count = 0; count < 9; count++) second.get()
+    for (let count = 0; count < 9; count++) second.open()
     // Whoever gets what the first gives back: never more than four run, and soon it is two and two.
     for (let ended = 0; second.visits.length < 2; ended++) {
-      first.get()
+      first.open()
       first.visits[ended]?.response.end()
       await until(() => first.visits.length + second.visits.length === 5 + ended)
       expect(active()[0] + active()[1]).toBe(4)
@@ -85,20 +85,20 @@ describeIfInstalled(REDIS, 'a cap that is leased from Redis', () => {
 
   it('what is set later is the limit of all', async () => {
     const cap = lease()
-    const subject = await start(cap)
-    for (let count = 0; count < 9; count++) subject.get()
-    await subject.entered(4)
+    const app = await start(cap)
+    for (let count = 0; count < 9; count++) app.open()
+    await app.entered(4)
     cap.limit = 7
-    await subject.entered(7)
+    await app.entered(7)
     expect([cap.lease?.total, cap.limit, cap.waiting]).toEqual([7, 7, 2])
     expect(() => { cap.limit = 0 }).toThrow('option limit is 0')
   })
 
   it('close() gives everything back, once nobody runs', async () => {
     const cap = lease()
-    const subject = await start(cap)
-    subject.get()
-    const [visit] = await subject.entered(1)
+    const app = await start(cap)
+    app.open()
+    const [visit] = await app.entered(1)
     cap.close()
     expect(await client.hLen(KEY)).toBe(1)
     visit?.response.end()
@@ -108,11 +108,11 @@ describeIfInstalled(REDIS, 'a cap that is leased from Redis', () => {
 
   it('goes on when Redis has forgotten the script', async () => {
     const cap = lease()
-    const subject = await start(cap)
+    const app = await start(cap)
     await until(() => cap.lease?.state === 'held')
     await client.scriptFlush()
-    for (let count = 0; count < 4; count++) subject.get()
-    await subject.entered(4)
+    for (let count = 0; count < 4; count++) app.open()
+    await app.entered(4)
     expect(cap.lease?.state).toBe('held')
   })
 
@@ -137,7 +137,7 @@ describeIfInstalled(REDIS, 'a cap that is leased from Redis', () => {
     const warn = jest.spyOn(process, 'emitWarning').mockReturnValue()
     const registry = new Registry()
     cap.registerMetrics(registry)
-    const subject = await start(cap)
+    const app = await start(cap)
     await until(() => cap.lease?.state === 'held')
     server.pause()
     await until(() => cap.lease?.state === 'away')
@@ -145,32 +145,32 @@ describeIfInstalled(REDIS, 'a cap that is leased from Redis', () => {
       'concurrencyLimit: Redis, which the limit of \'db\' is leased from, is away (no answer within 100 ms): until it is back this process goes by its own cap, a fallback of 2. See express-responder/docs/reference/middleware-errors.md#concurrency_limit_lease_away',
       { type: 'ConcurrencyLimitWarning', code: 'CONCURRENCY_LIMIT_LEASE_AWAY' },
     ]])
-    for (let count = 0; count < 4; count++) subject.get()
-    await subject.entered(2)
+    for (let count = 0; count < 4; count++) app.open()
+    await app.entered(2)
     expect([cap.limit, cap.active, cap.waiting]).toEqual([2, 2, 2])
     const text = await registry.metrics()
     for (const line of ['concurrency_limit_lease_state{state="away"} 1', 'concurrency_limit_lease_state{state="held"} 0', 'concurrency_limit_lease_total 4', 'concurrency_limit_limit 2']) {
       expect(text).toContain(line)
     }
     server.resume()
-    await subject.entered(4)
+    await app.entered(4)
     expect(cap.lease?.state).toBe('held')
   })
 
   it('goes on with a server that has lost its data', async () => {
     jest.spyOn(process, 'emitWarning').mockReturnValue()
     const cap = lease({ fallback: 3 })
-    const subject = await start(cap)
-    for (let count = 0; count < 9; count++) subject.get()
-    await subject.entered(4)
+    const app = await start(cap)
+    for (let count = 0; count < 9; count++) app.open()
+    await app.entered(4)
     const { port } = server
     await server.stop()
     await until(() => cap.lease?.state === 'away')
     server = await RedisServer.start(port)
     await until(() => cap.lease?.state === 'held' && cap.limit === 4)
     expect([cap.active, cap.waiting]).toEqual([4, 5])
-    subject.visits[0]?.response.end()
-    await subject.entered(5)
+    app.visits[0]?.response.end()
+    await app.entered(5)
   })
 
   it('where Redis refuses, it says why', async () => {

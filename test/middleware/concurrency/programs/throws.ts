@@ -1,7 +1,7 @@
 /** A handler on plain http that throws when its turn in the queue comes, between two that answer. Prints what came of it. */
 import { setImmediate as turn } from 'node:timers/promises'
 import { concurrencyLimit } from '../../../../middleware/concurrency.js'
-import { Subject, Visit } from '../subject.js'
+import { AppServer } from '../../../support/app-server.js'
 
 const thrown: string[] = []
 process.on('uncaughtException', (error) => thrown.push(error.message))
@@ -10,18 +10,18 @@ const waiting = async (count: number): Promise<void> => {
   while (cap.waiting < count) await turn()
 }
 
-const subject = await Subject.start('plain http', cap, (request, response) => {
+const app = await AppServer.start({ middleware: cap, handler: (request, response) => {
   if (request.url === '/throws') throw new Error('by intention')
-  subject.enter(new Visit(request, response))
-})
-subject.get('/first')
-const [first] = await subject.entered(1)
-subject.get('/throws')
+  app.enter({ request, response })
+} })
+app.open('/first')
+const [first] = await app.entered(1)
+app.open('/throws')
 await waiting(1)
-const last = subject.get('/last')
+const last = app.open('/last')
 await waiting(2)
 first?.response.end()
-const [, second] = await subject.entered(2)
+const [, second] = await app.entered(2)
 second?.response.end('fine')
 const { body } = await last.answer
 while (cap.active > 0) await turn()

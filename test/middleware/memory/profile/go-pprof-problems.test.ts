@@ -7,29 +7,29 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { describeIfInstalled } from '../../../proxies/support/installed.js'
 import { findProgram } from '../../../proxies/support/programs.js'
-import { Subject } from '../subject.js'
+import { MemoryServer } from '../memory-server.js'
 
 const go = findProgram('go')
-const subjects: Subject[] = []
+const servers: MemoryServer[] = []
 
 afterEach(() => {
-  for (const subject of subjects.splice(0)) subject.stop()
+  for (const server of servers.splice(0)) server.stop()
 })
 
-async function start(...args: Parameters<typeof Subject.start>): Promise<Subject> {
-  const subject = await Subject.start(...args)
-  subjects.push(subject)
-  return subject
+async function start(...args: Parameters<typeof MemoryServer.startWith>): Promise<MemoryServer> {
+  const server = await MemoryServer.startWith(...args)
+  servers.push(server)
+  return server
 }
 
 describeIfInstalled({ package: 'golang-go', installed: go !== undefined }, 'go tool pprof', () => {
   let directory: string
-  let subject: Subject
+  let server: MemoryServer
   let asked = (): void => undefined
 
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), 'pprof-'))
-    subject = await start('Express 5 over FastCGI', { authorize: ({ headers }) => { asked(); return headers['x-nobody'] === undefined } })
+    server = await start('Express 5 over FastCGI', { authorize: ({ headers }) => { asked(); return headers['x-nobody'] === undefined } })
   })
 
   afterEach(() => {
@@ -39,7 +39,7 @@ describeIfInstalled({ package: 'golang-go', installed: go !== undefined }, 'go t
   /** What it says of a path that it cannot have. */
   const complaint = async (path: string): Promise<string> => {
     const environment = { ...process.env, PPROF_TMPDIR: directory, HOME: directory, GOFLAGS: '' }
-    const failed = promisify(execFile)(String(go), ['tool', 'pprof', '-top', `http://127.0.0.1:${String(subject.port)}/debug/pprof/${path}`], { env: environment, cwd: directory })
+    const failed = promisify(execFile)(String(go), ['tool', 'pprof', '-top', `http://127.0.0.1:${String(server.port)}/debug/pprof/${path}`], { env: environment, cwd: directory })
     return failed.then(({ stdout }) => stdout, (error: unknown) => (error as { stderr: string }).stderr)
   }
 
@@ -63,7 +63,7 @@ describeIfInstalled({ package: 'golang-go', installed: go !== undefined }, 'go t
 
   it('one expensive operation at a time', async () => {
     const begun = new Promise<void>((resolve) => { asked = resolve })
-    const { request } = subject.request('GET', 'profile?seconds=300')
+    const { request } = server.request('GET', 'profile?seconds=300')
     await begun
     expect(await complaint('heap')).toContain('server response: 429 Too Many Requests - One expensive operation at a time: profile is running.')
     request.destroy()
@@ -78,11 +78,11 @@ it.each([
   ['of JSON', { Accept: 'application/json' }, 'application/problem+json'],
   ['of problems', { Accept: 'application/problem+json, */*;q=0.1' }, 'application/problem+json'],
 ])('to the request %s', async (_name, headers, type) => {
-  const subject = await start('plain http', { authorize: () => false })
+  const server = await start('plain http', { authorize: () => false })
   for (const path of ['heap', 'profile', 'symbol', 'allocs', 'cmdline', 'goroutine']) {
-    const answer = await subject.get(path, headers)
+    const answer = await server.get(path, headers)
     expect([answer.status, answer.headers['content-type'], answer.headers['cache-control']]).toEqual([403, type, 'no-store'])
     expect(answer.headers['x-go-pprof']).toBe(type.startsWith('text') ? '1' : undefined)
   }
-  expect((await subject.get('memstats', headers)).headers['content-type']).toBe('application/problem+json')
+  expect((await server.get('memstats', headers)).headers['content-type']).toBe('application/problem+json')
 })

@@ -4,13 +4,13 @@ import express from 'express'
 import request from 'supertest'
 import { memoryStats, type MemoryStats, type MemoryStatsOptions } from '../../../../middleware/memory.js'
 import type { Columns } from '../../../../middleware/memory/sampling/history.js'
-import { Subject } from '../subject.js'
+import { MemoryServer } from '../memory-server.js'
 
-const subjects: Subject[] = []
+const servers: MemoryServer[] = []
 const endpoints: MemoryStats[] = []
 
 afterEach(() => {
-  for (const subject of subjects.splice(0)) subject.stop()
+  for (const server of servers.splice(0)) server.stop()
   for (const endpoint of endpoints.splice(0)) endpoint.close()
 })
 
@@ -53,11 +53,11 @@ describe('who asks again soon', () => {
   it('waits for a profile of the processor that is soon over', async () => {
     let asked = (): void => undefined
     const begun = new Promise<void>((resolve) => { asked = resolve })
-    const subject = await Subject.start('plain http', { authorize: () => { asked(); return true } })
-    subjects.push(subject)
-    const profile = subject.get('profile?seconds=1')
+    const server = await MemoryServer.startWith('plain http', { authorize: () => { asked(); return true } })
+    servers.push(server)
+    const profile = server.get('profile?seconds=1')
     await begun
-    expect((await subject.get('heap')).status).toBe(200)
+    expect((await server.get('heap')).status).toBe(200)
     expect((await profile).status).toBe(200)
   })
 })

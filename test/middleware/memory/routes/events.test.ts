@@ -11,7 +11,7 @@ import { gateway, serve } from '../../../../lib/index.js'
 import { memoryStats, type MemoryStats } from '../../../../middleware/memory.js'
 import { ProcessMonitor } from '../../../../middleware/memory/process-monitor.js'
 import { EventStreams } from '../../../../middleware/memory/routes/events.js'
-import { Subject } from '../subject.js'
+import { MemoryServer } from '../memory-server.js'
 
 const closers: (() => void)[] = []
 
@@ -71,17 +71,17 @@ describe('a stream', () => {
   })
 
   it('is not one too many: the seventeenth is told to come later', async () => {
-    const subject = await Subject.start('plain http')
-    closers.push(() => { subject.stop() })
-    const streams = await Promise.all(Array.from({ length: 16 }, () => watch(subject.port, '/debug/pprof/events')))
-    const { status, headers, body } = await subject.get('events')
+    const server = await MemoryServer.startWith('plain http')
+    closers.push(() => { server.stop() })
+    const streams = await Promise.all(Array.from({ length: 16 }, () => watch(server.port, '/debug/pprof/events')))
+    const { status, headers, body } = await server.get('events')
     expect([status, headers['content-type']]).toEqual([429, 'application/problem+json'])
     expect(Number(headers['retry-after'])).toBeGreaterThanOrEqual(30)
     expect(body).toContain('16 clients watch already.')
     streams[0]?.destroy()
     // Its place is free once the server has noticed.
     for (let again = 429; again === 429;) {
-      const stream = subject.request('GET', 'events').request
+      const stream = server.request('GET', 'events').request
       const [response] = await once(stream, 'response') as [IncomingMessage]
       again = response.statusCode ?? 0
       stream.destroy()

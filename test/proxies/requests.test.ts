@@ -1,16 +1,16 @@
-/** The points of section 3 that are about requests, with what the app sees of them through each server. */
+/** What the app sees of requests through each web server. */
 import { expect, it } from '@jest/globals'
-import { pattern } from '../support/app.js'
-import { ask } from '../support/client.js'
-import { echoOf } from '../support/json.js'
-import { forEachServer } from '../support/suite.js'
-import { authorization } from '../support/user.js'
+import { pattern } from './support/app.js'
+import { ask } from './support/client.js'
+import { echoOf } from './support/json.js'
+import { forEachServer } from './support/suite.js'
+import { authorization } from './support/user.js'
 
 const SMALL = 1_000
 const LARGE = 256 * 1024
 
 forEachServer('requests through', ({ trait, site }) => {
-  it.each(['GET', 'HEAD', 'DELETE', 'OPTIONS'])('11. Odd CONTENT_LENGTH: %s without a body has no length', async (method) => {
+  it.each(['GET', 'HEAD', 'DELETE', 'OPTIONS'])('Odd CONTENT_LENGTH: %s without a body has no length', async (method) => {
     const answer = await ask(site().origin, { method, path: '/lengths' })
     expect(answer.status).toBe(200)
     expect(JSON.parse(String(answer.headers['x-lengths']))).toEqual(
@@ -18,12 +18,12 @@ forEachServer('requests through', ({ trait, site }) => {
     )
   })
 
-  it('11. Odd CONTENT_LENGTH: an announced empty body is one', async () => {
+  it('Odd CONTENT_LENGTH: an announced empty body is one', async () => {
     const answer = await ask(site().origin, { method: 'POST', path: '/echo', body: '' })
     expect(echoOf(answer)).toMatchObject({ length: 0, headers: { 'content-length': '0' } })
   })
 
-  it('12. Uploads of unknown length: body parsers read them', async () => {
+  it('Uploads of unknown length: body parsers read them', async () => {
     const answer = await ask(site().origin, {
       method: 'POST',
       path: '/uploads/json',
@@ -41,7 +41,7 @@ forEachServer('requests through', ({ trait, site }) => {
 
   // CGI has no way to say that a body comes whose length nobody knows.
   if (trait.chunkedUploads !== 'lost') {
-    it('12. Uploads of unknown length: the app is told a length or chunked, never both', async () => {
+    it('Uploads of unknown length: the app is told a length or chunked, never both', async () => {
       // Servers that pass a body on as it comes count a small one all the same, where it has come at once.
       const body = trait.refusesChunkedMegabyte === undefined ? pattern(LARGE) : pattern(SMALL)
       const answer = await ask(site().origin, { method: 'PUT', path: '/uploads/echo', body, chunked: true })
@@ -56,12 +56,12 @@ forEachServer('requests through', ({ trait, site }) => {
     })
   }
 
-  it('12. Uploads of unknown length: an empty one ends', async () => {
+  it('Uploads of unknown length: an empty one ends', async () => {
     const answer = await ask(site().origin, { method: 'POST', path: '/uploads/echo', body: '', chunked: true })
     expect(echoOf(answer)).toMatchObject({ length: 0 })
   })
 
-  it('13. Duplicate headers: joined as Node does it', async () => {
+  it('Duplicate headers: joined as Node does it', async () => {
     const answer = await ask(site().origin, {
       path: '/echo',
       headers: [['X-Twice', 'one'], ['X-Twice', 'two'], ['Accept', 'text/html'], ['Accept', 'text/plain']],
@@ -69,12 +69,12 @@ forEachServer('requests through', ({ trait, site }) => {
     expect(echoOf(answer).headers).toMatchObject({ 'x-twice': 'one, two', accept: 'text/html, text/plain' })
   })
 
-  it('13. Duplicate headers: Cookie', async () => {
+  it('Duplicate headers: Cookie', async () => {
     const answer = await ask(site().origin, { path: '/echo', headers: [['Cookie', 'a=1'], ['Cookie', 'b=2']] })
     expect(echoOf(answer).headers['cookie']).toBe(`a=1${trait.cookieSeparator}b=2`)
   })
 
-  it('14. Underscores: nobody passes a header of trust off under another spelling', async () => {
+  it('Underscores: nobody passes a header of trust off under another spelling', async () => {
     const answer = await ask(site().origin, {
       path: '/echo',
       headers: [['X_Forwarded_For', '203.0.113.66'], ['X-Forwarded-For', '192.0.2.1']],
@@ -85,7 +85,7 @@ forEachServer('requests through', ({ trait, site }) => {
     }
   })
 
-  it('14. Underscores: Content_Length and Content_Type are no headers of the body', async () => {
+  it('Underscores: Content_Length and Content_Type are no headers of the body', async () => {
     const answer = await ask(site().origin, {
       method: 'POST',
       path: '/echo',
@@ -98,21 +98,21 @@ forEachServer('requests through', ({ trait, site }) => {
     })
   })
 
-  it('15. HTTP_PROXY: a client’s Proxy header reaches neither the app nor its environment', async () => {
+  it('HTTP_PROXY: a client’s Proxy header reaches neither the app nor its environment', async () => {
     const answer = await ask(site().origin, { path: '/echo', headers: [['Proxy', 'http://evil.example/']] })
     const echo = echoOf(answer)
     expect(echo.headers['proxy']).toBeUndefined()
     expect(echo.environmentProxy).toBe(process.env['HTTP_PROXY'] ?? null)
   })
 
-  it('16. Authorization: reaches the app', async () => {
+  it('Authorization: reaches the app', async () => {
     for (const authorization of ['Basic YWxpY2U6c2VjcmV0', 'Bearer abc.def-ghi_jkl=']) {
       const answer = await ask(site().origin, { path: '/echo', headers: [['Authorization', authorization]] })
       expect(echoOf(answer).headers['authorization']).toBe(authorization)
     }
   })
 
-  it('16. Authorization: says nothing of REMOTE_USER where nobody has checked the password', async () => {
+  it('Authorization: says nothing of REMOTE_USER where nobody has checked the password', async () => {
     const headers: [string, string][] = [['Authorization', authorization('mallory', 'guess')], ['Remote-User', 'mallory']]
     const answer = await ask(site().origin, { path: '/echo', headers })
     expect(echoOf(answer).params['REMOTE_USER'] ?? '').toBe('')
@@ -123,24 +123,24 @@ forEachServer('requests through', ({ trait, site }) => {
     '/echo/100%25/%3Fno-query?q=a+b%20c&d=%26',
     '/echo/(parentheses)!$&\'*,;=:@~',
     '/echo/caf%C3%A9/%e2%9c%93',
-  ])('17. URL: raw, %s', async (url) => {
+  ])('URL: raw, %s', async (url) => {
     const answer = await ask(site().origin, url)
     expect(echoOf(answer).url).toBe(url)
   })
 
-  it.each(['/echo/x%2Fy', '/echo//double//slash', '//echo'])('17. URL: raw, also where servers like to tidy up, %s', async (url) => {
+  it.each(['/echo/x%2Fy', '/echo//double//slash', '//echo'])('URL: raw, also where servers like to tidy up, %s', async (url) => {
     const answer = await ask(site().origin, url)
     const expected = trait.url(url)
     if (expected === undefined) expect(answer.status).toBe(404)
     else expect(echoOf(answer).url).toBe(expected)
   })
 
-  it('17. URL: the Host keeps its port', async () => {
+  it('URL: the Host keeps its port', async () => {
     const answer = await ask(site().origin, { path: '/echo', headers: [['Host', 'app.example.com:8443']] })
     expect(echoOf(answer)).toMatchObject({ host: 'app.example.com:8443', hostname: 'app.example.com' })
   })
 
-  it('17. URL: an absolute one names the host, whatever the Host header says', async () => {
+  it('URL: an absolute one names the host, whatever the Host header says', async () => {
     const answer = await ask(site().origin, {
       path: 'http://app.example.com/echo?absolute',
       headers: [['Host', 'evil.example.net']],

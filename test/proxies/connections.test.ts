@@ -1,17 +1,17 @@
-/** The points of section 3 that are about connections and time: overload, aborts, dispatch, the end of a request. */
+/** What web servers do with connections and time: overload, aborts, dispatch, the end of a request. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from '@jest/globals'
-import { FIRST_PART, LAST_PART, SECOND_PART, lastOf, pattern } from '../support/app.js'
-import { Exchange, ask, begin } from '../support/client.js'
-import { IN_PROCESS, forEachServer, newId } from '../support/suite.js'
-import { traits } from '../support/traits.js'
+import { FIRST_PART, LAST_PART, SECOND_PART, lastOf, pattern } from './support/app.js'
+import { Exchange, ask, begin } from './support/client.js'
+import { IN_PROCESS, forEachServer, newId } from './support/suite.js'
+import { traits } from './support/traits.js'
 
 /** Larger than what servers gather before they pass any of it on. */
 const PORTION = pattern(256 * 1024)
 
 forEachServer('connections through', ({ server, trait, site }) => {
   if (trait.aborts !== 'never') {
-    it('18. Aborts: the app hears that a client went away in the middle of a response', async () => {
+    it('Aborts: the app hears that a client went away in the middle of a response', async () => {
       const id = newId()
       const exchange = new Exchange(site().origin, { path: `/events/endless?id=${id}` })
       await site().events.wait(id, 'called')
@@ -22,7 +22,7 @@ forEachServer('connections through', ({ server, trait, site }) => {
   }
 
   if (trait.aborts === 'at once') {
-    it('18. Aborts: the app hears of it also while it writes nothing', async () => {
+    it('Aborts: the app hears of it also while it writes nothing', async () => {
       const id = newId()
       const exchange = new Exchange(site().origin, { path: `/endless?silent=1&id=${id}` })
       await site().events.wait(id, 'called')
@@ -32,7 +32,7 @@ forEachServer('connections through', ({ server, trait, site }) => {
     })
   }
 
-  it('18. Aborts: other requests are not disturbed', async () => {
+  it('Aborts: other requests are not disturbed', async () => {
     const [lost, kept] = [newId(), newId()]
     const first = new Exchange(site().origin, { path: `/events/endless?id=${lost}` })
     const second = new Exchange(site().origin, { path: `/wait?id=${kept}` })
@@ -46,7 +46,7 @@ forEachServer('connections through', ({ server, trait, site }) => {
   })
 
   if (trait.uploads !== 'whole') {
-    it('19. Dispatch at the end of PARAMS, not at the first STDIN', async () => {
+    it('Dispatch at the end of PARAMS, not at the first STDIN', async () => {
       const id = newId()
       const exchange = begin(site().origin, {
         method: 'POST',
@@ -64,7 +64,7 @@ forEachServer('connections through', ({ server, trait, site }) => {
     })
   }
 
-  it('19. After an early answer STDIN is drained: the answer and the next request arrive', async () => {
+  it('After an early answer STDIN is drained: the answer and the next request arrive', async () => {
     const body = Buffer.alloc(1024 * 1024)
     const id = newId()
     const answer = await ask(site().origin, { method: 'POST', path: `/uploads/refuse?id=${id}`, body })
@@ -77,7 +77,7 @@ forEachServer('connections through', ({ server, trait, site }) => {
   })
 
   if (trait.streamsResponses) {
-    it('20. Streaming: the client has the first part before the app writes the last', async () => {
+    it('Streaming: the client has the first part before the app writes the last', async () => {
       const id = newId()
       const exchange = new Exchange(site().origin, { path: `/stream?id=${id}` })
       await exchange.received(FIRST_PART)
@@ -91,7 +91,7 @@ forEachServer('connections through', ({ server, trait, site }) => {
     })
   }
 
-  it('20. Streaming: server-sent events arrive one by one', async () => {
+  it('Streaming: server-sent events arrive one by one', async () => {
     const id = newId()
     const exchange = new Exchange(site().origin, { path: `/sse?id=${id}` })
     await exchange.received('data: one\n\n')
@@ -105,7 +105,7 @@ forEachServer('connections through', ({ server, trait, site }) => {
   })
 
   if (!server.startsApp) {
-    it('20. The end in one write: connections are used again where the server keeps them', async () => {
+    it('The end in one write: connections are used again where the server keeps them', async () => {
       await ask(site().origin, '/status/200')
       const before = site().connections()
       const requests = 20
@@ -122,7 +122,7 @@ forEachServer('connections through', ({ server, trait, site }) => {
 forEachServer(
   'limits behind',
   ({ trait, site }) => {
-    it('2. OVERLOADED helps nobody: a refusal is a response with a status, and the server lives on', async () => {
+    it('OVERLOADED helps nobody: a refusal is a response with a status, and the server lives on', async () => {
       const refused = await ask(site().origin, { method: 'POST', path: '/echo', body: Buffer.alloc(2_000) })
       expect(refused).toMatchObject({ status: 413, complete: true })
       const many = Array.from({ length: 60 }, (_, index) => [`X-Many-${String(index)}`, 'v'] as const)
@@ -133,7 +133,7 @@ forEachServer(
     })
 
     if (trait.multiplexes) {
-      it('2. OVERLOADED helps nobody: 503 with Retry-After for more requests than a connection may have open', async () => {
+      it('OVERLOADED helps nobody: 503 with Retry-After for more requests than a connection may have open', async () => {
         const ids = Array.from({ length: 3 }, newId)
         const exchanges: Exchange[] = []
         for (const id of ids) {
@@ -154,7 +154,7 @@ forEachServer(
 forEachServer(
   'too many connections from',
   ({ site }) => {
-    it('2. OVERLOADED helps nobody: over the connections there may be, the client gets an error and the others their answers', async () => {
+    it('OVERLOADED helps nobody: over the connections there may be, the client gets an error and the others their answers', async () => {
       const id = newId()
       const first = new Exchange(site().origin, { path: `/wait?id=${id}` })
       await site().events.wait(id, 'called')

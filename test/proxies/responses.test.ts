@@ -1,11 +1,11 @@
-/** The points of section 3 that are about responses, with what the client sees of them through each server. */
+/** What the client sees of responses through each web server. */
 import { expect, it } from '@jest/globals'
-import { FIRST_PART } from '../support/app.js'
-import { Exchange, ask, lines } from '../support/client.js'
-import { IN_PROCESS, forEachServer, newId } from '../support/suite.js'
+import { FIRST_PART } from './support/app.js'
+import { Exchange, ask, lines } from './support/client.js'
+import { IN_PROCESS, forEachServer, newId } from './support/suite.js'
 
 forEachServer('responses through', ({ key, trait, site }) => {
-  it('1. Never end a request without a header block: a response that is destroyed is an error to the client', async () => {
+  it('Never end a request without a header block: a response that is destroyed is an error to the client', async () => {
     const id = newId()
     const answer = await ask(site().origin, { method: 'POST', path: `/headless?id=${id}` })
     expect([0, 500, 502, 503]).toContain(answer.status)
@@ -14,7 +14,7 @@ forEachServer('responses through', ({ key, trait, site }) => {
     expect(next.status).toBe(200)
   })
 
-  it('3. The whole header block in one STDOUT record: many headers arrive, and the server survives', async () => {
+  it('The whole header block in one STDOUT record: many headers arrive, and the server survives', async () => {
     // HAProxy takes 101 headers.
     const count = trait.headLimit < 4_000 ? 30 : 90
     const answer = await ask(site().origin, `/many-headers?count=${String(count)}`)
@@ -28,7 +28,7 @@ forEachServer('responses through', ({ key, trait, site }) => {
   })
 
   it.each(['of unknown length', 'with Content-Length'])(
-    '4. Failure in mid-response: a response %s that breaks off looks broken to the client',
+    'Failure in mid-response: a response %s that breaks off looks broken to the client',
     async (kind) => {
       const id = newId()
       const length = kind === 'with Content-Length' ? '&length=1000' : ''
@@ -43,7 +43,7 @@ forEachServer('responses through', ({ key, trait, site }) => {
     },
   )
 
-  it.each(['', '&pieces=1'])('5. Enforce the app’s own Content-Length: no wrong body looks whole (%s)', async (pieces) => {
+  it.each(['', '&pieces=1'])('Enforce the app’s own Content-Length: no wrong body looks whole (%s)', async (pieces) => {
     const tooLong = await ask(site().origin, `/length?announced=5&sent=10${pieces}`)
     if (tooLong.status === 200 && tooLong.complete) expect(tooLong.body.toString()).toBe('xxxxx')
     const tooShort = await ask(site().origin, `/length?announced=1000&sent=5${pieces}`)
@@ -52,7 +52,7 @@ forEachServer('responses through', ({ key, trait, site }) => {
     expect(right).toMatchObject({ status: 200, complete: true, body: Buffer.from('xxxxx') })
   })
 
-  it('6. No body bytes on HEAD, 204, 304', async () => {
+  it('No body bytes on HEAD, 204, 304', async () => {
     const head = await ask(site().origin, { method: 'HEAD', path: '/download?size=1000' })
     expect(head).toMatchObject({ status: 200, complete: true })
     expect(head.body.length).toBe(0)
@@ -65,7 +65,7 @@ forEachServer('responses through', ({ key, trait, site }) => {
     expect(unchanged.body.length).toBe(0)
   })
 
-  it('7. Strip Transfer-Encoding, Connection, Keep-Alive: the app’s do not reach the client', async () => {
+  it('Strip Transfer-Encoding, Connection, Keep-Alive: the app’s do not reach the client', async () => {
     const answer = await ask(site().origin, '/hop')
     expect(answer).toMatchObject({ status: 200, complete: true })
     expect(answer.body.toString()).toBe('one two')
@@ -74,13 +74,13 @@ forEachServer('responses through', ({ key, trait, site }) => {
     expect(answer.headers['x-kept']).toBe('yes')
   })
 
-  it('8. 1xx must not reach STDOUT: the final response arrives whole', async () => {
+  it('1xx must not reach STDOUT: the final response arrives whole', async () => {
     const answer = await ask(site().origin, '/informational')
     expect(answer).toMatchObject({ status: 200, complete: true, informational: [] })
     expect(answer.body.toString()).toBe('final\n')
   })
 
-  it.each([301, 302, 303, 307, 308])('9. Status: always, also with Location: a redirect with %d', async (code) => {
+  it.each([301, 302, 303, 307, 308])('Status: always, also with Location: a redirect with %d', async (code) => {
     const target = `/echo?from=${String(code)}`
     const local = await ask(site().origin, `/redirect?code=${String(code)}&to=${encodeURIComponent(target)}`)
     expect({ status: local.status, location: local.headers.location }).toEqual({ status: code, location: target })
@@ -91,7 +91,7 @@ forEachServer('responses through', ({ key, trait, site }) => {
     })
   })
 
-  it.each(['/status/200', 'https://example.com/there'])('9. Status: always, also with Location: 200 stays 200, and the app is called once (%s)', async (target) => {
+  it.each(['/status/200', 'https://example.com/there'])('Status: always, also with Location: 200 stays 200, and the app is called once (%s)', async (target) => {
     const id = newId()
     const answer = await ask(site().origin, `/located?id=${id}&to=${encodeURIComponent(target)}`)
     expect({ status: answer.status, body: answer.body.toString() }).toEqual({ status: 200, body: 'here\n' })
@@ -101,13 +101,13 @@ forEachServer('responses through', ({ key, trait, site }) => {
     expect(answer.headers.location).toBe(key === 'modFcgid' || key === 'cgiFcgi' ? undefined : target)
   })
 
-  it('9. Status: always, also with Location: 201 stays 201', async () => {
+  it('Status: always, also with Location: 201 stays 201', async () => {
     const answer = await ask(site().origin, { method: 'POST', path: '/created?to=/items/1' })
     expect({ status: answer.status, location: answer.headers.location }).toEqual({ status: 201, location: '/items/1' })
     expect(answer.body.toString()).toBe('created\n')
   })
 
-  it('10. Header size: a head up to the server’s limit arrives, a larger one is an error of the server', async () => {
+  it('Header size: a head up to the server’s limit arrives, a larger one is an error of the server', async () => {
     const fits = await ask(site().origin, `/large-head?bytes=${String(trait.headLimit)}`)
     expect(fits).toMatchObject({ status: 200, complete: true })
     expect(fits.headers['x-large']).toHaveLength(trait.headLimit)
@@ -121,7 +121,7 @@ forEachServer('responses through', ({ key, trait, site }) => {
 forEachServer(
   'responses, with folded early hints, through',
   ({ site }) => {
-    it('8. 1xx must not reach STDOUT: the Link of early hints joins the final head if asked to', async () => {
+    it('1xx must not reach STDOUT: the Link of early hints joins the final head if asked to', async () => {
       const answer = await ask(site().origin, '/informational')
       expect(answer).toMatchObject({ status: 200, complete: true, informational: [] })
       expect(answer.headers['link']).toBe('</style.css>; rel=preload; as=style')
@@ -134,7 +134,7 @@ forEachServer(
 forEachServer(
   'warnings of an app behind',
   ({ site }) => {
-    it('10. Header size: warns, naming the largest header', async () => {
+    it('Header size: warns, naming the largest header', async () => {
       const warnings: string[] = []
       site().app?.on('warning', (warning: Error) => warnings.push(warning.message))
       await ask(site().origin, '/large-head?bytes=6000')

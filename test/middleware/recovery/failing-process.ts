@@ -8,11 +8,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FastCgiClient } from '../../support/fastcgi-client.js'
 import { nginxParams } from '../../support/nginx-params.js'
-import type { Message, Setting } from './subject.js'
+import type { Message, Setting } from './failing-program.js'
 
 export type Report = Extract<Message, { event: 'recover' }>['report']
 
-const PROGRAM = fileURLToPath(new URL('subject.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('failing-program.js', import.meta.url))
 
 /** How the program ended. */
 export interface End {
@@ -21,7 +21,7 @@ export interface End {
   stderr: string
 }
 
-export class Subject {
+export class FailingProcess {
   readonly path: string
   readonly setting: Setting
   readonly reports: Report[] = []
@@ -53,10 +53,10 @@ export class Subject {
   }
 
   /** Starts the program, and waits until it listens. */
-  static async start(setting: Omit<Setting, 'path'>, { node = process.execPath, flags = [] as readonly string[] } = {}): Promise<Subject> {
-    const subject = new Subject(setting, node, flags)
-    await subject.until(() => subject.#messages.some(({ event }) => event === 'listening'))
-    return subject
+  static async start(setting: Omit<Setting, 'path'>, { node = process.execPath, flags = [] as readonly string[] } = {}): Promise<FailingProcess> {
+    const program = new FailingProcess(setting, node, flags)
+    await program.until(() => program.#messages.some(({ event }) => event === 'listening'))
+    return program
   }
 
   /** Waits until something holds; fails where the program has ended first. */

@@ -1,8 +1,7 @@
 /** What middleware may run on: the same chain of middleware in front of the same handler, on each of it. */
-import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import express4 from 'express4'
 import express5, { type NextFunction, type Request, type Response } from 'express'
-import { createServer, gateway } from '../../lib/index.js'
 
 export const CARRIERS = ['Express 5 over HTTP', 'Express 4 over HTTP', 'Express 5 over FastCGI', 'plain http'] as const
 export type Carrier = (typeof CARRIERS)[number]
@@ -18,6 +17,8 @@ export interface Chain {
   onError?: (error: unknown, response: ServerResponse) => void
   /** Express's settings, besides `env`. Default: none. */
   settings?: Record<string, unknown>
+  /** What answers everything below a path, behind the middleware; without Express nothing comes after it. Default: none. */
+  endpoint?: { path: string; handle: (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void }
   /** A path of Express's that the handler has too. Default: none. */
   route?: string
 }
@@ -25,10 +26,11 @@ export interface Chain {
 /** An app of the Express that the carrier names, or a listener without it. */
 export function mount(carrier: string, chain: Chain): RequestListener {
   if (!carrier.startsWith('Express')) return plain(chain)
-  const { middleware, handler, onError, settings = {}, route } = chain
+  const { middleware, handler, onError, settings = {}, endpoint, route } = chain
   const app = carrier.startsWith('Express 4') ? express4() : express5()
   for (const [name, value] of Object.entries({ env: 'test', ...settings })) app.set(name, value)
   for (const one of middleware) app.use(one)
+  if (endpoint !== undefined) app.use(endpoint.path, endpoint.handle)
   if (route !== undefined) app.get(route, handler)
   app.use(handler)
   if (onError !== undefined) {
@@ -39,19 +41,12 @@ export function mount(carrier: string, chain: Chain): RequestListener {
   return app as RequestListener
 }
 
-/** A server over HTTP, with FastCGI behind it where the carrier says so; what must be closed besides is added to `closers`. */
-export function serverFor(carrier: string, app: RequestListener, closers: (() => void)[]): http.Server {
-  if (!carrier.endsWith('over FastCGI')) return http.createServer(app)
-  const fastcgi = createServer(app)
-  closers.push(() => { fastcgi.close() })
-  return gateway(fastcgi)
-}
-
-function plain({ middleware, handler, onError = (_error, response) => { response.destroy() } }: Chain): RequestListener {
+function plain({ middleware, handler, onError = (_error, response) => { response.destroy() }, endpoint }: Chain): RequestListener {
   return (request, response) => {
     const step = (index: number): void => {
       const one = middleware[index]
-      if (one === undefined) handler(request, response)
+      if (one === undefined && endpoint !== undefined && request.url?.startsWith(`${endpoint.path}/`) === true) endpoint.handle(request, response)
+      else if (one === undefined) handler(request, response)
       else one(request, response, (error) => {
         if (error === undefined) step(index + 1)
         else onError(error, response)

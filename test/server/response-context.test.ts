@@ -8,7 +8,7 @@ import { start } from './support/started.js'
 /** More than the kernel takes at once, so that ends of responses have to wait for each other. */
 const LARGE = Buffer.alloc(4 * 1024 * 1024)
 
-it('finish and write callbacks of multiplexed responses', async () => {
+it('finish and write callbacks of multiplexed responses run in the AsyncLocalStorage context of their own request', async () => {
   const storage = new AsyncLocalStorage<string>()
   const { connect, journal } = await start((notes) => (req, res) => {
     const url = req.url ?? ''
