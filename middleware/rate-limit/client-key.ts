@@ -44,7 +44,7 @@ function addressKeys(options: ResolvedRateLimit): ValueDeterminingMiddleware<str
   const operator = new Operator(options.logger)
   return async (request, response) => {
     const address = addressOf(request, trustedProxies)
-    if (address === undefined && hasLeft(request)) throw new ClientLeft()
+    if (address === undefined && hasLostAddress(request)) throw new ClientLeft()
     if (address === undefined) throw operator.told('none', NO_ADDRESS)
     if (isIP(address) === 0) {
       throw operator.told('no address', `rateLimit: ${inspect(address)} is no address of a client, and others may share it. Look at what the proxy sends, ${OWN_KEY}.`)
@@ -133,7 +133,7 @@ export function addressOf(request: IncomingMessage & MaybeExpress, trustedProxie
 }
 
 /** Whether there is no address because nobody is there any more: TCP connections lose it when they are reset. */
-export function hasLeft({ socket }: IncomingMessage): boolean {
+export function hasLostAddress({ socket }: IncomingMessage): boolean {
   return socket.destroyed || (socket instanceof Socket && socket.localAddress !== undefined && socket.remoteAddress === undefined)
 }
 
