@@ -5,7 +5,7 @@
 
 /** The only protocol version there is (section 3.3). */
 export const VERSION = 1
-/** Octets in a record header (section 3.3). */
+/** Bytes in a record header (section 3.3). */
 export const HEADER_LENGTH = 8
 /** The most content one record can carry (section 3.3). */
 export const MAX_CONTENT_LENGTH = 65535
@@ -13,7 +13,7 @@ export const MAX_CONTENT_LENGTH = 65535
 export const MAX_ALIGNED_CONTENT_LENGTH = 65528
 /** The request id of management records (section 3.3). */
 export const MANAGEMENT_REQUEST_ID = 0
-/** Octets in the body of BEGIN_REQUEST, END_REQUEST and UNKNOWN_TYPE (sections 4.2, 5.1, 5.5). */
+/** Bytes in the body of BEGIN_REQUEST, END_REQUEST and UNKNOWN_TYPE (sections 4.2, 5.1, 5.5). */
 export const CONTROL_BODY_LENGTH = 8
 /** The flag of BEGIN_REQUEST that leaves the connection open after the response (section 5.1). */
 export const KEEP_CONN = 1
@@ -60,7 +60,7 @@ export interface EndRequest {
   protocolStatus: number
 }
 
-/** Octets of padding that let a record's content end 8-byte aligned (section 3.3). */
+/** Bytes of padding that let a record's content end 8-byte aligned (section 3.3). */
 export function paddingFor(contentLength: number): number {
   return -contentLength & 7
 }
@@ -264,11 +264,11 @@ export function writeEndRequest(
   return body + CONTROL_BODY_LENGTH
 }
 
-/** One whole record, padded to 8-byte alignment. `content` is at most 65535 octets. */
+/** One whole record, padded to 8-byte alignment. `content` is at most 65535 bytes. */
 export function encodeRecord(type: number, requestId: number, content: Uint8Array = EMPTY): Buffer {
   if (content.length > MAX_CONTENT_LENGTH) {
     // eslint-disable-next-line no-restricted-syntax -- a mistake of this package alone: callers cut content before
-    throw new RangeError(`a FastCGI record carries at most ${String(MAX_CONTENT_LENGTH)} octets, not ${String(content.length)}`)
+    throw new RangeError(`a FastCGI record carries at most ${String(MAX_CONTENT_LENGTH)} bytes, not ${String(content.length)}`)
   }
   const paddingLength = paddingFor(content.length)
   const record = Buffer.alloc(HEADER_LENGTH + content.length + paddingLength)
@@ -304,7 +304,7 @@ export function encodeUnknownType(type: number): Buffer {
 }
 
 /**
- * Reads the body of BEGIN_REQUEST: reserved octets and other flags are ignored (section 5.1).
+ * Reads the body of BEGIN_REQUEST: reserved bytes and other flags are ignored (section 5.1).
  *
  * @returns undefined where the body is too short.
  */

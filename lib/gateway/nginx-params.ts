@@ -1,6 +1,6 @@
 /**
  * An HTTP request as the FastCGI params that nginx sends with its own `fastcgi_params` file, in its order.
- * Pure. Strings hold octets as latin1 characters, as Node's HTTP parser gives them.
+ * Pure. Strings hold bytes as latin1 characters, as Node's HTTP parser gives them.
  */
 import type { IncomingMessage } from 'node:http'
 import type { GatewayParams } from './options.js'

@@ -59,7 +59,7 @@ export class ProxiedRequest implements RecordConsumer, ConnectionUser {
   #stdoutEnded = false
   #ended = false
   #headWaits = false
-  /** Body octets that would complete the response: they wait until the application has said that it is whole. */
+  /** Body bytes that would complete the response: they wait until the application has said that it is whole. */
   #last: Buffer[] = []
   readonly #onClientGone = (): void => {
     this.#abort()
@@ -232,7 +232,7 @@ export class ProxiedRequest implements RecordConsumer, ConnectionUser {
 
   #readEnd(content: Buffer): void {
     const end = content.length === 8 ? decodeEndRequest(content) : undefined
-    if (end === undefined) throw recordError(`an END_REQUEST of ${String(content.length)} octets`)
+    if (end === undefined) throw recordError(`an END_REQUEST of ${String(content.length)} bytes`)
     if (end.protocolStatus !== ProtocolStatus.REQUEST_COMPLETE) {
       const name = REFUSALS[end.protocolStatus]
       if (name === undefined) throw recordError(`an END_REQUEST of protocol status ${String(end.protocolStatus)}`)
@@ -266,7 +266,7 @@ export class ProxiedRequest implements RecordConsumer, ConnectionUser {
 
   /**
    * Answers 502 or 504 where there is no head yet that a body is to follow; else sends that head and breaks the
-   * client's connection, so that it can tell: the same whether the octets came together or not.
+   * client's connection, so that it can tell: the same whether the bytes came together or not.
    */
   #fail(reason: unknown): void {
     if (this.#over) return

@@ -13,7 +13,7 @@ export interface ResponseHead {
   headers: string[]
   /** The value of Content-Length. */
   contentLength: number | undefined
-  /** Octets of body that must follow: 0 where there must be none; undefined where the end of STDOUT decides. */
+  /** Bytes of body that must follow: 0 where there must be none; undefined where the end of STDOUT decides. */
   bodyLength: number | undefined
 }
 
@@ -55,9 +55,9 @@ export class ResponseReader {
   }
 
   /**
-   * Takes octets of STDOUT.
+   * Takes bytes of STDOUT.
    *
-   * @returns the octets of the body among them; they share the memory of `chunk`.
+   * @returns the bytes of the body among them; they share the memory of `chunk`.
    * @throws FastCgiError ERR_FCGI_UPSTREAM_HEAD, ERR_FCGI_CONTENT_LENGTH.
    */
   push(chunk: Buffer): Buffer {
@@ -65,7 +65,7 @@ export class ResponseReader {
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
     const [linesEnd, headEnd] = findHeadEnd(bytes)
     if (headEnd > this.#headBytes || (headEnd < 0 && bytes.length > this.#headBytes)) {
-      throw new FastCgiError('ERR_FCGI_UPSTREAM_HEAD', `a header block of more than ${String(this.#headBytes)} octets`)
+      throw new FastCgiError('ERR_FCGI_UPSTREAM_HEAD', `a header block of more than ${String(this.#headBytes)} bytes`)
     }
     if (headEnd < 0) {
       this.#held = Buffer.from(bytes)
@@ -91,7 +91,7 @@ export class ResponseReader {
     if (bodyLength !== undefined && bodyLength !== this.#bodyLength) {
       throw new FastCgiError(
         'ERR_FCGI_CONTENT_LENGTH',
-        `a body of ${String(this.#bodyLength)} octets where Content-Length says ${String(bodyLength)}`,
+        `a body of ${String(this.#bodyLength)} bytes where Content-Length says ${String(bodyLength)}`,
       )
     }
   }
@@ -105,7 +105,7 @@ export class ResponseReader {
   #tooLong(head: ResponseHead): FastCgiError {
     const announced = head.bodyLength === head.contentLength
     const expected = announced ? `Content-Length says ${String(head.contentLength)}` : `${this.#method} ${String(head.status)} has none`
-    return new FastCgiError('ERR_FCGI_CONTENT_LENGTH', `a body of at least ${String(this.#bodyLength)} octets where ${expected}`)
+    return new FastCgiError('ERR_FCGI_CONTENT_LENGTH', `a body of at least ${String(this.#bodyLength)} bytes where ${expected}`)
   }
 }
 

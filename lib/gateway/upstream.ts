@@ -111,7 +111,7 @@ export class Upstream {
     }
   }
 
-  /** Closes a connection after the octets that are still to be written, `last` among them. */
+  /** Closes a connection after the bytes that are still to be written, `last` among them. */
   discard(connection: UpstreamConnection, last?: Uint8Array): void {
     const { socket } = connection
     connection.user = undefined

@@ -3,7 +3,7 @@
  * a `Status:` header instead of a status line (RFC 3875, section 6.3.3). Pure: text in, text out.
  */
 
-/** What Node's heads begin with; FastCGI's have {@link STATUS_PREFIX} there, which is one octet shorter. */
+/** What Node's heads begin with; FastCGI's have {@link STATUS_PREFIX} there, which is one byte shorter. */
 export const STATUS_LINE_PREFIX = 'HTTP/1.1 '
 /** The field that gives the status of a CGI response (RFC 3875, 6.3.3). */
 export const STATUS_PREFIX = 'Status: '
@@ -59,7 +59,7 @@ export function rewriteHead(head: string, lines: string, place: 'first' | 'last'
   return place === 'first' ? `${statusField}${fields}\r\n` : `${fields}${statusField}\r\n`
 }
 
-/** The name of the longest header of a head, and the octets that it takes. */
+/** The name of the longest header of a head, and the bytes that it takes. */
 export function largestHeader(head: string): { name: string; length: number } {
   let largest = { name: '', length: 0 }
   for (const line of head.split('\r\n').slice(1)) {
@@ -68,7 +68,7 @@ export function largestHeader(head: string): { name: string; length: number } {
   return largest
 }
 
-/** The fewest octets that a header takes: `a:b` and its end. */
+/** The fewest bytes that a header takes: `a:b` and its end. */
 const LEAST_HEADER = 5
 
 /** Whether a head of Node's has more headers than `most`, those left out that are not sent on. */

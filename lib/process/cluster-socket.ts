@@ -44,7 +44,7 @@ export function isClusterWorker(): boolean {
 /**
  * Lets a worker's `server` listen on the socket file that all workers share.
  *
- * @throws AddressInUseError EADDRINUSE when somebody else answers at the path, unless he is to be replaced
+ * @throws AddressInUseError EADDRINUSE when somebody else answers at the path, unless that one is to be replaced
  * @throws FastCgiError ERR_FCGI_SOCKET_PATH, _DIRECTORY, _FILE or _OWNER, each naming the remedy
  */
 export async function listenOnSharedSocketFile(server: Server, options: SocketFileOptions): Promise<SharedSocketFile> {

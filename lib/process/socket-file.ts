@@ -48,7 +48,7 @@ export interface SocketFile {
 /**
  * Lets `server` listen on a socket file.
  *
- * @throws AddressInUseError EADDRINUSE when somebody answers at the path, unless he is to be replaced
+ * @throws AddressInUseError EADDRINUSE when somebody answers at the path, unless that one is to be replaced
  * @throws FastCgiError ERR_FCGI_SOCKET_PATH, _DIRECTORY, _FILE or _OWNER, each naming the remedy
  */
 export async function listenOnSocketFile(server: Server, options: SocketFileOptions): Promise<SocketFile> {
@@ -138,7 +138,7 @@ function giveAway(path: string, { uid, gid }: Ids, options: SocketFileOptions): 
       options.group === undefined ? '' : `group ${String(options.group)}`].filter(Boolean).join(' and ')
     throw new FastCgiError('ERR_FCGI_SOCKET_OWNER',
       `option ${options.owner === undefined ? 'group' : 'owner'}: the socket cannot be given to ${wanted} ` +
-      `(${codeOf(error) ?? String(error)}). Only root may set an owner; anybody else may set a group that he belongs to.`,
+      `(${codeOf(error) ?? String(error)}). Only root may set an owner; other users may set a group that they belong to.`,
       { cause: error })
   }
 }

@@ -36,6 +36,7 @@ interface TerminableSocket {
   _httpMessage: Connection | null
 }
 
+/** One connection from the web server, and the requests on it. */
 export class Connection implements RecordConsumer, RecordConnection, FlowConnection, ReleasableConnection {
   readonly host: ConnectionHost
   readonly socket: Duplex

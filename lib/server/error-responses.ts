@@ -21,27 +21,32 @@ export const INTERNAL_ERROR: ErrorResponse = {
   error: new FastCgiError('ERR_FCGI_ABORTED'),
 }
 
+/** 503: a web server has opened more requests on one connection than `limits.requestsPerConnection` allows. */
 export function tooManyRequests(limit: number): ErrorResponse {
   const text = `More than ${String(limit)} requests are open on one connection.`
   const error = new FastCgiError('ERR_FCGI_REQUESTS_LIMIT', text)
   return { status: 503, reason: 'Service Unavailable', text, headers: 'Retry-After: 1\r\n', error }
 }
 
+/** 431 (RFC 6585, section 5): the params exceed a limit, which `detail` names. */
 export function headerFieldsTooLarge(detail: string): ErrorResponse {
   const error = new FastCgiError('ERR_FCGI_PARAMS_LIMIT', detail)
   return { status: 431, reason: 'Request Header Fields Too Large', text: 'The request has too many headers.', headers: '', error }
 }
 
+/** 413: the body has more bytes than `limits.bodyBytes` allows. */
 export function contentTooLarge(limit: number): ErrorResponse {
-  const text = `The request body is larger than ${String(limit)} octets.`
+  const text = `The request body is larger than ${String(limit)} bytes.`
   return { status: 413, reason: 'Payload Too Large', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LIMIT', text) }
 }
 
+/** 400: the body has not the number of bytes that was announced. */
 export function wrongBodyLength(received: number, announced: number): ErrorResponse {
-  const text = `The request has ${String(received)} octets of content, not the ${String(announced)} that were announced.`
+  const text = `The request has ${String(received)} bytes of content, not the ${String(announced)} that were announced.`
   return { status: 400, reason: 'Bad Request', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_LENGTH', text) }
 }
 
+/** 408: nothing of the body has come for so many ms, `timeouts.body`. */
 export function bodyTimeout(limit: number): ErrorResponse {
   const text = `Nothing of the request body has come for ${String(limit)} ms.`
   return { status: 408, reason: 'Request Timeout', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_TIMEOUT', text) }

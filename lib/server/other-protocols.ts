@@ -1,4 +1,4 @@
-/** Who talks something else than is spoken here: what it is, told by its first octets, and what is answered. */
+/** Who talks something else than is spoken here: what it is, told by its first bytes, and what is answered. */
 import { RecordType } from '../fastcgi/record.js'
 
 const LETTER_A = 'A'.charCodeAt(0)
@@ -10,7 +10,7 @@ const FASTCGI_VERSION = 1
 
 const REMEDY = 'let the web server pass requests on by FastCGI (nginx: fastcgi_pass instead of proxy_pass; Caddy: transport fastcgi; HAProxy: proto fcgi)'
 
-/** What a connection speaks that begins with this octet instead of a version. */
+/** What a connection speaks that begins with this byte instead of a version. */
 export function describeProtocol(octet: number): string {
   if (isHttp(octet)) return `HTTP came to a FastCGI socket: ${REMEDY}, or serve the app over HTTP`
   if (octet === TLS_HANDSHAKE) return `TLS came to a FastCGI socket: ${REMEDY}`
@@ -29,7 +29,7 @@ export const HTTP_ANSWER =
   'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n' +
   `Content-Length: ${String(TEXT.length)}\r\nConnection: close\r\n\r\n${TEXT}`
 
-/** What an application speaks whose answer begins with this octet instead of a version. */
+/** What an application speaks whose answer begins with this byte instead of a version. */
 export function describeAnswer(octet: number): string {
   const spoken = isHttp(octet) ? 'HTTP' : octet === TLS_HANDSHAKE || octet === TLS_ALERT ? 'TLS' : undefined
   if (spoken === undefined) return `a record of version ${String(octet)}`
@@ -37,7 +37,7 @@ export function describeAnswer(octet: number): string {
     'instead of app.listen(), or ask it without gateway()'
 }
 
-/** Whether octets are the begin of a web server's FastCGI connection: a request's, or a question to the server. */
+/** Whether bytes are the begin of a web server's FastCGI connection: a request's, or a question to the server. */
 export function isFastCgi(octets: Uint8Array): boolean {
   return octets[0] === FASTCGI_VERSION && (octets[1] === RecordType.BEGIN_REQUEST || octets[1] === RecordType.GET_VALUES)
 }

@@ -6,8 +6,9 @@ const NO_BYTES: Buffer = Buffer.alloc(0)
 /** Many small pieces are joined now and then: each has a cost of its own. */
 const MAX_PIECES = 64
 
+/** The PARAMS of one request, until the empty record that ends them (FastCGI specification, section 5.2). */
 export class ParamsBuffer {
-  /** Octets so far, also of content that was dropped. */
+  /** Bytes so far, also of content that was dropped. */
   length = 0
   /** The answer that the request gets when its PARAMS are complete, instead of the app. */
   refusal: ErrorResponse | undefined

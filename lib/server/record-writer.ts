@@ -20,14 +20,14 @@ export type WriteCallback = (error?: Error | null) => void
 const BUFFER_LENGTH = 64 * 1024
 /** Content longer than this is not copied but written from where it is. */
 const COPY_LIMIT = 16 * 1024
-/** Text longer than this, in octets that it could take, is encoded apart. */
+/** Text longer than this, in bytes that it could take, is encoded apart. */
 const TEXT_LIMIT = 48 * 1024
 /** Room for what closes a record and a request: padding, an empty STDOUT, END_REQUEST. */
 const TRAILER_LENGTH = 64
-/** Octets that one UTF-16 code unit can take in any encoding. */
+/** Bytes that one UTF-16 code unit can take in any encoding. */
 const MAX_OCTETS_PER_UNIT = 3
 const MAX_POOLED = 8
-/** A head is written so that its first octet falls on the record header's last, where it is overwritten. */
+/** A head is written so that its first byte falls on the record header's last, where it is overwritten. */
 const STATUS_SHIFT = STATUS_LINE_PREFIX.length - STATUS_PREFIX.length
 const STATUS_BYTES = Buffer.from(STATUS_PREFIX, 'latin1')
 
@@ -64,7 +64,7 @@ export class RecordWriter {
     this.#reusesBuffers = socket instanceof Socket
   }
 
-  /** Octets that were given and have not left the process. */
+  /** Bytes that were given and have not left the process. */
   get length(): number {
     return this.#segmentsLength + this.#used - this.#start + this.#socket.writableLength
   }
@@ -199,7 +199,7 @@ export class RecordWriter {
     }
   }
 
-  /** The buffer with an open STDOUT record of this request that has room for so many octets more. */
+  /** The buffer with an open STDOUT record of this request that has room for so many bytes more. */
   #openRecord(requestId: number, length: number): Buffer {
     if (this.#recordStart >= 0) {
       const fits = this.#used + length + TRAILER_LENGTH <= BUFFER_LENGTH
@@ -231,7 +231,7 @@ export class RecordWriter {
     for (let i = 0; i < paddingLength; i++) buffer[this.#used++] = 0
   }
 
-  /** The buffer, with room for so many octets and a trailer. */
+  /** The buffer, with room for so many bytes and a trailer. */
   #reserve(length: number): Buffer {
     if (this.#buffer !== undefined) {
       if (this.#used + length + TRAILER_LENGTH <= BUFFER_LENGTH) return this.#buffer

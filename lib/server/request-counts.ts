@@ -3,6 +3,7 @@
 /** Where a server has them, for whoever is not of this package's server, such as the memory endpoint. */
 export const REQUEST_COUNTS = Symbol.for('express-responder.requests')
 
+/** How many requests a server has had. */
 export interface RequestCounts {
   /** Given to the app. */
   begun: number

@@ -198,7 +198,7 @@ export class RequestRecords {
     const current = this.#connection.chunk
     const { paramsBytes } = this.#connection.configuration.limits
     if (params.length > paramsBytes) {
-      params.refuse(headerFieldsTooLarge(`more than ${String(paramsBytes)} octets of params`))
+      params.refuse(headerFieldsTooLarge(`more than ${String(paramsBytes)} bytes of params`))
     } else if (chunk === current && this.#borrower === undefined && params.isEmpty) {
       // Most often all PARAMS are in one record, and its end is in the same chunk: nothing is copied.
       this.#borrower = params
@@ -375,7 +375,7 @@ export class RequestRecords {
     if (this.#requests.someEndLate) {
       for (const socket of this.#requests.list()) this.#requests.endLate(socket)
       this.#ignored = 0
-    } else this.#connection.fail('ERR_FCGI_BODY_LIMIT', `more than ${String(drainBytes)} octets that nobody reads`)
+    } else this.#connection.fail('ERR_FCGI_BODY_LIMIT', `more than ${String(drainBytes)} bytes that nobody reads`)
   }
 }
 

@@ -53,6 +53,7 @@ export const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers
 
 const NO_PARAMS = new RequestParams('')
 
+/** The `net.Socket` of one request and its response. */
 export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, BodyOwner {
   readonly server: Server
   readonly requestId: number

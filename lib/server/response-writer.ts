@@ -196,7 +196,7 @@ export class ResponseWriter {
     this.#carrier.warn(
       new FastCgiError(
         'ERR_FCGI_HEADER_SIZE',
-        `the head of a response to ${this.#url} takes ${String(head.length)} octets, ${String(length)} of them ` +
+        `the head of a response to ${this.#url} takes ${String(head.length)} bytes, ${String(length)} of them ` +
           `the header ${name}; nginx refuses more than fastcgi_buffer_size (4 or 8 kB by default), HAProxy more than 16 kB`,
       ),
     )

@@ -335,7 +335,7 @@ class ServerHost implements ConnectionHost {
 
 /**
  * Each request's socket is told of as a connection; a connection itself has no request, to whoever counts them by sockets.
- * Closed by him while it has some, it answers these first, and closes then.
+ * Whoever closes it while it has some gets these answered first.
  */
 function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
   connection.records.emitsConnections = true

@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream'
 
 /** net.Server keeps its delay in seconds, net.Socket takes milliseconds. */
 const MILLISECONDS = 1000
-/** Octets read at once. */
+/** Bytes read at once. */
 const READ_BUFFER_LENGTH = 128 * 1024
 
 /** Called with what a socket read: `buffer` from 0 up to `length`, valid only during the call. */

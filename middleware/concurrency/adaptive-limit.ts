@@ -25,6 +25,7 @@ const MIN_NET_LATENCY_SHARE = 0.1
 /** Node's timers may ring so many milliseconds before their time. */
 const TIMER_EARLINESS_MS = 2
 
+/** The bounds, and whether experiments are allowed. */
 export interface AdaptiveLimitOptions extends GradientOptions {
   /** Whether requests may wait for some moments, so that a decision can be tried. */
   readonly experimenting: boolean
@@ -32,6 +33,7 @@ export interface AdaptiveLimitOptions extends GradientOptions {
   readonly onEnd: () => void
 }
 
+/** The limit of `limit: 'auto'`: open, until a bottleneck is found. */
 export class AdaptiveLimit<Request extends Candidate> {
   readonly #clock: Clock
   readonly #max: number

@@ -11,6 +11,7 @@ import { AdaptiveLimit } from './adaptive-limit.js'
 import { ShedRate } from './shed-rate.js'
 import { RequestQueue, type Priority } from './queue.js'
 
+/** Bounds, queue, and whom to tell of a new limit. */
 export interface AdaptivePolicyOptions extends GradientOptions {
   readonly queue: QueueSettings
   /** Called with the new limit when it has changed. */
@@ -22,6 +23,7 @@ const MIN_QUEUE_SIZE = 20
 /** What a request may wait for the event loop, by its priority, times the usual. */
 const DELAY_FACTORS: Readonly<Record<Priority, number>> = { high: 2, normal: 1, low: 0.5 }
 
+/** The policy of `limit: 'auto'`. */
 export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolicy<Request> {
   readonly #clock: Clock
   readonly #slots: Slots

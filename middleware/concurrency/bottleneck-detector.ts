@@ -33,6 +33,7 @@ const PEAK_DECAY = 0.98
 /** Where no experiment is possible, so many suspicious windows in a row decide. */
 const SUSPICIOUS_WINDOWS = 3
 
+/** What is known of something scarce. */
 export interface Bottleneck {
   /** What a request takes that waits for nobody. */
   readonly latency: number
@@ -40,6 +41,7 @@ export interface Bottleneck {
   readonly throughput: number
 }
 
+/** Watches latencies and throughput, and tells when something is scarce. */
 export class BottleneckDetector {
   readonly #experimenting: boolean
   readonly #recentLatencies = new RecentLatencies()

@@ -12,6 +12,7 @@ const MAX_WALL_CLOCK_MS = 20_000
 /** The share is measured from here on: nearly every stretch of work is shorter, and asks for no processor time. */
 const MEASURED_FROM_MS = 500
 
+/** Measures how long the event loop has had something to do, in ms of the process' own time. */
 export class BusyPeriod {
   readonly #clock: CpuClock
   #milliseconds = 0

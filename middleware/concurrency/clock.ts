@@ -26,6 +26,7 @@ export interface LoopClock extends CpuClock {
   setImmediate(callback: () => void): void
 }
 
+/** The clock and the event loop, as policies see them. Times in ms. */
 export interface Clock extends LoopClock {
   /** Runs once, later, and keeps no process alive; the function that comes back stops it. */
   setTimeout(callback: () => void, milliseconds: number): () => void
@@ -42,6 +43,7 @@ class TimerContext extends AsyncResource {
 /** A timer would run in the context of the request that started it, and keep that as long as it is started anew. */
 const timerContext = new TimerContext('concurrencyLimit', { requireManualDestroy: true })
 
+/** The clock of this process. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   cpuTime: () => {

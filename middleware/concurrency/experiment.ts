@@ -80,6 +80,7 @@ class Comparison {
   }
 }
 
+/** One experiment: fewer are let in for a moment, and throughput is compared. */
 export class Experiment {
   /** How many may be in flight meanwhile. */
   readonly limit: number

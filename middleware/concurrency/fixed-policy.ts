@@ -9,6 +9,7 @@ const CONGESTED_AFTER = 100
 /** Milliseconds to wait for a slot, unless the option says otherwise. */
 const DEFAULT_TIMEOUT = 1000
 
+/** The limit, and the queue. */
 export interface FixedPolicyOptions {
   readonly limit: number
   readonly queue: QueueSettings
@@ -19,6 +20,7 @@ export interface FixedPolicyOptions {
   readonly onIdle?: () => void
 }
 
+/** The policy of a limit that is a number. */
 export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<Request> {
   readonly #clock: Clock
   readonly #slots: Slots

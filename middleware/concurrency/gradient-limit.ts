@@ -48,6 +48,7 @@ const MIN_PROBE_LIMIT = 2
 const PROBE_SETTLED = 10
 const PROBE_SAMPLES = 50
 const MIN_PROBE_MS = 200
+/** For how long at most, in ms, the limit is lowered to measure the latency without a queue. */
 export const PROBE_MS = 1000
 /** A third as many in flight, but so much of the throughput: then they were queueing, and the baseline is no higher. */
 const UNHARMED = 0.9
@@ -62,6 +63,7 @@ const MIN_REFUTING_IN_FLIGHT = 16
 const UNUSED_AFTER_MS = 10_000
 const CHANGED = 0.15
 
+/** Bounds of the limit, in requests. */
 export interface GradientOptions {
   min: number
   max: number
@@ -88,6 +90,7 @@ interface Probe {
   areaUntil: number
 }
 
+/** The limit by the gradient of latencies: the usual one over the present one. */
 export class GradientLimit {
   readonly #min: number
   readonly #max: number

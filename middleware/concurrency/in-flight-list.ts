@@ -1,11 +1,13 @@
 /** The requests in flight, oldest first, as a list through the requests themselves: nothing is allocated for it. */
 
+/** What a request has so that it can be in the list. */
 export interface InFlightNode {
   inFlight: boolean
   older: InFlightNode | undefined
   newer: InFlightNode | undefined
 }
 
+/** A doubly linked list of the requests in flight. */
 export class InFlightList<Request extends InFlightNode> {
   #oldest: Request | undefined
   #newest: Request | undefined

@@ -7,6 +7,7 @@ import { LeaseClient, type LeaseStatus } from './lease/lease-client.js'
 import type { RedisLease } from './lease/redis-lease.js'
 import { Semaphore } from './semaphore.js'
 
+/** The lease, and the queue. */
 export interface LeasedPolicyOptions {
   readonly lease: RedisLease
   readonly queue: QueueSettings
@@ -29,6 +30,7 @@ class LeasedSemaphore extends Semaphore {
   }
 }
 
+/** The policy of a limit that is leased. */
 export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<Request> {
   readonly #fixedPolicy: FixedPolicy<Request>
   readonly #leaseClient: LeaseClient

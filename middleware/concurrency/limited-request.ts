@@ -21,6 +21,7 @@ export interface Limiter {
 
 type State = 'arriving' | 'waiting' | 'held' | 'over'
 
+/** One request at one limiter. */
 export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   unanswered = false
   clientLeft = false

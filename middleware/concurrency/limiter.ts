@@ -40,6 +40,7 @@ export interface ConcurrencyLimitEvents {
 type Next = (error?: unknown) => void
 type Policy = AdmissionPolicy<LimitedRequest>
 
+/** What one `concurrencyLimit()` does with requests. */
 export class ConcurrencyLimiter implements Limiter {
   readonly releaseAtEnd: boolean
   readonly counts = new LimiterCounters()

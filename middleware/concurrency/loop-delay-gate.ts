@@ -39,6 +39,7 @@ const RATE_SMOOTHING_MS = 500
 /** By their stamps all have been late for so long before one is refused that is not very late, while nobody is refused otherwise. */
 const PROXY_LATE_FOR_MS = 500
 
+/** Refuses requests while the event loop gets more than it can do. */
 export class LoopDelayGate {
   readonly #clock: LoopClock
   /** A request was read in this turn, so its end will be noticed. */

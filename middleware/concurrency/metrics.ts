@@ -6,6 +6,7 @@ import type { Reason } from './policy.js'
 /** Upper bounds of the wait-time histogram's buckets, seconds; the last bucket has none. */
 export const WAIT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5] as const
 
+/** How long requests have waited, as the buckets of a histogram. */
 export interface WaitTimes {
   /** Upper bounds, seconds. */
   readonly buckets: readonly number[]

@@ -11,6 +11,7 @@ import { PRIORITIES, type Priority } from './queue.js'
 
 const checks = optionChecks('concurrencyLimit')
 
+/** The option `queue`. */
 export interface QueueOptions {
   /**
    * How many may wait. Where the limit tunes itself: what can be answered in time.
@@ -38,8 +39,10 @@ export interface LimitBounds {
   readonly initial?: number | undefined
 }
 
+/** Answers a request that is turned away, in the place of the built-in answer. */
 export type RejectionHandler = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void, rejection: Rejection) => void
 
+/** The options of `concurrencyLimit()`. */
 export interface ConcurrencyLimitOptions {
   /**
    * How many requests are answered at a time. `'auto'` tunes itself; `{ min, max, initial }` does so within bounds: never
@@ -113,12 +116,14 @@ export interface ConcurrencyLimitOptions {
   mode?: 'enforce' | 'observe' | undefined
 }
 
+/** The option `limit`, checked and completed. */
 export type ResolvedLimit =
   | { readonly kind: 'fixed'; readonly limit: number; readonly split: Split | undefined }
   | { readonly kind: 'auto'; readonly bounds: Readonly<Pick<GradientOptions, 'min' | 'max' | 'initial'>> }
   | { readonly kind: 'lease'; readonly lease: RedisLease }
   | { readonly kind: 'function'; readonly limitOf: (request: IncomingMessage) => number | undefined }
 
+/** The options, checked and completed. */
 export interface ResolvedConcurrencyLimit {
   readonly limit: ResolvedLimit
   readonly queue: QueueSettings
@@ -138,6 +143,7 @@ const DEFAULT_BOUNDS = { min: 8, max: 10_000 } as const
 const HEALTH_CHECKS: ReadonlySet<string> = new Set(['/health', '/healthz', '/livez', '/readyz', '/ping'])
 const OPTIONS = ['limit', 'split', 'queue', 'key', 'priority', 'skip', 'maxHold', 'releaseAt', 'trustRequestStart', 'retryAfter', 'handler', 'mode'] as const
 
+/** Checks the options and completes them. */
 export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurrencyLimit {
   const options = checks.object('options', given, OPTIONS)
   const key = checks.optionalFunction('key', options.key)

@@ -39,6 +39,7 @@ export interface Candidate extends Prioritized, InFlightNode {
 
 /** The order of the queue: `adaptive` is first in, first out, until it has been congested for some time. */
 export const ORDERS = ['adaptive', 'fifo', 'lifo'] as const
+/** In which order those who wait start. */
 export type Order = (typeof ORDERS)[number]
 
 /** The queue, as it was configured; what is undefined is the policy's to choose. */

@@ -4,9 +4,12 @@
  */
 import type { Clock } from './clock.js'
 
+/** From the first to the last. */
 export const PRIORITIES = ['high', 'normal', 'low'] as const
+/** One of them. */
 export type Priority = (typeof PRIORITIES)[number]
 
+/** What has a priority. */
 export interface Prioritized {
   readonly priority: Priority
 }
@@ -38,6 +41,7 @@ class LinkedList<Waiting> {
   }
 }
 
+/** The queue of a policy. */
 export class RequestQueue<Waiting extends Prioritized> {
   readonly #entries = new Map<Waiting, QueueEntry<Waiting>>()
   readonly #lists: Readonly<Record<Priority, LinkedList<Waiting>>> = { high: new LinkedList(), normal: new LinkedList(), low: new LinkedList() }

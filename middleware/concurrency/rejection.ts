@@ -40,6 +40,7 @@ const DETAILS: Readonly<Record<Reason, string>> = {
   'key': 'As many requests as allowed at a time are being answered for this client or resource.',
 }
 
+/** What the app learns of a rejection. `retrySeconds`: when there may be room again. */
 export function createRejection(reason: Reason, retrySeconds: number): Rejection {
   return { reason, status: reason === 'key' ? 429 : 503, retryAfter: retryAfter(retrySeconds) }
 }

@@ -27,9 +27,12 @@ export interface WaitLimits {
   queue: number
 }
 
+/** How long requests may wait while nearly none are shed, in ms. */
 export const LENIENT: Readonly<WaitLimits> = { loop: 250, queue: 500 }
+/** The same while many are, in ms. */
 export const STRICT: Readonly<WaitLimits> = { loop: 25, queue: 40 }
 
+/** The share of requests that is shed, and how long the others may wait by it. */
 export class ShedRate {
   #periodStart = 0
   #arrived = 0

@@ -7,12 +7,14 @@ import type { Clock } from './clock.js'
 /** A slot is taken back at most this share of `maxHold` late. */
 const CHECK_SHARE = 0.25
 
+/** What a request has so that its slot can be taken back. */
 export interface HeldSlot {
   /** Where it stands in the list of held slots; -1 where it does not. */
   slotIndex: number
   readonly heldSince: number
 }
 
+/** The slots that are held, and since when. */
 export class SlotTimeouts<Slot extends HeldSlot> {
   readonly #clock: Clock
   readonly #timeout: number

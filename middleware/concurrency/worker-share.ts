@@ -12,6 +12,7 @@ const INSTANCE_VARIABLE = 'NODE_APP_INSTANCE'
 /** Far more than a machine runs. */
 const MAX_WORKERS = 65_536
 
+/** The option `split`, resolved. */
 export interface Split {
   /** How many worker processes share the limit. */
   readonly workers: number
@@ -19,6 +20,7 @@ export interface Split {
   readonly worker: number
 }
 
+/** A process' environment. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** `'environment'`: as the variables say; a process that none of them speaks of is the only one. */

@@ -11,7 +11,7 @@ export interface Costs {
   profile: Span
   /** A heap snapshot. */
   snapshot: Span
-  /** Octets of memory that a snapshot may need. */
+  /** Bytes of memory that a snapshot may need. */
   snapshotMemory: number
 }
 
@@ -20,7 +20,7 @@ const MB = 1_000_000
 const SNAPSHOT_FACTOR = 12
 
 /**
- * `heap`: octets in use. Measured on Node 20 to 26: collections of 50 to 800 MB took 44 ms to 4.3 s, profiles of 300 MB began with
+ * `heap`: bytes in use. Measured on Node 20 to 26: collections of 50 to 800 MB took 44 ms to 4.3 s, profiles of 300 MB began with
  * 0.3 to 0.4 s, snapshots of 200 MB took 9 to 40 s and of 800 MB 64 to 245 s, so more for each megabyte of a larger heap.
  */
 export function costsOf(heap: number): Costs {

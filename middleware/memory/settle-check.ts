@@ -10,7 +10,7 @@ import { octets } from './units.js'
 
 export { collectGarbage } from './profile/forced-collection.js'
 
-/** The process' memory at a moment, octets. */
+/** The process' memory at a moment, bytes. */
 export interface MemoryNow {
   rss: number
   /** V8's heap in use; garbage is part of it until it is collected. */
@@ -23,7 +23,7 @@ export interface MemoryNow {
   mapped: number | null
 }
 
-/** The parts of RSS, octets; together they are RSS. */
+/** The parts of RSS, bytes; together they are RSS. */
 export interface RssParts {
   liveHeap: number
   external: number

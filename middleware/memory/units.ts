@@ -1,11 +1,11 @@
-/** Octets and seconds in words, for people: in the verdict, in the settle check and on the page. Pure; runs in browsers too. */
+/** Bytes and seconds in words, for people: in the verdict, in the settle check and on the page. Pure; runs in browsers too. */
 
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** Octets with a unit, decimal, such as `24.1 MB`. */
+/** Bytes with a unit, decimal, such as `24.1 MB`. */
 export function octets(value: number): string {
   let unit = 0
   let scaled = Math.abs(value)

@@ -5,6 +5,7 @@ const PEAK_KEPT_MS = 1000
 /** Spare slots, as a share of the peak; at least one. */
 const HEADROOM = 0.25
 
+/** How many slots a process has needed lately. */
 export class Demand {
   #sinceAsked = 0
   #peak = 0

@@ -15,8 +15,10 @@ import type { LeaseRequest, LeaseGrant } from './script.js'
  * asks again. `closed`.
  */
 export const LEASE_STATES = ['starting', 'held', 'settling', 'away', 'lapsed', 'closed'] as const
+/** How the lease stands. */
 export type LeaseState = (typeof LEASE_STATES)[number]
 
+/** The part of this process in a lease, for gauges and logs. */
 export interface LeaseStatus {
   readonly state: LeaseState
   /** The limit of all processes together. */
@@ -47,6 +49,7 @@ export interface LeaseHost {
   onStatus(status: LeaseStatus, error: unknown): void
 }
 
+/** What a lease is asked with. Times in ms. */
 export interface LeaseClientOptions {
   readonly limit: number
   readonly ttl: number
@@ -68,6 +71,7 @@ const LOOK_INTERVAL_MS_PER_PROCESS = 10
 /** Slots that become free within so many milliseconds are given back together. */
 const GATHER_INTERVAL_MS = 20
 
+/** Asks for slots, gives them back, and knows what may run while nobody answers. */
 export class LeaseClient {
   readonly #clock: LeaseClock
   readonly #options: LeaseClientOptions

@@ -12,6 +12,7 @@ const DEFAULT_TIMEOUT = 1000
 /** A lease is refreshed when this share of it has passed. */
 export const REFRESH_SHARE = 1 / 3
 
+/** The options of `redisLease()`. */
 export interface RedisLeaseOptions {
   /**
    * Sends a command to Redis. With `redis`: `(...command) => client.sendCommand(command)`. With `ioredis`: `(name,

@@ -106,7 +106,11 @@ redis.call('PEXPIREAT', key, string.format('%.0f', latest))
 return { may, held, me.share, #records, wait }
 `
 
-/** @throws Error if it is no answer of the script */
+/**
+ * Reads what the script has answered.
+ *
+ * @throws Error if it is no answer of the script
+ */
 export function readGrant(reply: unknown): LeaseGrant {
   const numbers = Array.isArray(reply) ? reply.map(Number) : []
   const [granted, reserved, share, processes, settling] = numbers

@@ -2,7 +2,7 @@
 import { median } from './regression.js'
 import type { Point } from './trend.js'
 
-/** What one bucket has seen. Memory in octets; NaN where nothing was measured. */
+/** What one bucket has seen. Memory in bytes; NaN where nothing was measured. */
 export interface Bucket {
   /** Middle of the bucket, ms. */
   readonly time: number
@@ -31,7 +31,7 @@ export interface Bucket {
 /** The quantities that are watched. */
 export type Quantity = 'heap' | 'external' | 'remainder'
 
-/** Octets, and requests. */
+/** Bytes, and requests. */
 export interface BucketSample {
   rss: number
   heapTotal: number
@@ -149,7 +149,7 @@ export function pointsOf(buckets: readonly Bucket[], quantity: Quantity, follows
     { time: bucket.time, value: bucket[quantity], requests: bucket.requests, causes: causes.map((cause) => bucket[cause]) }))
 }
 
-/** The median of the quantity, octets; NaN where it was never measured. */
+/** The median of the quantity, bytes; NaN where it was never measured. */
 export function levelOf(buckets: readonly Bucket[], quantity: Quantity): number {
   const heapOf = ({ largestHeap }: Bucket): number => quantity === 'remainder' ? largestHeap : 0
   const values = measuredBuckets(buckets, quantity).map((bucket) => bucket[quantity] - heapOf(bucket))

@@ -10,7 +10,7 @@ import { fitStaircase, type StaircaseFit } from './staircase-fit.js'
 
 /** What is known of a quantity's course: one value a row, in the order of time. */
 export interface Series {
-  /** Octets. */
+  /** Bytes. */
   readonly values: Float64Array
   /** What may add to the values, as load does: columns around 0, in shares of what is usual. */
   readonly causes: readonly Float64Array[]
@@ -20,13 +20,13 @@ export interface Series {
 
 /** A line through the course, and how well it explains it. Costs count in units of the same noise: lower is better, beyond 2 or so. */
 export interface LineFit {
-  /** A robust standard deviation of what is left by a line with a bend, octets; at least half a percent of the level. */
+  /** A robust standard deviation of what is left by a line with a bend, bytes; at least half a percent of the level. */
   readonly noise: number
   /** Cost of the causes alone. */
   readonly level: number
   /** Cost of the better line. */
   readonly line: number
-  /** What it rises by from the beginning to the end, octets. */
+  /** What it rises by from the beginning to the end, bytes. */
   readonly growth: number
   /** Slope beyond the middle as a share of the line's, along the way where it is greater; below 0 where it falls. */
   readonly recent: number
@@ -38,7 +38,7 @@ export interface LineFit {
   readonly fits: readonly Fit[]
   /** The better line. */
   readonly best: Fit
-  /** The least noise, octets. */
+  /** The least noise, bytes. */
   readonly exact: number
 }
 

@@ -40,7 +40,7 @@ export const CHOSEN = { stairs: 10, pause: 10, stalled: 8, large: 0.25, small: 0
 /** warming: not enough to say anything. */
 export type GrowthState = 'warming' | 'flat' | 'growing' | 'suspected'
 
-/** Growth below this many octets is nothing, whatever the level. */
+/** Growth below this many bytes is nothing, whatever the level. */
 const LEAST_GROWTH = 524_288
 /** Growth of less than this share of what a suspicion takes has stopped. One that slows with the load is still there. */
 const STOPPED = 0.5
@@ -78,7 +78,7 @@ function weightOf({ growth, level, overLoad }: Trend, { small, clear, clearWeigh
   return overLoad >= clear ? clearWeight : 1
 }
 
-/** The least growth that would be told, octets: by its size, and from the noise. */
+/** The least growth that would be told, bytes: by its size, and from the noise. */
 export function leastGrowth(trend: Trend, { overLoad, share }: Thresholds): number {
   return Math.max(share * trend.level, LEAST_GROWTH, trend.resolution * Math.sqrt(overLoad * (trend.comparable ? 1 : CREEPING)))
 }

@@ -32,7 +32,7 @@ const WORK_OF_STRETCH = 8
 export interface StaircaseFit {
   /** By how much better the staircase explains the course than growth does: a logarithm of likelihoods, at least 0. */
   readonly stairs: number
-  /** What the staircase leaves, a standard deviation in octets: what is no growth, however it went. */
+  /** What the staircase leaves, a standard deviation in bytes: what is no growth, however it went. */
   readonly noise: number
   /** What a row is worth, from 1 down to a ninth: neighbours that are alike say less. */
   readonly worth: number

@@ -7,7 +7,7 @@ import { fitGrowthParts, fitAlternatives, fitLine, type Series } from './growth-
 export interface Point {
   /** ms */
   readonly time: number
-  /** Octets. */
+  /** Bytes. */
   readonly value: number
   /** Requests since the beginning. */
   readonly requests: number
@@ -20,11 +20,11 @@ export interface Point {
  * fills: logarithms of likelihoods, 0 where both do as well. The latter two are 0, too, where load alone does.
  */
 export interface Trend {
-  /** Octets a millisecond. */
+  /** Bytes a millisecond. */
   readonly slope: number
-  /** Octets that the slope makes over the whole time. */
+  /** Bytes that the slope makes over the whole time. */
   readonly growth: number
-  /** Octets by which floors differ when slope and load are taken out (a robust standard deviation). */
+  /** Bytes by which floors differ when slope and load are taken out (a robust standard deviation). */
   readonly noise: number
   readonly overLoad: number
   readonly overStep: number
@@ -36,7 +36,7 @@ export interface Trend {
   /** By how much better a level explains a stretch of time than growth does: any stretch, and one that goes on until now. */
   readonly pause: number
   readonly stalled: number
-  /** Growth that would be explained better than load explains it by a logarithm of 1, octets; by so many times that, at its square. */
+  /** Growth that would be explained better than load explains it by a logarithm of 1, bytes; by so many times that, at its square. */
   readonly resolution: number
   /** Whether load went up and down enough to be told from growth. */
   readonly comparable: boolean

@@ -14,13 +14,13 @@ export type VerdictState = 'warming' | 'ok' | 'growing' | 'leak-suspected' | 'na
 export interface CollectionInput {
   /** ms, of any clock that never goes back. */
   time: number
-  /** Octets in use after it, the new space left out. */
+  /** Bytes in use after it, the new space left out. */
   live: number
   /** `process.memoryUsage().external` after it: Buffers and ArrayBuffers are part of it. */
   external: number
 }
 
-/** What is sampled once a second or so. Octets. */
+/** What is sampled once a second or so. Bytes. */
 export interface SampleInput {
   /** ms, of the same clock. */
   time: number
@@ -43,7 +43,7 @@ export interface GrownCallSite {
   name: string
   url: string
   line: number
-  /** Octets since the mark. */
+  /** Bytes since the mark. */
   growth: number
 }
 
@@ -54,7 +54,7 @@ export interface CallSiteSource {
   grown: () => readonly GrownCallSite[] | Promise<readonly GrownCallSite[]>
 }
 
-/** What a verdict rests on. Octets and seconds. */
+/** What a verdict rests on. Bytes and seconds. */
 export interface Evidence {
   /** What grows; `heap` where nothing does. `remainder`: RSS without external memory, and not because of V8's heap. */
   quantity: Quantity

@@ -20,11 +20,11 @@ export interface CallSite {
   url: string
   /** Where it begins, from 1; 0 where that is unknown. */
   line: number
-  /** Octets alive that it, or what it called, has allocated: an estimate, from samples. */
+  /** Bytes alive that it, or what it called, has allocated: an estimate, from samples. */
   octets: number
-  /** Octets since the mark; null where there is none. */
+  /** Bytes since the mark; null where there is none. */
   growth: number | null
-  /** Growth of no more octets than this, or as much shrinking, may be chance of sampling: 99 of 100 times it is less. With a mark. */
+  /** Growth of no more bytes than this, or as much shrinking, may be chance of sampling: 99 of 100 times it is less. With a mark. */
   margin?: number
 }
 
@@ -107,7 +107,7 @@ export class CallSiteTable {
       .map(({ each: { site: { name, url, line } }, growth }) => ({ name, url, line, growth }))
   }
 
-  /** Of growth since the mark, octets. */
+  /** Of growth since the mark, bytes. */
   #deviation({ key, samples }: Held, interval: number): number | undefined {
     return samples === undefined ? undefined : deviation(changed(this.#mark?.sites.get(key)?.samples ?? NO_SAMPLES, samples), interval)
   }
@@ -169,7 +169,7 @@ function sum(stacks: readonly FrameStack[]): Held[] {
 }
 
 /**
- * The function that a stack's octets are counted for: the innermost one of the app's own code. Where what allocates was
+ * The function that a stack's bytes are counted for: the innermost one of the app's own code. Where what allocates was
  * called by a router, not by the app, the package that the router called. Where nothing is known but Node and V8, the
  * innermost function. What V8 has inlined is in no stack, and counts for the function it was inlined into.
  */

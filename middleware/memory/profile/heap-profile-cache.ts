@@ -8,7 +8,7 @@ import type { HeapProfile, HeapSource } from './heap-sampler.js'
 /** A heap profile, and how old it is. */
 export interface RecentProfile {
   profile: HeapProfile
-  /** Octets alive after its collection. */
+  /** Bytes alive after its collection. */
   liveHeap: number
   /** Seconds since it was taken. */
   age: number

@@ -18,17 +18,17 @@ export interface HeapProfile {
   time: number
   /** For how long the forced collection and the reading held everything up, ms. */
   pauseMs: number
-  /** Octets between two samples on average. */
+  /** Bytes between two samples on average. */
   interval: number
-  /** Octets in all: V8's own sum. */
+  /** Bytes in all: V8's own sum. */
   total: number
-  /** Values: samples, octets. */
+  /** Values: samples, bytes. */
   stacks: Stack[]
 }
 
 /** How V8's heap profiler samples. */
 export interface HeapSamplerOptions {
-  /** Octets between two samples on average. Default 524288, as Go's. */
+  /** Bytes between two samples on average. Default 524288, as Go's. */
   interval?: number
 }
 

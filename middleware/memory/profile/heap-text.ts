@@ -8,7 +8,7 @@ import type { SymbolTable } from './symbols.js'
 
 /** What the text page is made of. */
 export interface HeapTextInput {
-  /** Values: samples, octets. */
+  /** Values: samples, bytes. */
   stacks: readonly FrameStack[]
   symbols: SymbolTable
   /** As they were before the collection that the samples took. */
@@ -17,7 +17,7 @@ export interface HeapTextInput {
   liveHeap: number
   /** For how long it held everything up, ms. */
   pauseMs: number
-  /** Octets between two samples on average. */
+  /** Bytes between two samples on average. */
   interval: number
   /** Seconds since it was taken, where it was for somebody else. */
   age?: number | undefined
@@ -45,7 +45,7 @@ function figures(samples: number, octets: number): string {
   return `${inUse} [${inUse}]`
 }
 
-/** pprof takes octets without a count for an error. */
+/** pprof takes bytes without a count for an error. */
 function recordOf({ frames, values: [samples = 1, octets = 0] }: FrameStack, symbols: SymbolTable): string[] {
   const addressed = frames.map((frame) => [`0x${(symbols.entryOf(frame) + OFFSET).toString(16)}`, frame] as const)
   const addresses = addressed.map(([address]) => ` ${address}`).join('')
@@ -97,7 +97,7 @@ function notes({ before, liveHeap, pauseMs, interval, age }: HeapTextInput): str
     `# HeapAlloc after collection = ${String(liveHeap)}`,
     `# RSS = ${String(before.rss)}`,
     '#',
-    `# Sampled is one allocation in ${String(interval)} octets on average, since sampling began. Octets are estimates of all that`,
+    `# Sampled is one allocation in ${String(interval)} bytes on average, since sampling began. Bytes are estimates of all that`,
     '# is alive, by V8. Counts are of samples: V8 does not say how many objects they stand for. In brackets is the same',
     '# again: what was collected is not kept. Buffers, ArrayBuffers and native memory are outside of the heap.',
     '# A line is the one where the function begins. What a function allocates that V8 has inlined into its caller counts',

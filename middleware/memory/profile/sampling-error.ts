@@ -1,6 +1,6 @@
 /**
- * How far chance goes in what a sampling profiler says. An allocation of `s` octets is sampled with the probability
- * p = 1 - exp(-s / interval), a Poisson process, and then stands for s / p octets: so the variance of a sum of estimates w = s / p is,
+ * How far chance goes in what a sampling profiler says. An allocation of `s` bytes is sampled with the probability
+ * p = 1 - exp(-s / interval), a Poisson process, and then stands for s / p bytes: so the variance of a sum of estimates w = s / p is,
  * as estimated from the same samples, the sum of w * w * (1 - p). What is much larger than the interval is sampled for certain. Pure.
  */
 
@@ -8,7 +8,7 @@
 export interface HeapSample {
   /** Rises with each sample; the same in each profile that has it. */
   readonly ordinal: number
-  /** The estimate, octets. */
+  /** The estimate, bytes. */
   readonly size: number
 }
 
@@ -19,14 +19,14 @@ export const GROWTH = 1.645
 
 const ROUNDS = 24
 
-/** The standard deviation of the estimates' sum, octets. */
+/** The standard deviation of the estimates' sum, bytes. */
 export function deviation(samples: Iterable<HeapSample>, interval: number): number {
   let variance = 0
   for (const { size } of samples) variance += size * size * Math.exp(-allocated(size, interval) / interval)
   return Math.sqrt(variance)
 }
 
-/** Octets of the allocation that an estimate stands for: s = w * (1 - exp(-s / interval)), by iteration from above. */
+/** Bytes of the allocation that an estimate stands for: s = w * (1 - exp(-s / interval)), by iteration from above. */
 function allocated(estimate: number, interval: number): number {
   let octets = estimate
   for (let round = 0; round < ROUNDS; round++) octets = estimate * -Math.expm1(-octets / interval)

@@ -136,7 +136,7 @@ function printable(text: string): string {
  * machine are read, up to a size; whatever is wrong with a map, there is none.
  */
 
-/** Octets of a compiled file, and of a map beside one, that are read at the most. */
+/** Bytes of a compiled file, and of a map beside one, that are read at the most. */
 const MOST_SCRIPT = 32 * 1024 * 1024
 const MOST_MAP = 64 * 1024 * 1024
 const COMMENT = /\/\/[#@][ \t]*sourceMappingURL=([^\s'"]+)[ \t]*$/gm

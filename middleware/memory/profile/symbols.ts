@@ -8,7 +8,7 @@ import { shortPlace, type Frame } from './stacks.js'
 
 /** Functions that are remembered; the one that was named longest ago is forgotten first. */
 const MOST = 8192
-/** The room for a function, octets of an address space that does not exist. With it, addresses are below 2 ** 53. */
+/** The room for a function, bytes of an address space that does not exist. With it, addresses are below 2 ** 53. */
 const ROOM = 4096
 const HASH_OCTETS = 5
 

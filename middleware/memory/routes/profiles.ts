@@ -260,7 +260,7 @@ function commandLine(): string {
 
 /* `/symbol`, as Go's pprof.Symbol: which functions are at these addresses? */
 
-/** Octets of a list of addresses: some 60,000 of them. */
+/** Bytes of a list of addresses: some 60,000 of them. */
 const MOST_BODY = 1024 * 1024
 
 /** The routes by which `go tool pprof` finds names for addresses. */
@@ -274,7 +274,7 @@ export function symbolRoutes(symbols: SymbolTable): Route[] {
 async function post(request: IncomingMessage, response: ServerResponse, symbols: SymbolTable): Promise<void> {
   const list = await whileConnected(request, response, () => bodyOf(request))
   if (hasLeft(request, response)) return
-  if (list === undefined) sendPprofProblem(request, response, { status: 413, detail: `At most ${String(MOST_BODY)} octets of addresses.` })
+  if (list === undefined) sendPprofProblem(request, response, { status: 413, detail: `At most ${String(MOST_BODY)} bytes of addresses.` })
   else answer(response, list, symbols)
 }
 

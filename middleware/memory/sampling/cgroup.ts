@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { posix } from 'node:path'
 
-/** Octets. */
+/** Bytes. */
 export interface CgroupMemory {
   /** Of all processes of the cgroup, without the pages of files that the kernel would drop first; null where it cannot be read. */
   use: number | null

@@ -79,7 +79,7 @@ export class GcLog {
     this.#observer.observe({ entryTypes: ['gc'] })
   }
 
-  /** Octets in use after the last major collection, the new space left out; null before the first. */
+  /** Bytes in use after the last major collection, the new space left out; null before the first. */
   get liveHeap(): number | null {
     return this.#liveHeap
   }

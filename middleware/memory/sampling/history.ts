@@ -1,6 +1,6 @@
 /** One hour of samples as they came, and one day of half minutes, in memory that is taken once. */
 
-/** What is sampled once a second. Octets, but where another unit is named. */
+/** What is sampled once a second. Bytes, but where another unit is named. */
 export interface Sample {
   /** ms since 1970. */
   time: number

@@ -16,7 +16,7 @@ export interface CollectionCounts {
   readonly lastGc: number
 }
 
-/** Octets and counts, with the names, the order and the units of Go 1.19; null: V8 has no counterpart. */
+/** Bytes and counts, with the names, the order and the units of Go 1.19; null: V8 has no counterpart. */
 export interface MemStats {
   Alloc: number
   TotalAlloc: number | null

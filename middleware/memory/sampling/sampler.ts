@@ -3,7 +3,7 @@ import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8'
 import { Cgroup, type CgroupMemory } from './cgroup.js'
 import type { Sample } from './history.js'
 
-/** A space of V8's heap, octets. */
+/** A space of V8's heap, bytes. */
 export interface HeapSpace {
   name: string
   used: number
@@ -18,7 +18,7 @@ export interface Reading {
   spaces: HeapSpace[]
   /** ms of a clock that never goes back. */
   now: number
-  /** `heap_size_limit`, octets. */
+  /** `heap_size_limit`, bytes. */
   heapLimit: number
   cgroup: CgroupMemory
 }
@@ -27,7 +27,7 @@ export interface Reading {
 export interface SamplerOptions {
   /** Requests that are open, and how many were over by now. */
   requests: Readonly<{ inFlight: number; over: number }>
-  /** After the last major collection, octets. */
+  /** After the last major collection, bytes. */
   liveHeap: () => number | null
   /** Called with each reading. */
   onReading: (reading: Reading) => void

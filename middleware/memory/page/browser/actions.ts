@@ -10,6 +10,7 @@ export type AddressOf = (path: string) => string
 /** Call sites that are listed. */
 const MOST = 30
 
+/** Makes the buttons of the page do something. */
 export function bindButtons(addressOf: AddressOf): void {
   onPress(byId('sites-refresh'), () => refreshSites(addressOf))
   onPress(byId('sites-mark'), () => setMark(addressOf))

@@ -4,13 +4,17 @@
 export const COLUMN_NAMES = [
   'rss', 'liveHeap', 'heapUsed', 'heapTotal', 'external', 'arrayBuffers', 'cgroup', 'loopDelay', 'inFlight', 'requestsPerSecond',
 ] as const
+/** A quantity that samples have. */
 export type ColumnName = (typeof COLUMN_NAMES)[number]
 
+/** A column of samples; null where a value is not known. */
 export type Values = (number | null)[]
 /** All of one length. */
 export type Columns = { time: number[] } & Record<ColumnName, Values>
+/** One sample. `time`: ms since 1970. */
 export type Row = { time: number } & Record<ColumnName, number | null>
 
+/** Which process is shown. */
 export interface ProcessInfo {
   pid: number
   /** Its name under a supervisor. */
@@ -21,6 +25,7 @@ export interface ProcessInfo {
   argv: string
 }
 
+/** A space of V8's heap, in bytes. */
 export interface Space {
   name: string
   used: number
@@ -36,17 +41,20 @@ export interface Collection {
   forced: boolean
 }
 
+/** Major collections, oldest first, in columns. */
 export interface Collections {
   time: number[]
   durationMs: number[]
   forced: boolean[]
 }
 
+/** Limits of the memory, in bytes; null where there is none. */
 export interface Limits {
   heap: number | null
   cgroup: number | null
 }
 
+/** A call site of the verdict's evidence. */
 export interface GrownCallSite {
   name: string
   url: string
@@ -54,8 +62,10 @@ export interface GrownCallSite {
   growth: number
 }
 
+/** What the verdict may be. */
 export type VerdictState = 'warming' | 'ok' | 'growing' | 'leak-suspected' | 'native-growth'
 
+/** What the verdict rests on. */
 export interface Evidence {
   quantity: 'heap' | 'external' | 'remainder'
   bytesPerSecond: number
@@ -74,6 +84,7 @@ export interface Evidence {
   callSites: readonly GrownCallSite[]
 }
 
+/** What the leak detector says. */
 export interface Verdict {
   state: VerdictState
   since: number
@@ -81,6 +92,7 @@ export interface Verdict {
   evidence: Evidence
 }
 
+/** A part of the resident memory. */
 export interface SettlePart {
   part: string
   octets: number
@@ -88,6 +100,7 @@ export interface SettlePart {
   remedy: string
 }
 
+/** What a settle check has found. */
 export interface SettleReport {
   trigger: 'request' | 'load-drop'
   collectionMs: number
@@ -95,6 +108,7 @@ export interface SettleReport {
   sentence: string
 }
 
+/** What the app lets visitors do. */
 export interface Allowed {
   gc: boolean
   snapshot: boolean
@@ -116,6 +130,7 @@ export interface History {
   allowed: Allowed
 }
 
+/** A place in the code that holds part of the heap. */
 export interface CallSite {
   name: string
   url: string
@@ -198,30 +213,37 @@ const CALL_SITES = shape({
   sites: listOf(shape({ name: string, url: string, line: number, octets: number, growth: nullable(number), margin: optional(number) })),
 })
 
+/** Whether it is a history. */
 export function isHistory(value: unknown): value is History {
   return HISTORY(value)
 }
 
+/** Whether it is a sample. */
 export function isSample(value: unknown): value is Sample {
   return SAMPLE(value)
 }
 
+/** Whether it is a collection. */
 export function isCollection(value: unknown): value is Collection {
   return COLLECTION(value)
 }
 
+/** Whether it is a verdict. */
 export function isVerdict(value: unknown): value is Verdict {
   return VERDICT(value)
 }
 
+/** Whether it is the report of a settle check. */
 export function isSettleReport(value: unknown): value is SettleReport {
   return SETTLE(value)
 }
 
+/** Whether it is a list of call sites. */
 export function isCallSites(value: unknown): value is CallSites {
   return CALL_SITES(value)
 }
 
+/** Whether it is an object with members. */
 export function isObject(value: unknown): value is Members {
   return typeof value === 'object' && value !== null
 }
@@ -234,6 +256,7 @@ export function pidOf(message: unknown): number | undefined {
   return isObject(process) && typeof process['pid'] === 'number' ? process['pid'] : undefined
 }
 
+/** The value of an answer, or what went wrong in words. */
 export type Answer = { value: unknown; words?: undefined } | { value?: undefined; words: string }
 
 /** By name, because Node's types of fetch, with which the tests compile this file, have no cache. */
@@ -292,5 +315,7 @@ function seconds(retryAfter: string | null, now: number): string {
   return `${String(whole)} second${whole === 1 ? '' : 's'}`
 }
 
+/** Where there was no answer. */
 export const UNREACHABLE = 'The app did not answer: it may be standing still, or starting again.'
+/** Where an answer is not what the page knows. */
 export const UNREADABLE = 'The answer could not be read: the app may have changed since this page was opened. Load the page again.'

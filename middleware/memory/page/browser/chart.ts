@@ -14,6 +14,7 @@ const KEPT = 256
 const EXTERNAL_GRAIN = 5
 const CURVES = ['external', 'liveHeap', 'rss'] as const
 
+/** The picture. */
 export class Chart {
   readonly #svg = shape('svg', { class: 'chart-picture', 'aria-hidden': 'true', focusable: 'false' })
   readonly #grid = shape('g')

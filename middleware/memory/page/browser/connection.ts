@@ -6,6 +6,7 @@
 /** `quiet`: connected, but no sample has come for some seconds. `asking`: answers bring samples that the stream does not. */
 export type ConnectionState = 'connecting' | 'live' | 'quiet' | 'reconnecting' | 'asking'
 
+/** Where the stream is, and whom to tell. */
 export interface ConnectionOptions {
   address: () => string
   events: readonly string[]
@@ -30,6 +31,7 @@ const FLOWING = 3
 /** What is outdated where it was held back. */
 const STATES: ReadonlySet<string> = new Set(['verdict', 'settle'])
 
+/** The connection to the endpoint, which is kept up. */
 export class Connection {
   readonly #options: ConnectionOptions
   #source: EventSource | undefined

@@ -2,6 +2,7 @@
 import { setAll } from './dom.js'
 import { nearest } from './timeline.js'
 
+/** What the cursor moves over. */
 export interface CursorOptions {
   /** Times of the samples that are drawn. */
   times: () => readonly number[]
@@ -14,6 +15,7 @@ export interface CursorOptions {
 /** Samples that Page Up and Page Down pass. */
 const PAGE = 60
 
+/** The cursor in the chart. */
 export class Cursor {
   readonly #host: HTMLElement
   readonly #options: CursorOptions

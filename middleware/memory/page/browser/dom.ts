@@ -7,14 +7,17 @@ export function byId(id: string): HTMLElement {
   return byIdOf(id, HTMLElement)
 }
 
+/** The same, of a kind of element. */
 export function byIdOf<Kind extends Element>(id: string, kind: new () => Kind): Kind {
   const found = document.getElementById(id)
   if (found instanceof kind) return found
   throw new Error(`page.html has no ${kind.name} #${id}`)
 }
 
+/** Attributes by their names. */
 export type Attributes = Readonly<Record<string, string | number>>
 
+/** A new element of HTML. */
 export function element<Name extends keyof HTMLElementTagNameMap>(
   name: Name, attributes: Attributes = {}, ...content: readonly (Node | string)[]
 ): HTMLElementTagNameMap[Name] {
@@ -24,6 +27,7 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
   return made
 }
 
+/** A new element of SVG. */
 export function shape<Name extends keyof SVGElementTagNameMap>(
   name: Name, attributes: Attributes = {}, ...content: readonly (Node | string)[]
 ): SVGElementTagNameMap[Name] {
@@ -33,6 +37,7 @@ export function shape<Name extends keyof SVGElementTagNameMap>(
   return made
 }
 
+/** Sets attributes. */
 export function setAll(target: Element, attributes: Attributes): void {
   for (const [name, value] of Object.entries(attributes)) target.setAttribute(name, String(value))
 }

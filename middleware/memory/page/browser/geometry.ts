@@ -20,6 +20,7 @@ interface Lane {
   bottom: number
 }
 
+/** Where everything is, in pixels. */
 export interface Layout {
   width: number
   height: number
@@ -50,6 +51,7 @@ const LOAD_STEPS = 4
 const NARROW = 600
 const LEAST_WIDTH = 200
 
+/** The layout of a view in a host of so many pixels. */
 export function layoutOf({ columns, limits, from, to }: View, hostWidth: number): Layout {
   const width = Math.max(LEAST_WIDTH, hostWidth)
   const memory = { top: TOP, bottom: TOP + (width < NARROW ? 190 : 270) }
@@ -85,6 +87,7 @@ function largestOf(lists: readonly Values[], begin: number): number {
   return largest
 }
 
+/** Values to pixels. */
 export interface Scale {
   /** Pixels of a value. */
   (value: number): number
@@ -92,12 +95,14 @@ export interface Scale {
   invert: (pixel: number) => number
 }
 
+/** A linear scale: `from` is at pixel `low`, `to` at pixel `high`. */
 export function scale(from: number, to: number, low: number, high: number): Scale {
   const span = to - from === 0 ? 1 : to - from
   const pixels = (value: number): number => low + ((value - from) / span) * (high - low)
   return Object.assign(pixels, { invert: (pixel: number): number => from + ((pixel - low) / (high - low || 1)) * span })
 }
 
+/** A scale with its round numbers. */
 export interface Axis {
   /** Where the axis ends: a round number not below the largest value. */
   top: number
@@ -117,6 +122,7 @@ export function axis(largest: number, count: number, leastStep = 1): Axis {
 /** A limit that is farther than this many times the largest value would press the curves to the floor. */
 const FAR = 2.5
 
+/** A limit, with its name. */
 export interface NamedLimit {
   name: string
   value: number
@@ -145,11 +151,13 @@ export function timeTicks(from: number, to: number, count: number, offset: numbe
   return { step, ticks }
 }
 
+/** A point, in pixels. */
 export interface Point {
   x: number
   y: number
 }
 
+/** What a curve is drawn of. */
 export interface Curve {
   times: readonly number[]
   values: Values

@@ -6,6 +6,7 @@ import { type Interval, intervals, type Range } from './timeline.js'
 
 const STATES: readonly string[] = ['warming', 'ok', 'growing', 'leak-suspected', 'native-growth']
 
+/** Shows the verdict. */
 export function showVerdict(verdict: Verdict, now: number): void {
   const { state, sentence, evidence } = verdict
   const known = STATES.includes(state) ? state : 'warming'
@@ -47,10 +48,12 @@ function grownElement(site: GrownCallSite): HTMLElement {
   return element('li', {}, siteElement(site), element('span', { class: 'amount' }, growth(site.growth)))
 }
 
+/** A call site as an element. */
 export function siteElement(site: Pick<GrownCallSite, 'name' | 'url' | 'line'>): HTMLElement {
   return element('span', { class: 'site' }, element('code', {}, siteName(site)), element('span', { class: 'address' }, siteAddress(site)))
 }
 
+/** Shows the spaces of V8's heap. */
 export function showSpaces(spaces: readonly Space[]): void {
   const largest = Math.max(1, ...spaces.map(({ size }) => size))
   byId('spaces-none').hidden = spaces.length > 0
@@ -81,6 +84,7 @@ export function showSettle({ sentence, explained, collectionMs, trigger }: Settl
   )))
 }
 
+/** What is shown of one moment. */
 export interface Reading {
   /** Undefined where there are no samples. */
   row: Row | undefined
@@ -147,6 +151,7 @@ const CAPTIONS: Readonly<Record<Range, string>> = {
   day: 'The last day by the half hour, newest first',
 }
 
+/** The table of figures. */
 export class Figures {
   readonly #details = byIdOf('figures', HTMLDetailsElement)
   readonly #head = byId('figures-head')

@@ -28,6 +28,7 @@ export interface Fact {
   note: string
 }
 
+/** The evidence of a verdict, as facts in words. */
 export function factsOf({ state, since, evidence }: Verdict, now: number): Fact[] {
   const quantity = Object.hasOwn(QUANTITIES, evidence.quantity) ? QUANTITIES[evidence.quantity] : evidence.quantity
   const periods = `${count(evidence.points, 'period')}, ${String(evidence.pointsNeeded)} needed`
@@ -61,6 +62,7 @@ function ago(ms: number): string {
   return ms < 1000 ? 'just now' : `${span(ms / 1000)} ago`
 }
 
+/** A number with its noun: `1 site`, `2 sites`. */
 export function count(number: number, noun: string): string {
   return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`
 }
@@ -91,10 +93,12 @@ const PARTS: Readonly<Record<string, string>> = {
   liveHeap: 'Live heap', external: 'External', freePages: 'Free pages of V8', allocator: 'Allocator and native code', mapped: 'Mapped files',
 }
 
+/** What a part of the resident memory is called. */
 export function partName(part: string): string {
   return Object.hasOwn(PARTS, part) ? PARTS[part] ?? part : part
 }
 
+/** What a call site is called. */
 export function siteName({ name }: Pick<GrownCallSite, 'name'>): string {
   return name === '' ? '(anonymous)' : name
 }
@@ -111,6 +115,7 @@ export function ordered(sites: readonly CallSite[], marked: boolean): CallSite[]
   return [...sites].sort((one, other) => (marked ? (other.growth ?? 0) - (one.growth ?? 0) : 0) || other.octets - one.octets)
 }
 
+/** What is said above the list of call sites. */
 export function sitesSentence(sites: number, shown: number, mark: number | null, now: number): string {
   if (sites === 0) return 'The profile is empty: nothing that is alive has been sampled.'
   const which = shown < sites ? `The first ${String(shown)} of ${count(sites, 'call site')}` : count(sites, 'call site')
@@ -148,8 +153,10 @@ export function readoutText(when: string, figures: readonly (readonly [string, n
   return `${when}: ${figures.map(([name, value]) => `${name} ${memory(value)}`).join(', ')}, ${load} requests a second`
 }
 
+/** For what is not known. */
 export const UNKNOWN = '–'
 
+/** Bytes as text. */
 export function memory(value: number | null): string {
   return value === null ? UNKNOWN : octets(value)
 }
@@ -160,11 +167,13 @@ export function growth(value: number | null): string {
   return value > 0 ? `+${octets(value)}` : octets(value).replace('-', '−')
 }
 
+/** A rate as text. */
 export function perSecond(value: number | null): string {
   if (value === null) return UNKNOWN
   return value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 1 : 0 })
 }
 
+/** A time in ms as text. */
 export function milliseconds(value: number | null): string {
   if (value === null) return UNKNOWN
   if (value >= 10_000) return `${(value / 1000).toFixed(0)} s`
@@ -190,6 +199,7 @@ const MINUTES = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2
 const WEEKDAY = new Intl.DateTimeFormat('en-GB', { weekday: 'short' })
 const DAY = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric' })
 
+/** The time of day. */
 export function clock(time: number): string {
   return CLOCK.format(time)
 }

@@ -1,7 +1,9 @@
 /** The samples that the page holds: an hour of fine ones, a day of coarse ones, and the collections. Pure; bounded. */
 import { type Collection, type Collections, COLUMN_NAMES, type Columns, type Row } from './api.js'
 
+/** In ms. */
 export const HOUR = 3_600_000
+/** In ms. */
 export const DAY = 24 * HOUR
 /** Width of a coarse sample, ms. */
 export const COARSE = 30_000
@@ -9,8 +11,10 @@ const MEAN = 'requestsPerSecond'
 /** Collections that are held. */
 const MOST_COLLECTIONS = 1024
 
+/** How much of the timeline is shown. */
 export type Range = 'hour' | 'day'
 
+/** The samples and collections that the page holds. */
 export class Timeline {
   readonly fine: Columns
   readonly coarse: Columns
@@ -61,12 +65,14 @@ export class Timeline {
   }
 }
 
+/** Columns without samples. */
 export function noColumns(): Columns {
   const empty = { time: [] } as Partial<Columns>
   for (const name of COLUMN_NAMES) empty[name] = []
   return empty as Columns
 }
 
+/** The sample of an index; undefined where there is none. */
 export function rowAt(columns: Columns, index: number): Row | undefined {
   const time = columns.time[index]
   if (time === undefined) return undefined
@@ -115,6 +121,7 @@ export function stretch(columns: Columns, range: Range, now: number): { from: nu
   return { from: to - Math.min(most, Math.max(least, held)), to }
 }
 
+/** The samples of a stretch of time, put together. */
 export interface Interval {
   time: number
   rss: number | null

@@ -111,7 +111,7 @@ describe.each(Object.values(TRANSPORTS))('profiles over $name', (transport) => {
       expect([list, (await ask(`symbol?${list}`)).body.toString()]).toEqual([list, 'num_symbols: 1\n'])
     }
     const long = await ask('symbol', { method: 'POST', body: Array<string>(20).fill('0x1+'.repeat(16_384)) })
-    expect(problem(long)).toEqual({ status: 413, detail: 'At most 1048576 octets of addresses.' })
+    expect(problem(long)).toEqual({ status: 413, detail: 'At most 1048576 bytes of addresses.' })
   })
 
   it('heap?seconds=1: what has changed, which may be less than nothing', async () => {
