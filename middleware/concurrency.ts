@@ -7,13 +7,15 @@ import { ConcurrencyLimiter, rejectedShare, type ConcurrencyLimitEvents } from '
 import type { WaitTimes } from './concurrency/metrics.js'
 import type { LeaseStatus } from './concurrency/lease/lease-client.js'
 import { resolveOptions, type ConcurrencyLimitOptions } from './concurrency/options.js'
-import { registerMetrics, type MetricsOptions, type MetricsRegistry } from './concurrency/metrics.js'
+import { figuresOf } from './concurrency/metrics.js'
+import { Instances } from './shared/instances.js'
+import { MetricsRegistrations, type MetricsOptions, type MetricsRegistry } from './shared/metrics.js'
 
 export { ExpressResponderError } from '../shared/errors.js'
 export { OptionError } from './shared/options.js'
 export type { ConcurrencyLimitEvents, Leak } from './concurrency/limiter.js'
 export type { ConcurrencyLimitOptions, LimitBounds, QueueOptions, RejectionHandler } from './concurrency/options.js'
-export type { MetricsOptions, MetricsRegistry } from './concurrency/metrics.js'
+export type { MetricsOptions, MetricsRegistry } from './shared/metrics.js'
 export { ConcurrencyLimitError, type Rejection } from './concurrency/rejection.js'
 export type { Reason, Order } from './concurrency/policy.js'
 export { redisLease, type RedisLease, type RedisLeaseOptions } from './concurrency/lease/redis-lease.js'
@@ -52,13 +54,19 @@ export interface ConcurrencyLimit {
   /** 'reject', 'leak', 'limit' and 'lease' (its state has changed). */
   readonly events: EventEmitter<ConcurrencyLimitEvents>
   /**
-   * Puts all of this on a registry of prom-client; in a cluster, its AggregatorRegistry adds the workers up as is right for each.
+   * Puts all of this on a registry of prom-client, until it is closed; in a cluster, its AggregatorRegistry adds the workers up as
+   * is right for each. A second time changes nothing.
    * @throws OptionError, 'ERR_MIDDLEWARE_OPTION', where it is no registry, has metrics of these names, or an option is wrong
    */
   registerMetrics(registry: MetricsRegistry, options?: MetricsOptions): void
-  /** Holds nobody back any more and stops all timers: who waits starts, who comes passes. A lease is given back once nobody runs. */
+  /**
+   * Ends it: who waits starts, who comes passes, timers are stopped, metrics are taken off their registries. A lease is given back
+   * once nobody runs. A second time changes nothing.
+   */
   close(): void
 }
+
+const instances = new Instances()
 
 /**
  * Caps how many requests are answered at a time. Mount it before what is expensive; for health checks see `skip`.
@@ -69,10 +77,11 @@ export function concurrencyLimit(options?: ConcurrencyLimitOptions): Concurrency
   const resolved = resolveOptions(options)
   const cap = new ConcurrencyLimiter(resolved)
   const { counts } = cap
+  const metrics = new MetricsRegistrations()
   function concurrencyLimitMiddleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
     cap.handle(request, response, next)
   }
-  return Object.defineProperties(concurrencyLimitMiddleware as ConcurrencyLimit, {
+  const limit = Object.defineProperties(concurrencyLimitMiddleware as ConcurrencyLimit, {
     active: { get: () => cap.active },
     waiting: { get: () => cap.waiting },
     limit: { get: () => cap.limit, set: (limit: unknown) => { cap.limit = limit } },
@@ -84,7 +93,18 @@ export function concurrencyLimit(options?: ConcurrencyLimitOptions): Concurrency
     abandoned: { get: () => counts.abandoned },
     waitTime: { get: () => counts.waitTime },
     events: { value: cap.events },
-    registerMetrics: { value: (registry: MetricsRegistry, metrics: MetricsOptions = {}) => { registerMetrics(registry, cap, counts, metrics) } },
-    close: { value: () => { cap.close() } },
+    registerMetrics: { value: (registry: MetricsRegistry, given?: MetricsOptions) => { metrics.add(figuresOf(cap, counts), registry, given) } },
+    close: {
+      value: () => {
+        cap.close()
+        metrics.close()
+        forget()
+      },
+    },
   })
+  const forget = instances.add(limit)
+  return limit
 }
+
+/** Closes all caps of the process, and puts back what they have changed of Node's. */
+concurrencyLimit.uninstall = (): void => { instances.closeAll() }

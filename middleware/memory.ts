@@ -4,9 +4,11 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Access } from './memory/access.js'
 import { Endpoint, type Next } from './memory/endpoint.js'
+import { Instances } from './shared/instances.js'
+import type { MetricsOptions, MetricsRegistry } from './shared/metrics.js'
 import { PrometheusMetrics, type PrometheusRegistry } from './memory/prometheus.js'
 import { ProcessMonitor, type MonitorEvents } from './memory/process-monitor.js'
-import { checks, resolveOptions, type MemoryStatsOptions } from './memory/options.js'
+import { resolveOptions, type MemoryStatsOptions } from './memory/options.js'
 import type { Route } from './memory/route.js'
 import { pageRoutes } from './memory/routes/page.js'
 import { profileRoutes } from './memory/routes/profiles.js'
@@ -24,6 +26,7 @@ export { NoPrometheusError } from './memory/prometheus.js'
 export { SamplingError } from './memory/profile/heap-sampler.js'
 export type { Authorize, MemoryStatsOptions } from './memory/options.js'
 export type { PrometheusRegistry } from './memory/prometheus.js'
+export type { MetricsOptions, MetricsRegistry } from './shared/metrics.js'
 export type { MemoryNow, RssParts, SettleReport } from './memory/settle-check.js'
 export type { SettlePart } from './memory/settle-check.js'
 export type { Evidence, GrownCallSite, Verdict, VerdictState } from './memory/leak-detector/verdict.js'
@@ -45,9 +48,20 @@ export interface MemoryStats {
   settle(): Promise<SettleReport>
   /** 'verdict' and 'settle'. */
   readonly events: EventEmitter<MemoryStatsEvents>
-  /** Ends streams, profiles that are being taken, and sampling. The middleware passes requests on, then. */
+  /**
+   * Puts the process' figures on a registry of prom-client, as the option `registry` does, until it is closed. A second time changes
+   * nothing.
+   * @throws OptionError, 'ERR_MIDDLEWARE_OPTION', where it is no registry, has metrics of these names, or an option is wrong
+   */
+  registerMetrics(registry: MetricsRegistry, options?: MetricsOptions): void
+  /**
+   * Ends it: who comes passes, streams, profiles that are being taken and, with the last one, sampling end, metrics are taken off
+   * their registries. A second time changes nothing.
+   */
   close(): void
 }
+
+const instances = new Instances()
 
 /**
  * Mount it on a path: `app.use('/debug/pprof', memoryStats())`. As a route of Express it passes everything on, and at the
@@ -87,10 +101,11 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
   function memoryStatsMiddleware(request: IncomingMessage, response: ServerResponse, next?: Next): void {
     endpoint.handle(request, response, next)
   }
-  return Object.defineProperties(memoryStatsMiddleware as MemoryStats, {
+  const stats = Object.defineProperties(memoryStatsMiddleware as MemoryStats, {
     verdict: { get: () => monitor.verdict, enumerable: true },
     settle: { value: () => monitor.settle('request'), enumerable: true },
     events: { value: events, enumerable: true },
+    registerMetrics: { value: (registry: MetricsRegistry, given?: MetricsOptions) => { metrics.register(registry, given) }, enumerable: true },
     close: {
       value: () => {
         if (closing.signal.aborted) return
@@ -100,18 +115,24 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
         streams.close()
         metrics.close()
         ProcessMonitor.release()
+        forget()
       },
       enumerable: true,
     },
   })
+  const forget = instances.add(stats)
+  return stats
 }
+
+/** Closes all endpoints of the process, and puts back what they have changed of Node's. */
+memoryStats.uninstall = (): void => { instances.closeAll() }
 
 function metricsOf(monitor: ProcessMonitor, registry: PrometheusRegistry | undefined): PrometheusMetrics {
   try {
     return new PrometheusMetrics(monitor, registry)
   } catch (error) {
     ProcessMonitor.release()
-    throw checks.wrong('registry', undefined, `it has metrics of these names already (${String(error)}): give another one`)
+    throw error
   }
 }
 

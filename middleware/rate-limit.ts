@@ -6,11 +6,15 @@ import type { ClientRateLimitInfo } from 'express-rate-limit'
 import { createLimiter, type RateLimitEvents } from './rate-limit/limiter.js'
 import { resolveOptions, type RateLimitOptions } from './rate-limit/options.js'
 import { ClientLeft } from './rate-limit/client-key.js'
+import { figuresOf } from './rate-limit/counts.js'
+import { Instances } from './shared/instances.js'
+import { MetricsRegistrations, type MetricsOptions, type MetricsRegistry } from './shared/metrics.js'
 
 export { ExpressResponderError } from '../shared/errors.js'
 export { OptionError } from './shared/options.js'
 export { ipKeyGenerator, MemoryStore, type ClientRateLimitInfo, type RateLimitInfo, type Store } from 'express-rate-limit'
 export { RateLimitKeyError, RateLimitStoreError } from './rate-limit/errors.js'
+export type { MetricsOptions, MetricsRegistry } from './shared/metrics.js'
 export type { RateLimitEvents } from './rate-limit/limiter.js'
 export type { RateLimitOptions, StoreFailure } from './rate-limit/options.js'
 
@@ -23,7 +27,19 @@ export interface RateLimit {
   getKey(key: string): Promise<ClientRateLimitInfo | undefined>
   /** 'store-failure' and 'store-recovery'. */
   readonly events: EventEmitter<RateLimitEvents>
+  /**
+   * Puts what it counts on a registry of prom-client, until it is closed. A second time changes nothing.
+   * @throws OptionError, 'ERR_MIDDLEWARE_OPTION', where it is no registry, has metrics of these names, or an option is wrong
+   */
+  registerMetrics(registry: MetricsRegistry, options?: MetricsOptions): void
+  /**
+   * Ends it: who comes passes and is not counted, timers are stopped, metrics are taken off their registries. The store is the app's
+   * to close, and may be given to another one. A second time changes nothing.
+   */
+  close(): void
 }
+
+const instances = new Instances()
 
 /**
  * Limits how many requests a client may send in a time, with the options of express-rate-limit. Who is over it gets 429 with
@@ -32,21 +48,45 @@ export interface RateLimit {
  * @throws OptionError that names a wrong option
  */
 export function rateLimit(options?: RateLimitOptions): RateLimit {
-  const { limiter, store, events, appends } = createLimiter(resolveOptions(options))
+  const { limiter, store, events, counts, appends, close } = createLimiter(resolveOptions(options))
+  const metrics = new MetricsRegistrations()
+  let isClosed = false
   function rateLimitMiddleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
+    if (isClosed) {
+      next()
+      return
+    }
     if (appends && !('append' in response)) Object.defineProperty(response, 'append', { value: append, configurable: true })
     // What it asks of Express's is there now, or replaced.
     void limiter(request as Parameters<typeof limiter>[0], response as Parameters<typeof limiter>[1], (error?: unknown) => {
       if (error instanceof ClientLeft) response.destroy()
-      else proceed(next, error)
+      else {
+        counts.proceeds(error)
+        proceed(next, error)
+      }
     })
   }
-  return Object.defineProperties(rateLimitMiddleware as RateLimit, {
+  const limit = Object.defineProperties(rateLimitMiddleware as RateLimit, {
     resetKey: { value: async (key: string): Promise<void> => { await store.resetKey(key) } },
     getKey: { value: async (key: string) => limiter.getKey(key) },
     events: { value: events },
+    registerMetrics: { value: (registry: MetricsRegistry, given?: MetricsOptions) => { metrics.add(figuresOf(counts), registry, given) } },
+    close: {
+      value: () => {
+        if (isClosed) return
+        isClosed = true
+        close()
+        metrics.close()
+        forget()
+      },
+    },
   })
+  const forget = instances.add(limit)
+  return limit
 }
+
+/** Closes all rate limits of the process, and puts back what they have changed of Node's. */
+rateLimit.uninstall = (): void => { instances.closeAll() }
 
 /** As Express's, for the headers of draft 8. */
 function append(this: ServerResponse, name: string, value: string): ServerResponse {

@@ -12,6 +12,8 @@ import { resolveOptions, type RecoveryOptions } from './recovery/options.js'
 import { ErrorHandler, type RecoveryEvents } from './recovery/error-handler.js'
 import { bindCallbacks } from './recovery/bind.js'
 import { bind, emitter } from './recovery/bind.js'
+import { Instances } from './shared/instances.js'
+import { MetricsRegistrations, type MetricsOptions, type MetricsRegistry } from './shared/metrics.js'
 
 export { ExpressResponderError } from '../shared/errors.js'
 export { OptionError } from './shared/options.js'
@@ -19,6 +21,7 @@ export { recoveryInfo, ThrownValueError, type FailureKind, type FailurePhase, ty
 export type { Intensity, RecoveryOptions } from './recovery/options.js'
 export type { RecoveryOutcome, RecoveryReport } from './recovery/report.js'
 export type { RecoveryCount } from './recovery/report.js'
+export type { MetricsOptions, MetricsRegistry } from './shared/metrics.js'
 export type { RecoveryEvents } from './recovery/error-handler.js'
 
 /** The middleware, and what it has seen. */
@@ -30,6 +33,16 @@ export interface RecoveryMiddleware {
   readonly total: number
   /** Recoveries by route and kind. */
   counts(): RecoveryCount[]
+  /**
+   * Puts what it counts on a registry of prom-client, until it is closed. A second time changes nothing.
+   * @throws OptionError, 'ERR_MIDDLEWARE_OPTION', where it is no registry, has metrics of these names, or an option is wrong
+   */
+  registerMetrics(registry: MetricsRegistry, options?: MetricsOptions): void
+  /**
+   * Ends it: who comes passes, metrics are taken off their registries. With the last one, where no `recovery.errors()` was made, all
+   * that was changed of Node's is put back. A second time changes nothing.
+   */
+  close(): void
 }
 
 /** Error middleware: Express knows it by its four parameters. */
@@ -65,27 +78,36 @@ export interface RecoveryFactory {
   callbacks: typeof bindCallbacks
   /** Throw it to end a request without an answer and without a report. */
   readonly ABORT: typeof ABORT
-  /** Puts back all that was changed of Node's. Middleware that is mounted passes requests on, then. */
+  /**
+   * Closes all of the process, and puts back all that was changed of Node's. What `errors()` has made goes on answering what it is
+   * given.
+   */
   uninstall(): void
 }
 
-let isInstalled = false
+const instances = new Instances()
+/** Whether an error boundary needs what is changed of Node's. */
+let hasBoundaries = false
 const boundaries = new ErrorBoundaries()
 
 function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
   const configuration = resolveOptions('recovery', options)
   const recoverer = new ErrorHandler(configuration)
   let lastServer: Server | undefined
-  isInstalled = true
+  let isClosed = false
   attributeAsyncErrors(configuration)
 
   function recovery(request: IncomingMessage, response: ServerResponse, next: Next): void {
+    if (isClosed) {
+      next()
+      return
+    }
     if (recoverer.hasGivenUp) {
       recoverer.refuse(request, response)
       return
     }
-    const known = isInstalled ? contextOf(request) : undefined
-    if (!isInstalled || (known !== undefined && known.handler !== boundaries)) {
+    const known = contextOf(request)
+    if (known !== undefined && known.handler !== boundaries) {
       next()
       return
     }
@@ -114,17 +136,37 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
     }
   }
 
-  return Object.defineProperties(recovery, {
+  return withMembers(recovery, recoverer, () => { isClosed = true })
+}
+
+function withMembers(recovery: (request: IncomingMessage, response: ServerResponse, next: Next) => void, recoverer: ErrorHandler, end: () => void): RecoveryMiddleware {
+  const metrics = new MetricsRegistrations()
+  let isClosed = false
+  const middleware = Object.defineProperties(recovery, {
     events: { value: recoverer.events, enumerable: true },
     total: { get: () => recoverer.counts.total, enumerable: true },
     counts: { value: () => recoverer.counts.list(), enumerable: true },
+    registerMetrics: { value: (registry: MetricsRegistry, given?: MetricsOptions) => { metrics.add(recoverer.figures(), registry, given) }, enumerable: true },
+    close: {
+      value: () => {
+        if (isClosed) return
+        isClosed = true
+        end()
+        metrics.close()
+        forget()
+        if (instances.size === 0 && !hasBoundaries) stopAttributing()
+      },
+      enumerable: true,
+    },
   }) as RecoveryMiddleware
+  const forget = instances.add(middleware)
+  return middleware
 }
 
 function errors(options?: RecoveryOptions): RecoveryErrorMiddleware {
   const configuration = resolveOptions('recovery.errors', options)
   const recoverer = new ErrorHandler(configuration)
-  isInstalled = true
+  hasBoundaries = true
   attributeAsyncErrors(configuration)
   attributeFromStart((request, response) => new RequestContext(request, response, undefined, boundaries))
 
@@ -140,7 +182,8 @@ function errors(options?: RecoveryOptions): RecoveryErrorMiddleware {
 }
 
 function uninstall(): void {
-  isInstalled = false
+  instances.closeAll()
+  hasBoundaries = false
   stopAttributing()
 }
 

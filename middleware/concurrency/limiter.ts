@@ -114,6 +114,7 @@ export class ConcurrencyLimiter implements Limiter {
 
   /** Holds nobody back any more: who waits starts, who comes passes. Stops all timers. */
   close(): void {
+    if (this.#closed) return
     this.#closed = true
     this.#slotTimeouts?.close()
     for (const policy of this.#policies()) policy.close()

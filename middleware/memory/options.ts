@@ -1,7 +1,7 @@
 /** The options of `memoryStats()`, checked and completed once: nothing after this knows a default. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { optionChecks } from '../shared/options.js'
-import { checkRegistry } from '../shared/prometheus.js'
+import { checkRegistry } from '../shared/metrics.js'
 import type { PrometheusRegistry } from './prometheus.js'
 import type { SettleReport } from './settle-check.js'
 import type { Verdict } from './leak-detector/verdict.js'

@@ -1,7 +1,8 @@
 /** The figures as metrics of prom-client, on the app's registry or one of their own. They are read when they are scraped. */
 import { getHeapStatistics } from 'node:v8'
 import { ExpressResponderError } from '../../shared/errors.js'
-import type { Aggregator } from '../shared/prometheus.js'
+import { MetricsRegistrations, registerFigures, type Aggregator, type Figures, type MetricsOptions, type MetricsRegistry, type MetricValue } from '../shared/metrics.js'
+import { optionChecks } from '../shared/options.js'
 import type { ProcessMonitor } from './process-monitor.js'
 import { heapSpaces } from './sampling/sampler.js'
 import type { VerdictState } from './leak-detector/verdict.js'
@@ -28,21 +29,15 @@ export class NoPrometheusError extends ExpressResponderError {
   }
 }
 
-interface Value {
-  readonly labels: Readonly<Record<string, string>>
-  readonly value: number
-}
+type Read = (monitor: ProcessMonitor) => number | null | MetricValue[]
 
-type Figures = (monitor: ProcessMonitor) => number | null | Value[]
-
-const PREFIX = 'express_responder_'
 const STATES = ['warming', 'ok', 'growing', 'leak-suspected', 'native-growth'] as const satisfies readonly VerdictState[]
 
 /**
  * What is of one process is added up over a cluster's workers, states too: the sum is how many are in one. What all of them
  * share, such as the cgroup, and what is the most of something already, is the largest.
  */
-const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help: string, figures: Figures, aggregator?: Aggregator])[] = [
+const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help: string, read: Read, aggregator?: Aggregator])[] = [
   ['resident_memory_bytes', 'gauge', 'Resident set size.', () => process.memoryUsage.rss()],
   ['heap_used_bytes', 'gauge', 'V8\'s heap in use, garbage and all.', () => getHeapStatistics().used_heap_size],
   ['heap_total_bytes', 'gauge', 'V8\'s heap.', () => getHeapStatistics().total_heap_size],
@@ -70,29 +65,32 @@ const METRICS: readonly (readonly [name: string, type: 'gauge' | 'counter', help
   ['memory_verdict', 'gauge', '1 for the state that the verdict on leaks is in; over several workers, how many are in it.', ({ leakDetector }) => STATES.map((state) => ({ labels: { state }, value: leakDetector.current.state === state ? 1 : 0 }))],
 ]
 
-/** How many endpoints have their figures on a registry: they are the same ones. */
-const users = new WeakMap<PrometheusRegistry, number>()
-/** Metrics of ours, and whose figures they read. */
-const monitors = new WeakMap<object, ProcessMonitor>()
-
-/** The figures as metrics, on the app's registry or on one of their own. */
+/** The figures of a process, on whichever registries of an endpoint. */
 export class PrometheusMetrics {
   readonly #monitor: ProcessMonitor
   readonly #given: PrometheusRegistry | undefined
+  readonly #registrations = new MetricsRegistrations()
   #own: Promise<PrometheusRegistry> | undefined
 
   /**
    * Registers the metrics where a registry is given.
    *
-   * @throws where the registry has other metrics of these names
+   * @throws OptionError where the registry has other metrics of these names
    */
   constructor(monitor: ProcessMonitor, registry: PrometheusRegistry | undefined) {
     this.#monitor = monitor
     this.#given = registry
     if (registry === undefined) return
-    // Also where another endpoint has done so: the app may have cleared it since.
-    register(registry, monitor)
-    users.set(registry, (users.get(registry) ?? 0) + 1)
+    this.#registrations.add(figuresOf(monitor), registry, undefined, (name) => optionChecks('memoryStats').wrong('registry', undefined, `it has metrics of these names already (${name}): give another one`))
+  }
+
+  /**
+   * Puts them on another registry.
+   *
+   * @throws OptionError where it is no registry, has other metrics of these names, or an option is wrong
+   */
+  register(registry: MetricsRegistry, options: MetricsOptions | undefined): void {
+    this.#registrations.add(figuresOf(this.#monitor), registry, options)
   }
 
   /**
@@ -104,14 +102,9 @@ export class PrometheusMetrics {
     return this.#given ?? (this.#own ??= ownRegistry(this.#monitor))
   }
 
-  /** Takes them off the app's registry. */
+  /** Takes them off the app's registries. */
   close(): void {
-    const registry = this.#given
-    if (registry === undefined) return
-    const left = (users.get(registry) ?? 1) - 1
-    users.set(registry, left)
-    if (left > 0) return
-    for (const [name] of METRICS) if (hasOurs(registry, PREFIX + name, this.#monitor)) registry.removeSingleMetric(PREFIX + name)
+    this.#registrations.close()
   }
 }
 
@@ -123,50 +116,22 @@ async function ownRegistry(monitor: ProcessMonitor): Promise<PrometheusRegistry>
     throw new NoPrometheusError({ cause: error })
   }
   const registry = new Registry()
-  register(registry, monitor)
+  registerFigures(figuresOf(monitor), registry)
   return registry
 }
 
-/** Those that it lacks, or, where it has others of these names, none. */
-function register(registry: PrometheusRegistry, monitor: ProcessMonitor): void {
-  const registered: string[] = []
-  try {
-    for (const metric of metricsFor(monitor)) {
-      if (hasOurs(registry, metric.name, monitor)) continue
-      registry.registerMetric(metric)
-      registered.push(metric.name)
-    }
-  } catch (error) {
-    for (const name of registered) registry.removeSingleMetric(name)
-    throw error
+/** The same ones for all endpoints of the process. */
+function figuresOf(monitor: ProcessMonitor): Figures {
+  return {
+    middleware: 'memoryStats',
+    owner: monitor,
+    prefix: 'express_responder',
+    labels: ['space', 'kind', 'state'],
+    figures: METRICS.map(([name, kind, help, read, aggregator = 'sum']) => ({ name, kind, help, aggregator, read: () => valuesOf(read(monitor)) })),
   }
 }
 
-function hasOurs(registry: PrometheusRegistry, name: string, monitor: ProcessMonitor): boolean {
-  const metric = registry.getSingleMetric(name)
-  return metric !== undefined && monitors.get(metric) === monitor
-}
-
-function metricsFor(monitor: ProcessMonitor): { name: string }[] {
-  return METRICS.map(([name, type, help, figures, aggregator = 'sum']) => {
-    const metric = {
-      // OpenMetrics takes `_total` off the name of a counter and puts it back in the text: so the name is read from here.
-      name: PREFIX + name,
-      type,
-      help,
-      get: () => Promise.resolve({ name: metric.name, help, type, aggregator, values: valuesOf(figures(monitor)) }),
-      reset: keepCounting,
-    }
-    monitors.set(metric, monitor)
-    return metric
-  })
-}
-
-function valuesOf(figures: number | null | Value[]): Value[] {
+function valuesOf(figures: number | null | MetricValue[]): MetricValue[] {
   if (Array.isArray(figures)) return figures
-  return figures === null ? [] : [{ labels: {}, value: figures }]
-}
-
-function keepCounting(): void {
-  // The registry's resetMetrics(): counters are of the process and only rise.
+  return figures === null ? [] : [{ value: figures }]
 }

@@ -54,6 +54,16 @@ export class FallbackStore implements Store {
     }
   }
 
+  /** Whether the store does not answer. */
+  get isAway(): boolean {
+    return this.#outage !== undefined
+  }
+
+  /** Ends its own timers. The store is the app's. */
+  shutdown(): void {
+    this.#local.shutdown()
+  }
+
   init(options: Options): void {
     this.#options = options
     if (this.#settings.onFailure === 'local') this.#local.init({ ...options, windowMs: Math.min(options.windowMs, LONGEST_TIMER) })

@@ -6,8 +6,8 @@ import { OptionError } from '../shared/options.js'
 import { responseOf } from './response.js'
 import { keyGeneratorOf } from './client-key.js'
 import { RateLimitStoreError } from './errors.js'
-import { FallbackStore } from './fallback-store.js'
-import { modernStore } from './fallback-store.js'
+import { RateLimitCounts } from './counts.js'
+import { FallbackStore, modernStore } from './fallback-store.js'
 import { checks, type ResolvedRateLimit, type StoreFailure } from './options.js'
 
 /** What listeners on `events` get. */
@@ -23,8 +23,11 @@ export interface Limiter {
   readonly limiter: RateLimitRequestHandler
   readonly store: Store
   readonly events: EventEmitter<RateLimitEvents>
+  readonly counts: RateLimitCounts
   /** Whether it appends to headers. */
   readonly appends: boolean
+  /** Ends its timers, and lets another one have the store. The store is the app's. */
+  readonly close: () => void
 }
 
 const UNTIL_THEN: Readonly<Record<StoreFailure, string>> = {
@@ -43,19 +46,34 @@ export function createLimiter(options: ResolvedRateLimit): Limiter {
     throw checks.wrong('store', given, 'it counts for another rateLimit() already: give a new one, with a prefix of its own where it takes one')
   }
   const events = new EventEmitter<RateLimitEvents>()
+  const counts = new RateLimitCounts()
   const store = given === undefined ? new MemoryStore() : guard(modernStore(given), options, events)
   const creation = { isOver: false }
   const limiter = expressRateLimit({
     ...passed,
     keyGenerator: keyGeneratorOf(options),
-    handler: passed.handler ?? responseOf(options.message),
+    // What it returns is waited for, whatever the type says.
+    handler: counted(passed.handler ?? responseOf(options.message), counts),
     passOnStoreError: onStoreFailure === 'pass',
     logger: loggerOf(options, creation),
     store,
   })
   creation.isOver = true
   if (given !== undefined) usedStores.add(given)
-  return { limiter, store, events, appends: passed.standardHeaders === 'draft-8' }
+  if (store instanceof FallbackStore) counts.isStoreAway = () => store.isAway
+  const close = (): void => {
+    store.shutdown()
+    if (given !== undefined) usedStores.delete(given)
+  }
+  return { limiter, store, events, counts, appends: passed.standardHeaders === 'draft-8', close }
+}
+
+function counted(handler: (...given: Parameters<Options['handler']>) => unknown, counts: RateLimitCounts): Options['handler'] {
+  const handle = (...given: Parameters<Options['handler']>): unknown => {
+    counts.limited += 1
+    return handler(...given)
+  }
+  return handle
 }
 
 function guard(store: Store, { storeTimeout, onStoreFailure, logger }: ResolvedRateLimit, events: EventEmitter<RateLimitEvents>): FallbackStore {

@@ -1,5 +1,6 @@
 /** What happens to a failure: the app's error middleware, the built-in answer, a cut, or a report; and giving up. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Figures, MetricValue } from '../shared/metrics.js'
 import { sendProblem } from '../shared/problem.js'
 import { attempt } from '../shared/safe-call.js'
 import { abort, sendErrorResponseSafely, cutOff, statusOf } from './error-response.js'
@@ -39,6 +40,21 @@ export class ErrorHandler implements FailureHandler {
   /** Whether the process is about to end. */
   get hasGivenUp(): boolean {
     return this.#hasGivenUp
+  }
+
+  /** What it has counted, as metrics. */
+  figures(): Figures {
+    const failures = (): MetricValue[] => this.counts.list().map(({ route, kind, count }) => ({ labels: { route, kind }, value: count }))
+    return {
+      middleware: 'recovery',
+      owner: this,
+      prefix: 'recovery',
+      labels: ['route', 'kind'],
+      figures: [
+        { name: 'failures_total', kind: 'counter', help: 'Failures that were recovered from, by route and kind.', read: failures },
+        { name: 'given_up', kind: 'gauge', help: '1 once the process has given up, else 0; over several workers, how many have.', read: () => [{ value: this.#hasGivenUp ? 1 : 0 }] },
+      ],
+    }
   }
 
   /** Refuses a request while the process is about to end. */

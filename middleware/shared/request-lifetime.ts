@@ -7,7 +7,7 @@
  * app's, after which every property and listener that is added to one costs microseconds on Node 20 and 22. So 'finish' is
  * heard on the channel that Node's HTTP server publishes it on, and so does what does its work.
  */
-import { subscribe } from 'node:diagnostics_channel'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Patches } from './patches.js'
 
@@ -177,17 +177,28 @@ function lifetimesOn(connection: Connection): Map<ServerResponse, RequestLifetim
   return lifetimes
 }
 
+const FINISH = 'http.server.response.finish'
 let isSubscribed = false
 
 /** To be called before the first request: who publishes may ask then whether anybody listens. */
 export function subscribeToFinish(): void {
   if (isSubscribed) return
   isSubscribed = true
-  subscribe('http.server.response.finish', (message) => {
-    const { response, socket } = message as { response: ServerResponse; socket: Connection }
-    // Where nobody is there any more to be written to, the write itself has destroyed the socket.
-    socket[LIFETIMES]?.get(response)?.finish(socket.destroyed ? 'left' : 'answered')
-  })
+  subscribe(FINISH, onPublished)
+}
+
+function onPublished(message: unknown): void {
+  const { response, socket } = message as { response: ServerResponse; socket: Connection }
+  // Where nobody is there any more to be written to, the write itself has destroyed the socket.
+  socket[LIFETIMES]?.get(response)?.finish(socket.destroyed ? 'left' : 'answered')
+}
+
+/** Puts back what was changed of Node's. Nothing may be in use that asks when requests are over. */
+export function stopWatching(): void {
+  unsubscribe(FINISH, onPublished)
+  isSubscribed = false
+  patches.restore()
+  watchedPrototype = null
 }
 
 const patches = new Patches()

@@ -185,6 +185,21 @@ describe('the JavaScript in the pages runs', () => {
     expect(await program.stop()).toBe(0)
   })
 
+  it('metrics: the figures of three on one registry', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('docs/middleware/README.md', 'metrics'))
+    const { text } = await request(gateway(project.socket)).get('/metrics')
+    for (const line of ['recovery_given_up{part="shop"} 0', 'concurrency_limit_active{part="shop"} 1', 'rate_limit_passed_total{part="shop"} 1']) expect(text).toContain(`\n${line}\n`)
+    expect(await program.stop()).toBe(0)
+  })
+
+  it('which-errors: tells the errors of the package from others', async () => {
+    const project = await createProject()
+    const errors = `import { ThrownValueError } from 'express-responder/recovery'\nfor (const error of [new ThrownValueError('x'), new Error('x')]) console.log(describe(error))`
+    const program = await project.run('program.js', `${block('docs/reference/errors.md', 'which-errors')}\n${errors}`, 'ready')
+    expect(program.output).toContain('ERR_RECOVERY_THROWN_VALUE\nan error of the app or of Node.js\n')
+  })
+
   it('docs/go-article.md: each counterpart serves the app', async () => {
     const names = ['recover', 'cap', 'heap', 'socket']
     const before = `import { serve } from 'express-responder'

@@ -46,7 +46,7 @@ describe('in production', () => {
     process.env['NODE_ENV'] = 'production'
     const warn = jest.spyOn(process, 'emitWarning').mockReturnValue()
     const app = appWith()
-    expect(warn).toHaveBeenCalledWith('memoryStats: in production everybody is refused. Say who may: memoryStats({ authorize: (request) => … }).', expect.anything())
+    expect(warn).toHaveBeenCalledWith('memoryStats: in production everybody is refused. Say who may: memoryStats({ authorize: (request) => … }). See express-responder/docs/reference/middleware-errors.md#err_memory_stats_authorize', expect.anything())
     const { detail } = problem(await request(app).get('/debug/memstats').expect(403))
     expect(detail).toContain('memoryStats({ authorize:')
     expect(warn).toHaveBeenCalledTimes(1)
@@ -162,7 +162,7 @@ describe('authorize', () => {
     const stats = memoryStats({ authorize })
     endpoints.push(stats)
     problem(await request(http.createServer((incoming, response) => { stats(incoming, response) })).get('/memstats').expect(500))
-    expect(warn).toHaveBeenCalledWith(expect.stringContaining('no database'), { type: 'MemoryStatsWarning' })
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('no database'), { type: 'MemoryStatsWarning', code: 'ERR_MEMORY_STATS_FAILURE' })
   })
 })
 

@@ -75,7 +75,7 @@ function install(where: string): void {
   const modules = join(where, 'node_modules')
   const installed = join(modules, 'express-responder')
   mkdirSync(installed, { recursive: true })
-  for (const part of ['package.json', 'dist/lib', 'dist/middleware']) cpSync(join(PACKAGE, part), join(installed, part), { recursive: true })
+  for (const part of ['package.json', 'dist/lib', 'dist/middleware', 'dist/shared']) cpSync(join(PACKAGE, part), join(installed, part), { recursive: true })
   const { dependencies } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { dependencies: Record<string, string> }
   for (const name of ['express', ...Object.keys(dependencies)]) {
     const link = join(modules, name)

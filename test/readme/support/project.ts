@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { root } from './markdown.js'
 
-const MODULES = ['express', 'express-rate-limit', 'pg', 'rate-limit-redis', 'redis', 'supertest', '@types']
+const MODULES = ['express', 'express-rate-limit', 'pg', 'prom-client', 'rate-limit-redis', 'redis', 'supertest', '@types']
 
 /** What blocks import as their own app. */
 const APP = `import express from 'express'
