@@ -102,7 +102,7 @@ export function concurrencyLimit(options?: ConcurrencyLimitOptions): Concurrency
       },
     },
   })
-  const forget = instances.add(limit)
+  const forget = instances.add(limit, cap)
   return limit
 }
 

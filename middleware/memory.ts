@@ -120,7 +120,7 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
       enumerable: true,
     },
   })
-  const forget = instances.add(stats)
+  const forget = instances.add(stats, events)
   return stats
 }
 

@@ -81,7 +81,7 @@ export function rateLimit(options?: RateLimitOptions): RateLimit {
       },
     },
   })
-  const forget = instances.add(limit)
+  const forget = instances.add(limit, store)
   return limit
 }
 

@@ -159,7 +159,7 @@ function withMembers(recovery: (request: IncomingMessage, response: ServerRespon
       enumerable: true,
     },
   }) as RecoveryMiddleware
-  const forget = instances.add(middleware)
+  const forget = instances.add(middleware, recoverer)
   return middleware
 }
 

@@ -9,6 +9,8 @@ const all = new Set<Instances>()
 
 export class Instances {
   readonly #open = new Set<WeakRef<Closable>>()
+  /** What has timers or listeners of its own may outlive the function that was mounted, and must be found all the same. */
+  readonly #byCore = new WeakMap<object, Closable>()
   readonly #collected = new FinalizationRegistry<WeakRef<Closable>>((reference) => { this.#open.delete(reference) })
 
   constructor() {
@@ -20,8 +22,14 @@ export class Instances {
     return this.#open.size
   }
 
-  /** To be called once for each; what is given back tells that it is closed. */
-  add(instance: Closable): () => void {
+  /**
+   * To be called once for each.
+   *
+   * @param core what does its work: as long as that lives, it can be closed
+   * @returns to be called when it is closed
+   */
+  add(instance: Closable, core: object): () => void {
+    this.#byCore.set(core, instance)
     const reference = new WeakRef(instance)
     this.#open.add(reference)
     this.#collected.register(instance, reference, reference)

@@ -1,6 +1,9 @@
 /** What all four middlewares have alike: close(), uninstall() and registerMetrics(). */
 import { channel } from 'node:diagnostics_channel'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import express from 'express'
 import { concurrencyLimit, memoryStats, MemoryStore, rateLimit, recovery, type MetricsOptions, type MetricsRegistry } from 'express-responder/middleware'
@@ -216,6 +219,21 @@ it('a closed rateLimit lets another one have its store, whose timers are the app
   expect(shutdown).not.toHaveBeenCalled()
   expect(await ask(rateLimit({ store, limit: 1 }))).toBe(200)
   store.shutdown()
+})
+
+it('uninstall() finds an endpoint that nobody has mounted and nobody remembers', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const isSampling = (): boolean => channel('http.server.request.start').hasSubscribers
+  expect(isSampling()).toBe(false)
+  memoryStats({ profiles: false, onVerdict: () => undefined })
+  for (let times = 0; times < 3; times++) {
+    await setImmediate()
+    collect()
+  }
+  expect(isSampling()).toBe(true)
+  memoryStats.uninstall()
+  expect(isSampling()).toBe(false)
 })
 
 it('recovery puts back what was changed of Node’s with the last that is closed, unless there is an error boundary', () => {
