@@ -84,7 +84,11 @@ export class PrometheusMetrics {
     this.#registrations.add(figuresOf(monitor), registry, undefined, (name) => optionChecks('memoryStats').wrong('registry', undefined, `it has metrics of these names already (${name}): give another one`))
   }
 
-  /** @throws OptionError where it is no registry, has other metrics of these names, or an option is wrong */
+  /**
+   * Puts them on another registry.
+   *
+   * @throws OptionError where it is no registry, has other metrics of these names, or an option is wrong
+   */
   register(registry: MetricsRegistry, options: MetricsOptions | undefined): void {
     this.#registrations.add(figuresOf(this.#monitor), registry, options)
   }

@@ -18,6 +18,7 @@ export class RateLimitCounts {
   }
 }
 
+/** The same as metrics. */
 export function figuresOf(counts: RateLimitCounts): Figures {
   return {
     middleware: 'rateLimit',

@@ -7,6 +7,7 @@ interface Closable {
 
 const all = new Set<Instances>()
 
+/** Of one factory. */
 export class Instances {
   readonly #open = new Set<WeakRef<Closable>>()
   /** What has timers or listeners of its own may outlive the function that was mounted, and must be found all the same. */

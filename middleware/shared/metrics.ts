@@ -22,6 +22,7 @@ export type Aggregator = 'sum' | 'max'
 
 type Labels = Readonly<Record<string, string | number>>
 
+/** One value of a metric. */
 export interface MetricValue {
   /** Of a histogram, such as `_bucket`. */
   readonly suffix?: string
