@@ -1,5 +1,5 @@
 /** What an app and its visitors see of memoryStats(), on everything that it may run on. */
-import http from 'node:http'
+import type http from 'node:http'
 import { describe, expect, it } from '@jest/globals'
 import type { SettleReport } from '../../../middleware/memory.js'
 import type { Columns } from '../../../middleware/memory/sampling/history.js'
