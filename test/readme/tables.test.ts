@@ -122,7 +122,7 @@ describe('the reference', () => {
   })
 
   it('has the tables that the docstrings of the options make', async () => {
-    const { stderr } = await promisify(execFile)(process.execPath, [`${root}/scripts/option-tables.js`, '--check']).catch((error: unknown) => error as { stderr: string })
+    const { stderr } = await promisify(execFile)(process.execPath, [`${root}/tools/option-tables.js`, '--check']).catch((error: unknown) => error as { stderr: string })
     expect(stderr).toBe('')
   })
 
@@ -137,7 +137,7 @@ describe('the reference', () => {
       const file = join(directory, 'page.md')
       await writeFile(file, page('docs/benchmarks.md'))
       const tables = 'Node v1.2.3, 2 × a processor\n\n### hello\n\n| server | CPU |\n|---|---|\n| this | 1 |'
-      execFileSync(process.execPath, [`${root}/scripts/benchmark-tables.js`, file], { input: `> bench\n\n${tables}\n\nWritten to bench-results.json\n` })
+      execFileSync(process.execPath, [`${root}/tools/benchmark-tables.js`, file], { input: `> bench\n\n${tables}\n\nWritten to bench-results.json\n` })
       const [before, rest = ''] = page('docs/benchmarks.md').split('<!-- bench:begin -->')
       expect(await readFile(file, 'utf8')).toBe(`${before ?? ''}<!-- bench:begin -->\n${tables}\n<!-- bench:end -->${rest.split('<!-- bench:end -->')[1] ?? ''}`)
     } finally {
