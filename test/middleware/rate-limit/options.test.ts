@@ -65,7 +65,7 @@ describe('wrong options', () => {
 it.each<[RateLimitOptions | undefined]>([
   [undefined],
   [{}],
-  [{ limit: undefined, store: undefined } as unknown as RateLimitOptions],
+  [{ limit: undefined, store: undefined }],
   [{ limit: 0, windowMs: 1, ipv6Subnet: 128, validate: false, standardHeaders: false }],
   [{ ipv6Subnet: false, message: { error: 'slow-down' }, validate: { trustProxy: false, default: true } }],
 ])('right options are no error: %p', (options) => {
