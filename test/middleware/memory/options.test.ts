@@ -8,6 +8,9 @@ import request from 'supertest'
 import { memoryStats } from '../../../middleware/memory.js'
 import { resolveOptions } from '../../../middleware/memory/options.js'
 
+/** What each message ends with. */
+const ADDRESS = 'See express-responder/docs/reference/middleware-errors.md#err_middleware_option'
+
 describe('options', () => {
   it('have defaults', () => {
     expect(resolveOptions()).toEqual({
@@ -43,7 +46,7 @@ describe('options', () => {
     if (message === undefined) expect(() => resolveOptions(options as never)).not.toThrow()
     else {
       expect(() => memoryStats(options as never)).toThrow(TypeError)
-      expect(() => memoryStats(options as never)).toThrow(expect.objectContaining({ message, code: 'ERR_MIDDLEWARE_OPTION' }))
+      expect(() => memoryStats(options as never)).toThrow(expect.objectContaining({ message: `${message}. ${ADDRESS}`, code: 'ERR_MIDDLEWARE_OPTION' }))
     }
   })
 
@@ -54,6 +57,6 @@ describe('options', () => {
     // eslint-disable-next-line @typescript-eslint/no-unused-vars
     app.use(((error: Error, _request: unknown, response: http.ServerResponse, _next: unknown) => { response.end(error.message) }) as never)
     const { text } = await request(app as never).get('/debug/memstats')
-    expect(text).toBe('memoryStats was given to app.use() itself: call it, app.use(memoryStats())')
+    expect(text).toBe(`memoryStats was given to app.use() itself: call it, app.use(memoryStats()). ${ADDRESS}`)
   })
 })
