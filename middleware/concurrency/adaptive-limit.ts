@@ -35,7 +35,7 @@ const MIN_NET_LATENCY_SHARE = 0.1
 /** Milliseconds by which a timer of Node's may be early, as it rounds. An early one would not end the experiment. */
 const TIMER_EARLINESS_MS = 2
 
-/** The bounds, and whether experiments are allowed. */
+/** The bounds of the limit, and its experiments. */
 export interface AdaptiveLimitOptions extends GradientOptions {
   /** Whether requests may be kept waiting for an experiment. */
   readonly experimenting: boolean
@@ -43,7 +43,7 @@ export interface AdaptiveLimitOptions extends GradientOptions {
   readonly onEnd: () => void
 }
 
-/** The limit of `limit: 'auto'`: open, until a bottleneck is found. */
+/** The limit of the adaptive policy: only `max`, until a bottleneck is found. */
 export class AdaptiveLimit<Request extends Candidate> {
   readonly #clock: Clock
   readonly #max: number

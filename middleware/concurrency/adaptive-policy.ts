@@ -14,7 +14,7 @@ import { AdaptiveLimit } from './adaptive-limit.js'
 import { ShedRate } from './shed-rate.js'
 import { RequestQueue, type Priority } from './queue.js'
 
-/** Bounds, queue, and whom to tell of a new limit. */
+/** The bounds of the limit, the queue, and a listener for a changed limit. */
 export interface AdaptivePolicyOptions extends GradientOptions {
   readonly queue: QueueSettings
   /** Called with the new limit when it has changed. */

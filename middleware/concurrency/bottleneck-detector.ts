@@ -58,7 +58,7 @@ const PEAK_DECAY = 0.98
 /** Suspicious windows in a row that count as a bottleneck where no experiment may be made. */
 const SUSPICIOUS_WINDOWS = 3
 
-/** What is known of something scarce. */
+/** What is known of a bottleneck. */
 export interface Bottleneck {
   /** Milliseconds that a request takes without queueing. */
   readonly latency: number
@@ -66,7 +66,7 @@ export interface Bottleneck {
   readonly throughput: number
 }
 
-/** Watches latencies and throughput, and tells when something is scarce. */
+/** Watches latencies and throughput, and tells when there is a bottleneck. */
 export class BottleneckDetector {
   readonly #experimenting: boolean
   readonly #recentLatencies = new RecentLatencies()

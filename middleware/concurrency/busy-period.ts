@@ -15,7 +15,7 @@ const MAX_WALL_CLOCK_MS = 20_000
 /** Milliseconds after which CPU time is measured: nearly all busy periods are shorter, and save the system call. */
 const MEASURED_FROM_MS = 500
 
-/** Measures how long the event loop has had something to do, in ms of the process' own time. */
+/** Measures one busy period, by the clock and in CPU time. */
 export class BusyPeriod {
   readonly #clock: CpuClock
   #milliseconds = 0

@@ -88,7 +88,7 @@ class Comparison {
   }
 }
 
-/** One experiment: fewer are let in for a moment, and throughput is compared. */
+/** One experiment: for a moment fewer requests are let in, and the shares that meet the deadlines are compared. */
 export class Experiment {
   /** How many requests may be in flight meanwhile. */
   readonly limit: number

@@ -12,7 +12,7 @@ const CONGESTED_AFTER = 100
 /** Milliseconds that a request may wait for a slot where `queue.timeout` is not given. */
 const DEFAULT_TIMEOUT = 1000
 
-/** The limit, and the queue. */
+/** The limit, the queue, and what to call. */
 export interface FixedPolicyOptions {
   readonly limit: number
   readonly queue: QueueSettings

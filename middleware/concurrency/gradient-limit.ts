@@ -124,7 +124,7 @@ interface Probe {
   areaUntil: number
 }
 
-/** The limit by the gradient of latencies: the usual one over the present one. */
+/** The limit by the gradient: the ratio of the usual latency to the present one. */
 export class GradientLimit {
   readonly #min: number
   readonly #max: number

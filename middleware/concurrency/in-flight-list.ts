@@ -2,7 +2,7 @@
  * The requests in flight, oldest first: a linked list whose links are fields of the requests, so it allocates nothing.
  */
 
-/** What a request has so that it can be in the list. */
+/** The fields of a request that link it into the list. */
 export interface InFlightNode {
   inFlight: boolean
   older: InFlightNode | undefined

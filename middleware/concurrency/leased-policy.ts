@@ -7,7 +7,7 @@ import { LeaseClient, type LeaseStatus } from './lease/lease-client.js'
 import type { RedisLease } from './lease/redis-lease.js'
 import { Semaphore } from './semaphore.js'
 
-/** The lease, and the queue. */
+/** The lease, the queue, and what to call. */
 export interface LeasedPolicyOptions {
   readonly lease: RedisLease
   readonly queue: QueueSettings

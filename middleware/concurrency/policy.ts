@@ -39,7 +39,7 @@ export interface Candidate extends Prioritized, InFlightNode {
 
 /** The order of the queue: `adaptive` is first in, first out, until it has been congested for some time. */
 export const ORDERS = ['adaptive', 'fifo', 'lifo'] as const
-/** In which order those who wait start. */
+/** The order in which waiting requests start. */
 export type Order = (typeof ORDERS)[number]
 
 /** The settings of the queue. What is undefined, the policy chooses. */

@@ -4,12 +4,12 @@
  */
 import type { Clock } from './clock.js'
 
-/** From the first to the last. */
+/** The priorities, the highest first. */
 export const PRIORITIES = ['high', 'normal', 'low'] as const
-/** One of them. */
+/** A priority. */
 export type Priority = (typeof PRIORITIES)[number]
 
-/** What has a priority. */
+/** A request, as far as the queue must know it. */
 export interface Prioritized {
   readonly priority: Priority
 }

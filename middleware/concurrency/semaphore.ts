@@ -5,7 +5,7 @@
 import pLimit from 'p-limit'
 import type { Slots } from './policy.js'
 
-/** Slots, held by p-limit. */
+/** Slots, counted by p-limit. */
 export class Semaphore implements Slots {
   readonly #limit: ReturnType<typeof pLimit>
   #capacity: number

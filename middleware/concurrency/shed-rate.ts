@@ -31,9 +31,9 @@ export interface WaitLimits {
   queue: number
 }
 
-/** How long requests may wait while nearly none are shed, in ms. */
+/** How long requests may wait while next to none are shed. */
 export const LENIENT: Readonly<WaitLimits> = { loop: 250, queue: 500 }
-/** The same while many are, in ms. */
+/** The same while many are shed. */
 export const STRICT: Readonly<WaitLimits> = { loop: 25, queue: 40 }
 
 /** The share of requests that is shed, and how long the others may wait by it. */

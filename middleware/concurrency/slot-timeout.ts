@@ -8,7 +8,7 @@ import type { Clock } from './clock.js'
 /** The interval of the timer, as a share of `maxHold`: a slot is taken back late by so much at most. */
 const CHECK_SHARE = 0.25
 
-/** What a request has so that its slot can be taken back. */
+/** The fields of a request by which its slot can be taken back. */
 export interface HeldSlot {
   /** Its index in the array of held slots; -1 while it is not in it. */
   slotIndex: number

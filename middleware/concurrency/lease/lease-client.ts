@@ -19,7 +19,7 @@ import type { LeaseRequest, LeaseGrant } from './script.js'
  * - `closed`: the lease has been given back.
  */
 export const LEASE_STATES = ['starting', 'held', 'settling', 'away', 'lapsed', 'closed'] as const
-/** How the lease stands. */
+/** The state of a lease. */
 export type LeaseState = (typeof LEASE_STATES)[number]
 
 /** The part of this process in a lease, for gauges and logs. */
@@ -54,7 +54,7 @@ export interface LeaseHost {
   onStatus(status: LeaseStatus, error: unknown): void
 }
 
-/** What a lease is asked with. Times in ms. */
+/** The settings of a lease. Times in milliseconds. */
 export interface LeaseClientOptions {
   readonly limit: number
   readonly ttl: number
@@ -76,7 +76,7 @@ const LOOK_INTERVAL_MS_PER_PROCESS = 10
 /** Slots that become free within so many milliseconds are given back together. */
 const GATHER_INTERVAL_MS = 20
 
-/** Asks for slots, gives them back, and knows what may run while nobody answers. */
+/** Asks Redis for slots, gives them back, and knows how many requests may run while Redis does not answer. */
 export class LeaseClient {
   readonly #clock: LeaseClock
   readonly #options: LeaseClientOptions

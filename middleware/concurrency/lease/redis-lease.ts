@@ -88,21 +88,18 @@ export interface LeaseConnection {
 const script = new RedisScript(LEASE_SCRIPT)
 
 /**
- * A limit that is leased from Redis, for something scarce that many processes use. Needs Redis 5 or later; the key is one, so a
- * cluster serves as well.
+ * A limit that is leased from Redis, for something scarce that many processes use. Needs Redis 5 or later; the key is
+ * one, so a cluster serves as well.
  *
  * @param given how to reach Redis, the key, and the limit of all processes together; see {@link RedisLeaseOptions}
  * @returns what the option `limit` of `concurrencyLimit()` takes
  * @throws OptionError ERR_MIDDLEWARE_OPTION that names a wrong option
  *
- * @example
- * ```ts
- * import { createClient } from 'redis'
- * import { concurrencyLimit, redisLease } from 'express-responder/middleware'
+ * @example ```ts import { createClient } from 'redis' import { concurrencyLimit, redisLease } from
+ * 'express-responder/middleware'
  *
- * const client = await createClient().connect()
- * const sendCommand = (...command: string[]) => client.sendCommand(command)
- * app.use(concurrencyLimit({ limit: redisLease({ sendCommand, key: 'db', limit: 100 }) }))
+ * const client = await createClient().connect() const sendCommand = (...command: string[]) =>
+ * client.sendCommand(command) app.use(concurrencyLimit({ limit: redisLease({ sendCommand, key: 'db', limit: 100 }) }))
  * ```
  */
 export function redisLease(given: RedisLeaseOptions): RedisLease {
