@@ -60,8 +60,8 @@ export interface ConcurrencyLimit {
    */
   registerMetrics(registry: MetricsRegistry, options?: MetricsOptions): void
   /**
-   * Ends it: who waits starts, who comes passes, timers are stopped, metrics are taken off their registries. A lease is given back
-   * once nobody runs. A second time changes nothing.
+   * Ends it: requests that wait start, later ones pass, timers are stopped, metrics are taken off their registries. A lease
+   * is given back once no request runs. A second time changes nothing.
    */
   close(): void
 }

@@ -39,7 +39,7 @@ export interface RecoveryMiddleware {
    */
   registerMetrics(registry: MetricsRegistry, options?: MetricsOptions): void
   /**
-   * Ends it: who comes passes, metrics are taken off their registries. With the last one, where no `recovery.errors()` was made, all
+   * Ends it: later requests pass, metrics are taken off their registries. With the last one, where no `recovery.errors()` was made, all
    * that was changed of Node's is put back. A second time changes nothing.
    */
   close(): void
@@ -131,7 +131,7 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
         next()
       }
     } catch (error) {
-      // Express catches it earlier; a plain handler has nobody else.
+      // Express would have caught it earlier. In a plain handler no other code catches it.
       contexts.run(context, () => context.fail(error, 'throw'))
     }
   }

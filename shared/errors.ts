@@ -1,9 +1,14 @@
-/** What all errors and warnings of this package have in common: a stable code, and where it is explained. */
+/**
+ * `ExpressResponderError`, the base of all errors of this package, and the address of the page that explains each code.
+ */
 
 /** Where the documentation is: in the package. May become a URL that ends with a slash. */
 export const DOCUMENTATION = 'express-responder/docs/'
 
-/** By this, errors know each other that come from different copies of the package, as two bundles have them. */
+/**
+ * The mark of this package's errors. It is a registered symbol, and so the same in all copies of the package in a
+ * process.
+ */
 const IS_OURS = Symbol.for('express-responder.error')
 
 /**
@@ -27,30 +32,32 @@ export class ExpressResponderError extends Error {
     this.code = code
   }
 
-  /** Subclasses are asked as all classes are. */
+  /** The base is asked by the mark, subclasses by their prototypes as usual. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (this !== ExpressResponderError) return Function.prototype[Symbol.hasInstance].call(this, value)
     return typeof value === 'object' && value !== null && IS_OURS in value
   }
 }
 
-/** Makes `instanceof ExpressResponderError` true of what a class makes that extends another of Node's errors. */
+/**
+ * For a class that extends another error, such as TypeError: makes its errors `instanceof ExpressResponderError`, too.
+ */
 export function markAsOurs({ prototype }: { readonly prototype: Error & { readonly code: string } }): void {
   Object.defineProperty(prototype, IS_OURS, { value: true })
 }
 
 markAsOurs(ExpressResponderError)
 
-/** By code: some errors are made for every request that is turned away. */
+/** The addresses by code, made once: some errors are made for every request that is turned away. */
 const addresses = new Map<string, string>()
 
-/** Where a code is explained. */
+/** The address of the page and heading that explain a code. */
 export function addressOf(code: string): string {
   const known = addresses.get(code)
   if (known !== undefined) return known
   const page = code.startsWith('ERR_FCGI_') || code === 'EADDRINUSE' ? 'errors' : 'middleware-errors'
   const address = `${DOCUMENTATION}reference/${page}.md#${code.toLowerCase()}`
-  // A bound, should somebody make codes up.
+  // Bounded: an app may make up codes without end.
   if (addresses.size < 1000) addresses.set(code, address)
   return address
 }
@@ -59,7 +66,7 @@ export function addressOf(code: string): string {
 export function withAddress(code: string, message: string): string {
   const address = addressOf(code)
   if (message.endsWith(address)) return message
-  // A stack may be a part of it.
+  // A message of several lines has a stack at its end: the address gets a line of its own.
   if (message.includes('\n')) return `${message}\nSee ${address}`
   return `${message}${'.!?…'.includes(message.charAt(message.length - 1)) ? '' : '.'} See ${address}`
 }

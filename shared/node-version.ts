@@ -1,5 +1,6 @@
-/** Refuses a Node.js that is too old in one line, before anything else of the package runs: every entry imports it first. */
+/** Refuses versions of Node.js that are too old. Every entry imports this first, so no other code fails before it. */
 
+/** Major and minor: the first version of Node 20 whose `require()` loads ES modules, as this package is. */
 const OLDEST = [20, 19] as const
 
 /**

@@ -1,10 +1,10 @@
-/** What all options are checked with: a wrong one makes an error that names it, its value and the remedy. */
+/** The checks of all options. A wrong option throws an error with its name, its value and the remedy. */
 import { inspect, types } from 'node:util'
 
-/** Long values are cut: a message is to be read. */
+/** How much of a value a message shows. */
 const SHOWN = { depth: 1, breakLength: Infinity, maxArrayLength: 10, maxStringLength: 200 } as const
 
-/** The checks of one function's options. What is undefined is absent, for the function to put its default there. */
+/** The checks of one function's options. `undefined` is taken for absent; the function puts its default there. */
 export class OptionChecks {
   readonly #owner: string
   readonly #refusal: (message: string) => Error
@@ -23,12 +23,12 @@ export class OptionChecks {
     return this.#refusal(`${this.#owner}: option ${name}${value === undefined ? '' : ` is ${shown(value)}`}: ${remedy}`)
   }
 
-  /** The error for what the function that is the option `name` gave. */
+  /** The error for a wrong return value of the option `name`, which is a function. */
   wrongAnswer(name: string, answer: unknown, remedy: string): Error {
     return this.#refusal(`${this.#owner}: option ${name} gave ${shown(answer)}: ${remedy}`)
   }
 
-  /** The error for what is no single option's. */
+  /** The error for options that are wrong together, or for anything else without an option's name. */
   refused(message: string): Error {
     return this.#refusal(`${this.#owner}: ${message}`)
   }
@@ -85,7 +85,7 @@ export class OptionChecks {
 }
 
 function shown(value: unknown): string {
-  // What it shows of one depends on who listens to async_hooks.
+  // inspect() shows more of a promise while async_hooks are in use: the message would differ.
   if (types.isPromise(value)) return 'a promise'
   try {
     return inspect(value, SHOWN)

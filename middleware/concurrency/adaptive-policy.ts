@@ -1,6 +1,9 @@
 /**
- * The policy of `limit: 'auto'`: loop-delay gate, limit and queue together, on whatever clock and whatever
- * kind of request. Pure: the middleware, the simulation and the benchmark run the same code.
+ * The policy of `limit: 'auto'`: puts the loop-delay gate, the adaptive limit and the queue together. Pure: it is given
+ * its clock and its requests, so the middleware, the simulation and the benchmark run the same code.
+ *
+ * The constants of the adaptive policy and its parts were tuned in the simulation (test/simulation), with other seeds
+ * than those that its tests are judged by.
  */
 import type { Clock } from './clock.js'
 import type { Candidate, QueueSettings, Reason, AdmissionPolicy, Slots } from './policy.js'
@@ -11,16 +14,18 @@ import { AdaptiveLimit } from './adaptive-limit.js'
 import { ShedRate } from './shed-rate.js'
 import { RequestQueue, type Priority } from './queue.js'
 
-/** Bounds, queue, and whom to tell of a new limit. */
+/** The bounds of the limit, the queue, and a listener for a changed limit. */
 export interface AdaptivePolicyOptions extends GradientOptions {
   readonly queue: QueueSettings
   /** Called with the new limit when it has changed. */
   readonly onLimit?: (limit: number) => void
 }
 
-/** A shorter queue cannot bridge anything. */
+/** Requests. A shorter queue would be full, and reject requests, when a few of them come at the same moment. */
 const MIN_QUEUE_SIZE = 20
-/** What a request may wait for the event loop, by its priority, times the usual. */
+/**
+ * By priority: how many times the usual loop delay is allowed. So low priority is shed first, and high priority last.
+ */
 const DELAY_FACTORS: Readonly<Record<Priority, number>> = { high: 2, normal: 1, low: 0.5 }
 
 /** The policy of `limit: 'auto'`. */
@@ -38,7 +43,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
   #reportedLimit: number
   #draining = false
 
-  /** @param slots this policy's own; as many as its `max`, and where it only observes without end */
+  /** @param slots of this policy alone: as many as `max`; without a bound where it only observes */
   constructor(clock: Clock, slots: Slots, options: AdaptivePolicyOptions) {
     this.#clock = clock
     this.#slots = slots
@@ -55,7 +60,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     return this.#limit.settled
   }
 
-  /** From here on it tunes itself further. */
+  /** A limit that is set is where tuning goes on from. */
   set limit(limit: number) {
     this.#limit.settled = limit
     this.#drain()
@@ -70,7 +75,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     return this.#queue.size
   }
 
-  /** A request has been read. */
+  /** A request has come: starts it, lets it wait, or rejects it. */
   arrive(request: Request): void {
     const now = this.#clock.now()
     this.#shedRate.arrived(now)
@@ -80,7 +85,8 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
       return
     }
     if (this.#queue.size > 0) {
-      // Requests that have run for long enough to count no longer have left slots since.
+      // A running request that has become an outlier no longer counts: a waiting one may start now, though none has
+      // ended.
       this.#drain()
       this.#queueTimeouts.expire(now)
     }
@@ -93,7 +99,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     else this.#enqueue(request, now)
   }
 
-  /** A started request is answered, or its client has left. */
+  /** A started request is over, or no longer counts. */
   release(request: Request): void {
     const { startedAt } = request
     if (startedAt === undefined) return
@@ -118,7 +124,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     for (let next = this.#queue.take(false); next !== undefined; next = this.#queue.take(false)) this.#start(next, now)
   }
 
-  /** Starts who can start now. */
+  /** Starts waiting requests, as many as the limit admits. */
   readonly #drain = (): void => {
     if (this.#draining || this.#queue.size === 0) return
     this.#draining = true
@@ -131,7 +137,10 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     this.#draining = false
   }
 
-  /** Nobody is turned away for what is only tried; where many are anyway, it makes no difference. */
+  /**
+   * Milliseconds that a request may wait longer during an experiment or a probe: these make requests wait, which is no
+   * reason to reject them. 0 where requests are being shed anyway.
+   */
   get #trialDelay(): number {
     return this.#shedRate.isNotShedding ? this.#limit.trialDelay : 0
   }
@@ -148,7 +157,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     request.reject(reason)
   }
 
-  /** How many may wait. */
+  /** How many requests may wait: without a bound during an experiment or a probe; else what can be answered in time. */
   #maxWaiting(): number {
     const { max } = this.#queueSettings
     if (max !== undefined) return max

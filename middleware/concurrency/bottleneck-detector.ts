@@ -1,47 +1,72 @@
 /**
- * Tells whether something behind the handlers is scarce: a database pool, a licence, a slow peer with few connections.
- * Handlers that wait are no sign of it, and neither are long waits: waiting costs nothing. The sign is that all take
- * longer the more are in flight. Where it looks so, an experiment decides. Pure; times in milliseconds.
+ * Finds a bottleneck: something behind the handlers of which there is too little, such as connections of a database
+ * pool, or licences. That handlers wait, even for long, is no sign of it. The sign is that requests take longer the
+ * more are in flight. A window of time in which it looks so is suspicious, and an experiment decides. Pure; times in
+ * milliseconds.
  */
 import { RecentLatencies, Experiment, type Finding } from './experiment.js'
 
-/** Latencies are averaged over so long at least, and over so many requests. */
+/**
+ * A window takes at least so many milliseconds, and so many requests: over fewer, the mean latency is mostly chance.
+ */
 const WINDOW_MS = 200
 const MIN_SAMPLES = 50
-/** So many times the least latency, and so much more, is suspicious, … */
+/** A latency is slow from so many times the least mean latency on: the tolerance of the gradient limit. */
 const SUSPICIOUS_FACTOR = 2
+/** It must also be so many milliseconds longer: the latency of quick handlers varies by some milliseconds anyway. */
 const SUSPICIOUS_MS = 10
-/** … as long as so many are in flight. */
+/** Requests in flight that a suspicious window needs: of fewer, MAX_TRIAL_SHARE is below MIN_TRIAL_LIMIT. */
 const MIN_IN_FLIGHT = 16
-/** The least latency rises by this share of the difference in each window. */
+/**
+ * The share of its distance to the mean by which the least latency rises in each window: an app may get slower for
+ * good.
+ */
 const MIN_LATENCY_RISE = 0.005
-/** From one experiment to the next: at once twice as long each time that there was enough. */
+/**
+ * Milliseconds to the next experiment after one that found no bottleneck; then twice as long each time, up to the
+ * maximum.
+ */
 const EXPERIMENT_INTERVAL_MS = 5000
 const MAX_EXPERIMENT_INTERVAL_MS = 300_000
+/** Milliseconds to the next experiment after one that could not tell. */
 const INCONCLUSIVE_INTERVAL_MS = 1000
-/** An experiment lets in so many times what is in flight where nobody waits, at least so many, and at most this share of what is. */
+/**
+ * The limit of an experiment: so many times what is in flight without queueing (latency times throughput: Little's
+ * law).
+ */
 const TRIAL_FACTOR = 1.5
+/** Requests. The limit of an experiment is no lower: too few requests would be answered to compare. */
 const MIN_TRIAL_LIMIT = 8
+/**
+ * The limit of an experiment is at most this share of the requests in flight, so that latency falls if they are
+ * queueing.
+ */
 const MAX_TRIAL_SHARE = 0.5
-/** Where so many of those that end leave without an answer, for so many windows in a row, it is too late for experiments. */
+/**
+ * If the clients of this share of the requests leave after a slow wait, in so many windows in a row, there is a
+ * bottleneck. No experiment is made: where clients leave, too few answers are left to compare.
+ */
 const ABANDONED_SHARE = 0.3
 const ABANDONED_WINDOWS = 3
-/** The least latency that was seen had some queueing in it: overload was on its way. A probe corrects this where it is too little. */
+/**
+ * The latency without queueing is taken to be this share of the least that was seen: an overload that builds up makes
+ * some queueing part of it. If the share is too low, a probe of the gradient limit corrects it.
+ */
 const UNQUEUED_SHARE = 0.8
-/** The highest throughput is forgotten slowly, by this in each window. */
+/** Factor by which the highest throughput decays in each window, so that an old peak is forgotten. */
 const PEAK_DECAY = 0.98
-/** Where no experiment is possible, so many suspicious windows in a row decide. */
+/** Suspicious windows in a row that count as a bottleneck where no experiment may be made. */
 const SUSPICIOUS_WINDOWS = 3
 
-/** What is known of something scarce. */
+/** What is known of a bottleneck. */
 export interface Bottleneck {
-  /** What a request takes that waits for nobody. */
+  /** Milliseconds that a request takes without queueing. */
   readonly latency: number
-  /** Requests that are finished in a millisecond. */
+  /** The highest throughput, requests per millisecond. */
   readonly throughput: number
 }
 
-/** Watches latencies and throughput, and tells when something is scarce. */
+/** Watches latencies and throughput, and tells when there is a bottleneck. */
 export class BottleneckDetector {
   readonly #experimenting: boolean
   readonly #recentLatencies = new RecentLatencies()
@@ -58,22 +83,22 @@ export class BottleneckDetector {
   #interval = EXPERIMENT_INTERVAL_MS
   #nextExperimentAt = 0
   #suspiciousWindows = 0
-  /** The last experiment told nothing. */
+  /** The last experiment could not tell. */
   #lastWasInconclusive = false
   #found: Bottleneck | undefined
 
-  /** @param experimenting whether requests may be let wait for an experiment */
+  /** @param experimenting whether requests may be kept waiting for an experiment */
   constructor(now: number, experimenting: boolean) {
     this.#windowStart = now
     this.#experimenting = experimenting
   }
 
-  /** How many may be in flight, while an experiment is under way; undefined while none is. */
+  /** How many requests may be in flight during an experiment; undefined while there is none. */
   get limit(): number | undefined {
     return this.#experiment?.limit
   }
 
-  /** Whether it may start though the limit of the experiment is reached. */
+  /** Whether a request may start although the limit of the experiment is reached. */
   bypasses(target: string): boolean {
     return this.#experiment?.bypasses(target) ?? false
   }
@@ -82,12 +107,12 @@ export class BottleneckDetector {
     return this.#throughput
   }
 
-  /** What was found, if anything is scarce. */
+  /** The bottleneck, once it has been found. */
   get found(): Bottleneck | undefined {
     return this.#found
   }
 
-  /** Starts to look anew. */
+  /** Forgets what was found, and looks anew. */
   reset(now: number): void {
     this.#experiment = undefined
     this.#found = undefined
@@ -100,7 +125,7 @@ export class BottleneckDetector {
     this.#experiment?.started(now, target, inFlight)
   }
 
-  /** `latency` is net of what the answer has waited for the event loop. */
+  /** @param latency milliseconds, less what the answer has waited for the event loop */
   finished(now: number, startedAt: number, target: string, latency: number, inFlight: number): void {
     const experiment = this.#experiment
     if (experiment !== undefined) {
@@ -114,7 +139,7 @@ export class BottleneckDetector {
     if (now - this.#windowStart >= WINDOW_MS && this.#samples + this.#abandoned >= MIN_SAMPLES) this.#endWindow(now, inFlight)
   }
 
-  /** The client has left. One that left early did not do so for want of an answer. */
+  /** A client has left. It counts only after a slow wait: one that leaves early has another reason. */
   clientLeft(now: number, startedAt: number, inFlight: number): void {
     if (this.#experiment !== undefined || !this.#isSlow(now - startedAt)) return
     this.#abandoned += 1
@@ -174,7 +199,7 @@ export class BottleneckDetector {
       this.#nextExperimentAt = now
       this.#found = { latency: UNQUEUED_SHARE * this.#minLatency, throughput: this.#peakThroughput }
     } else if (finding === 'no-bottleneck' || this.#lastWasInconclusive) {
-      // That nothing was found out twice is no reason to take this latency for the usual.
+      // Two experiments that could not tell are no reason to take the present latency for the usual one.
       if (finding === 'no-bottleneck') this.#minLatency = this.#meanLatency
       this.#lastWasInconclusive = false
       this.#nextExperimentAt = now + this.#interval

@@ -1,18 +1,21 @@
 /**
- * A burst: what waits for the event loop since there was last nothing to do. It ends, where an overload does not; which of
- * the two it is nothing tells but time. Five seconds are allowed, of this process' own: where other programs have the
- * processor meanwhile, it takes longer, and that is no reason to refuse.
+ * The busy period of the event loop: the time since it last had nothing to do. A burst of requests ends, and an
+ * overload does not: only the length of the busy period tells them apart. Five seconds of CPU time are allowed. They
+ * take longer by the clock while other programs use the processor, which is no overload of this process.
  */
 import type { CpuClock } from './clock.js'
 
-/** Of the process' own time, in milliseconds. */
+/**
+ * Milliseconds of CPU time of this process. A longer busy period is an overload. The longest burst that has to be
+ * answered whole is 350 requests of 10 ms, 3.5 s (bench/overload/situations).
+ */
 const MAX_CPU_MS = 5000
-/** Whatever the process' share of the processor was. */
+/** Milliseconds by the clock. A longer busy period is an overload, however little of the processor the process had. */
 const MAX_WALL_CLOCK_MS = 20_000
-/** The share is measured from here on: nearly every stretch of work is shorter, and asks for no processor time. */
+/** Milliseconds after which CPU time is measured: nearly all busy periods are shorter, and save the system call. */
 const MEASURED_FROM_MS = 500
 
-/** Measures how long the event loop has had something to do, in ms of the process' own time. */
+/** Measures one busy period, by the clock and in CPU time. */
 export class BusyPeriod {
   readonly #clock: CpuClock
   #milliseconds = 0
@@ -23,12 +26,12 @@ export class BusyPeriod {
     this.#clock = clock
   }
 
-  /** How much there has been of it. */
+  /** Its length so far. */
   get milliseconds(): number {
     return this.#milliseconds
   }
 
-  /** So many milliseconds in which requests were there and others were worked on. */
+  /** Adds milliseconds in which requests waited while others were being processed. */
   add(milliseconds: number): void {
     this.#milliseconds += milliseconds
     if (this.#milliseconds < MEASURED_FROM_MS || !Number.isNaN(this.#measuredSince)) return
@@ -36,13 +39,13 @@ export class BusyPeriod {
     this.#cpuThen = this.#clock.cpuTime()
   }
 
-  /** There is nothing to do. */
+  /** The event loop has nothing to do: the busy period is over. */
   end(): void {
     this.#milliseconds = 0
     this.#measuredSince = NaN
   }
 
-  /** Whether it lasts for longer than a burst may. */
+  /** Whether it has lasted longer than a burst may. */
   get isOverload(): boolean {
     if (this.#milliseconds <= MAX_CPU_MS) return false
     if (this.#milliseconds > MAX_WALL_CLOCK_MS) return true

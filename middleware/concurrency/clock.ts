@@ -1,4 +1,6 @@
-/** The clock and the event loop, as policies see them, and those of this process. */
+/**
+ * The clock that policies are given: time, CPU time, timers, turns of the event loop. `systemClock` is the real one.
+ */
 import { AsyncResource } from 'node:async_hooks'
 import cluster from 'node:cluster'
 import { EventEmitter } from 'node:events'
@@ -6,41 +8,41 @@ import type { IncomingMessage } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import { Duplex } from 'node:stream'
 
-/** The time, and the processor time. */
+/** Time and CPU time. */
 export interface CpuClock {
   /** Milliseconds, monotonic. */
   now(): number
-  /** Milliseconds of processor time that the process has had so far. */
+  /** Milliseconds of CPU time that the process has used so far. */
   cpuTime(): number
 }
 
-/** The time, and the event loop. */
+/** Time and the event loop. */
 export interface LoopClock extends CpuClock {
   /** Milliseconds that the loop has waited in poll, as `performance.nodeTiming.idleTime`. */
   idleTime(): number
-  /** Connections that have been accepted so far; NaN where nobody counts them. */
+  /** Connections accepted so far; NaN where they are not counted. */
   accepted(): number
-  /** Turns of the loop so far; NaN where nobody counts them. */
+  /** Turns of the loop so far; NaN where Node does not count them. */
   turns(): number
-  /** Runs in this turn's check phase. */
+  /** Calls back in the check phase of this turn of the loop. */
   setImmediate(callback: () => void): void
 }
 
 /** The clock and the event loop, as policies see them. Times in ms. */
 export interface Clock extends LoopClock {
-  /** Runs once, later, and keeps no process alive; the function that comes back stops it. */
+  /** Calls back once. The timer keeps no process alive. Returns a function that stops it. */
   setTimeout(callback: () => void, milliseconds: number): () => void
 }
 
 const { nodeTiming } = performance
-/** By `hasRef`, jest's detectOpenHandles sees that it keeps no process alive. */
+/** jest's detectOpenHandles asks `hasRef()`, and does not report what keeps no process alive. */
 class TimerContext extends AsyncResource {
   hasRef(): boolean {
     return false
   }
 }
 
-/** A timer would run in the context of the request that started it, and keep that as long as it is started anew. */
+/** Timers run in this context: else each would run in that of a request, and keep the request in memory. */
 const timerContext = new TimerContext('concurrencyLimit', { requireManualDestroy: true })
 
 /** The clock of this process. */
@@ -65,24 +67,25 @@ export const systemClock: Clock = {
 }
 
 /*
- * Counts the connections that this process' servers accept, from the first request of each server on. A server may tell of
- * each request of a connection by 'connection', too, with an object that only looks like a socket: those are none.
+ * Counts the connections that this process' servers accept, from the first request of each server on. A server that
+ * multiplexes requests may emit 'connection' for each request, too, with an object that is no stream: those do not
+ * count.
  */
 
 let accepted = NaN
-/** The server of the request before: nearly always that of the next one, too. */
+/** The server of the last request. The next request is nearly always of the same. */
 let latestServer: unknown
 const countedServers = new WeakSet<EventEmitter>()
 
-/** So many so far; NaN until there was a request whose server is known. */
+/** Connections accepted so far; NaN until a request has come whose server is known. */
 export function acceptedConnections(): number {
   return accepted
 }
 
-/** In turn among workers: then it is the primary process that accepts, and what it holds back is not seen here. */
+/** Under a cluster's round-robin scheduling the primary process accepts: a worker cannot see what waits there. */
 const acceptedElsewhere = cluster.isWorker && cluster.schedulingPolicy === cluster.SCHED_RR
 
-/** Watches the request's server. */
+/** Counts, from now on, what the server of this request accepts. */
 export function countAccepts({ socket }: IncomingMessage): void {
   if (acceptedElsewhere) return
   // Requests made up by tests may have no socket.

@@ -1,35 +1,42 @@
 /**
- * An experiment: does it help to let fewer in? Latency alone cannot tell, for handlers may simply wait for something slow,
- * of which there is enough. So for a moment fewer are let in, the others wait, and those that start now are
- * compared with those of the same route before: are more of them answered within a time in which few were? It ends by time, whether any
- * request finishes or not.
+ * An experiment: are requests answered sooner when fewer are in flight? If so, there is a bottleneck. Latency alone
+ * cannot tell, for handlers may wait for something slow of which there is enough. So for EXPERIMENT_MS fewer requests
+ * are let in, and the others wait. For each route, the share of requests that are answered by a deadline is compared
+ * with the share before. An experiment ends by time, whether any request finishes or not.
  */
 
-/** So many of those before are compared with so many now, … */
+/** Latencies that are kept from before the experiment, of all routes together. */
 const LATENCIES_KEPT = 128
+/** Requests of the experiment that are compared with them (the cohort), of all routes together. */
 const COHORT_SIZE = 64
-/** … of one route at least so many. */
+/** Latencies from before that a route needs. Routes with fewer are compared together. */
 const MIN_BEFORE = 8
+/** Requests in the cohort that a route needs, else its comparison tells nothing. */
 const MIN_NOW = 12
-/** What is compared is the share that is answered in this part of the time that three of four needed before. */
+/**
+ * The deadline of a route is SOONER_SHARE of this quantile of its latencies before: well under what most requests took.
+ */
 const QUARTILE = 0.75
 const SOONER_SHARE = 0.75
-/** Routes that are this quick, in milliseconds, wait for the processor rather than for anything else. */
+/** Milliseconds. A route whose quartile is lower is not compared: it waits for the processor, not for a bottleneck. */
 const QUICK_MS = 40
-/** The least difference of the shares, and in standard errors, so that it is no chance. */
+/** The share of requests that meet the deadline must rise by at least so much, so that a limit is worth it. */
 const MIN_DIFFERENCE = 0.25
+/**
+ * It must also rise by so many standard errors: by chance, 1 in 2,000 comparisons does (normal distribution, one side).
+ */
 const STANDARD_ERRORS = 3.3
-/** A share's variance, at most. */
+/** The highest variance of a share p: p(1 − p) at p = ½. */
 const VARIANCE = 0.25
-/** An experiment takes so many milliseconds at most. */
+/** Milliseconds that an experiment takes at most: so long requests are kept waiting for it. */
 export const EXPERIMENT_MS = 700
-/** Requests are of one route if this much of their paths is the same. */
+/** The first two segments of a path stand for its route, which Express has not looked up yet. */
 const SEGMENTS = /^(?:\/[^/?#]*){0,2}/
 
-/** No target has it. */
+/** Stands for all routes with too few latencies. No path begins with a space. */
 const OTHERS = ' '
 
-/** `undefined`: too few were answered to tell. */
+/** `undefined`: too few requests were answered to tell. */
 export type Finding = 'bottleneck' | 'no-bottleneck' | undefined
 
 /** The latencies of the last requests that were answered, with their targets, in a ring. */
@@ -44,7 +51,7 @@ export class RecentLatencies {
     this.#next = (this.#next + 1) % LATENCIES_KEPT
   }
 
-  /** Sorted, by route; routes that were seldom asked for are one. */
+  /** The latencies of each route, sorted; those of rare routes together. */
   byRoute(): Map<string, number[]> {
     const all = new Map<string, number[]>()
     for (const [index, target] of this.#targets.entries()) append(all, routeOf(target), [this.#latencies[index] ?? 0])
@@ -55,12 +62,13 @@ export class RecentLatencies {
   }
 }
 
-/** What is compared of one route. */
+/** The requests of one route, before and during the experiment. */
 class Comparison {
+  /** Milliseconds. */
   readonly deadline: number
   readonly #shareBefore: number
   readonly #before: number
-  /** When those that are compared started; and those of them that were answered soon. */
+  /** When the requests of the cohort started; and those of them that met the deadline. */
   readonly started: number[] = []
   readonly soon: number[] = []
 
@@ -80,9 +88,9 @@ class Comparison {
   }
 }
 
-/** One experiment: fewer are let in for a moment, and throughput is compared. */
+/** One experiment: for a moment fewer requests are let in, and the shares that meet the deadlines are compared. */
 export class Experiment {
-  /** How many may be in flight meanwhile. */
+  /** How many requests may be in flight meanwhile. */
   readonly limit: number
   readonly #end: number
   readonly #routes = new Map<string, Comparison>()
@@ -107,12 +115,12 @@ export class Experiment {
     }
   }
 
-  /** Whether it starts all the same: its route is so quick that nothing is to be found out about it. */
+  /** Whether a request starts although the limit is reached: its route is so quick that it is not compared. */
   bypasses(target: string): boolean {
     return this.#quick.has(routeOf(target))
   }
 
-  /** A request starts, `inFlight` with it. */
+  /** A request starts. @param inFlight requests in flight, this one included */
   started(now: number, target: string, inFlight: number): void {
     if (inFlight > this.limit || this.#cohort >= COHORT_SIZE) return
     const comparison = this.#comparisonOf(target)
@@ -138,7 +146,7 @@ export class Experiment {
     return now >= this.#end || now >= this.#lastStart + this.#longest || this.#routes.size === 0
   }
 
-  /** One route for which something is scarce is enough. */
+  /** A bottleneck of one route is enough. */
   conclude(now: number): Finding {
     const findings = [...this.#routes.values()].map((comparison) => comparison.conclude(now))
     if (findings.includes('bottleneck')) return 'bottleneck'

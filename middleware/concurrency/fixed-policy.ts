@@ -1,22 +1,25 @@
-/** A limit that is given: the slots, and a queue in front of them. */
+/** The policy of a given number: that many slots, and a queue of requests in front of them. */
 import type { Clock } from './clock.js'
 import type { Candidate, QueueSettings, AdmissionPolicy, Slots } from './policy.js'
 import { QueueTimeouts } from './queue.js'
 import { RequestQueue } from './queue.js'
 
-/** A queue that has not been empty for so many milliseconds is congested: the newest goes first, for the oldest ones' clients leave soonest. */
+/**
+ * Milliseconds. A queue that has not been empty for longer is congested, and its newest request goes first: the clients
+ * of the oldest requests are the first to give up. CoDel's interval is as long (RFC 8289).
+ */
 const CONGESTED_AFTER = 100
-/** Milliseconds to wait for a slot, unless the option says otherwise. */
+/** Milliseconds that a request may wait for a slot where `queue.timeout` is not given. */
 const DEFAULT_TIMEOUT = 1000
 
-/** The limit, and the queue. */
+/** The limit, the queue, and what to call. */
 export interface FixedPolicyOptions {
   readonly limit: number
   readonly queue: QueueSettings
   readonly observing: boolean
-  /** Called when a slot is free again, before it is given to who waits. */
+  /** Called when a slot has been released, before the next request of the queue takes it. */
   readonly onSlotFree?: () => void
-  /** Called when nobody holds a slot any more, and nobody waits for one. */
+  /** Called when no request holds a slot, and none waits for one. */
   readonly onIdle?: () => void
 }
 
@@ -34,7 +37,7 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
   #congestedSince = 0
   #drainScheduled = false
 
-  /** @param slots this policy's own; as many as the limit, and where it only observes without end */
+  /** @param slots of this policy alone: as many as the limit; without a bound where it only observes */
   constructor(clock: Clock, slots: Slots, options: FixedPolicyOptions) {
     this.#clock = clock
     this.#slots = slots
@@ -114,7 +117,7 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
     if (this.#onIdle !== undefined && this.#slots.active === 0 && this.#queue.size === 0) this.#onIdle()
   }
 
-  /** Starts the next one where a slot is free, and any others a turn of the event loop later each. */
+  /** Starts the next request if a slot is free, and each further one a turn of the loop later: not all in one turn. */
   readonly #drain = (): void => {
     if (!this.#canStart()) return
     const now = this.#clock.now()
@@ -145,7 +148,7 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
     this.#start(request)
   }
 
-  /** Whether the newcomer can wait now. */
+  /** Makes room in a full queue: rejects the request that gives way. False where that is the newcomer. */
   #evictFor(newcomer: Request): boolean {
     if (this.#maxWaiting === 0) {
       newcomer.reject('limit')

@@ -1,66 +1,99 @@
 /**
- * The limit that tunes itself: as many requests in flight as keep what is behind the handlers busy, and few more.
+ * The gradient limit: a limit on requests in flight that tunes itself by the gradient, the ratio of the usual latency
+ * (the baseline) to the present one. It aims at as many requests as keep the bottleneck busy, and few more.
  *
- * Once a second the mean latency is compared with a baseline. As long as it is within the tolerance the limit grows, and
- * above it shrinks in proportion. A baseline that follows the latency drifts upwards under a long overload (Gradient2),
- * so this one is frozen while the limit is in use; a frozen one would not learn of a lasting change, so it is probed:
- * for a moment a third as many are let in, and by Little's law the latency is what was in flight over what was finished.
+ * Once a second the mean latency is compared with the baseline. Up to TOLERANCE times the baseline, the limit grows;
+ * above that, it shrinks in proportion. In Netflix's Gradient2 (concurrency-limits) the baseline follows the latency,
+ * and so drifts upwards under a long overload. Here it does not rise while the limit is reached. A lasting change is
+ * found by a probe instead: for a moment a third of the requests are let in. By Little's law, their latency is the
+ * number in flight divided by the throughput.
  *
- * Latencies are net of what the answer waited for this event loop: that is the gate's business, and to let fewer in
- * because of it would only starve what is behind the handlers.
+ * Latencies are net of the loop delay, which is the business of the loop-delay gate: to let fewer requests in because
+ * of it would only leave the bottleneck idle. Constants that Gradient2 has as well have its values, where it says so.
  */
 
+/** A window takes at least so many milliseconds, and so many requests. */
 const WINDOW_MS = 1000
 const MIN_SAMPLES = 10
-/** How much of the limit has to be in use for it to be known to matter. */
+/** The limit was reached in a window if this share of it was in flight at some time. Only then it grows. */
 const SATURATED = 0.9
+/**
+ * The limit was in use if this share of it was in flight at some time. Else it stays, for it had no effect (Gradient2).
+ */
 const USED = 0.5
-/** Latency may be so many times the baseline. */
+/** Latency may be so many times the baseline: the rest is queueing. */
 const TOLERANCE = 2
+/** The gradient counts as no lower, so that outliers do not shrink the limit too far (Gradient2). */
 const MIN_GRADIENT = 0.5
+/** Weight of the new limit in each window (Gradient2). */
 const SMOOTHING = 0.2
-/** For so long after its beginning it shrinks faster. */
+/**
+ * Milliseconds after its beginning in which the limit shrinks by INITIAL_SMOOTHING: it has begun under overload, too
+ * high.
+ */
 const INITIAL_PHASE_MS = 15_000
 const INITIAL_SMOOTHING = 0.5
-/** Without queueing to be seen (latency within so many baselines) the limit grows by a tenth a second. */
+/**
+ * If latency is within so many baselines, there is no queueing: the limit grows by GROWTH × SMOOTHING, a tenth a
+ * second.
+ */
 const UNQUEUED = 1.15
 const GROWTH = 0.5
-/** Until latency has first been above the tolerance it grows by a seventh a second. */
+/** Until latency has first been above the tolerance, it grows by INITIAL_GROWTH × SMOOTHING, a seventh a second. */
 const INITIAL_GROWTH = 0.75
-/** The baseline falls fast, and rises slowly while the limit is not in use. */
+/** Share of the distance to a lower latency by which the baseline falls in each window. */
 const BASELINE_FALL = 0.1
+/**
+ * The same to a higher one, while the limit is not reached: an exponential mean over 600 windows, 2 / (600 + 1)
+ * (Gradient2).
+ */
 const BASELINE_RISE = 2 / 601
-/** Latency cannot be less than this share of what was measured, however long the loop was late. */
+/** Net latency is at least this share of the measured one: the loop delay that is subtracted is an estimate. */
 const MIN_NET_LATENCY_SHARE = 0.1
 
-/** Milliseconds of saturation before the first probe, and between later ones: twice as long each time nothing changed. */
+/** Milliseconds that the limit must have been reached before the first probe. */
 const FIRST_PROBE_AFTER_MS = 4000
-/** … sooner while they change something … */
+/** Milliseconds to the next probe after one that has changed the baseline. */
 const CHANGING_PROBE_INTERVAL_MS = 5000
+/**
+ * Milliseconds to the next probe after others: twice this at first, then twice as long each time, up to the maximum.
+ */
 const PROBE_INTERVAL_MS = 10_000
 const MAX_PROBE_INTERVAL_MS = 60_000
-/** A limit that has shrunk to this share is a reason to probe at once: perhaps it is the baseline that is wrong. */
+/** A limit below this share of the last one with a tolerable latency is probed at once: the baseline may be wrong. */
 const SHRUNK = 0.75
-/** Tolerance lets the latency be twice the baseline: half as many would only confirm a baseline that is too high. */
+/**
+ * Share of the requests in flight that a probe lets in. Half is too many: latency may be twice a baseline that is too
+ * high (TOLERANCE), and half of the requests have half of that latency, which would confirm the baseline.
+ */
 const PROBE_SHARE = 1 / 3
+/** Requests. The limit of a probe is no lower. */
 const MIN_PROBE_LIMIT = 2
-/** A probe begins to count after so many requests that it let in, and takes so many, so long. */
+/**
+ * Requests that a probe has let in and that must finish before it counts: until then others from before are in flight.
+ */
 const PROBE_SETTLED = 10
+/** Requests that a probe counts, at least, and milliseconds that it counts them, at least. */
 const PROBE_SAMPLES = 50
 const MIN_PROBE_MS = 200
-/** For how long at most, in ms, the limit is lowered to measure the latency without a queue. */
+/** Milliseconds after which a probe ends, with a result or without: so long requests are kept waiting for it. */
 export const PROBE_MS = 1000
-/** A third as many in flight, but so much of the throughput: then they were queueing, and the baseline is no higher. */
+/** If a probe leaves this share of the throughput, the requests were queueing, and the baseline must not rise. */
 const UNHARMED = 0.9
-/** What a probe tells counts for half of the baseline; for all of it where it is the first. */
+/** Weight of the probed latency in the new baseline. The first probe's latency is the baseline. */
 const PROBE_WEIGHT = 0.5
-/** A third as many in flight, as little of the throughput, up to so many times, and latency as far above the baseline: nothing is scarce. */
+/**
+ * There is no bottleneck if throughput falls in proportion to the requests in flight, and latency stays: no request was
+ * queueing. For that, throughput may be at most so many times its share, and latency must be at least this share of the
+ * one before.
+ */
 const IN_PROPORTION = 1.4
 const SAME_LATENCY = 0.75
-/** … unless so few are in flight: then it is the limit that has shrunk too far. */
+/** Requests in flight that are needed to tell. With fewer it looks the same where the limit has shrunk too far. */
 const MIN_REFUTING_IN_FLIGHT = 16
-/** Where nobody has had to wait for so long, nothing is scarce any more. */
+/** Milliseconds in which no request had to wait, after which the bottleneck is gone. */
 const UNUSED_AFTER_MS = 10_000
+/** A baseline has changed if it has moved by more than this share. */
 const CHANGED = 0.15
 
 /** Bounds of the limit, in requests. */
@@ -68,29 +101,30 @@ export interface GradientOptions {
   min: number
   max: number
   initial: number
-  /** Nobody is held back, so the limit is compared with the latency that it would have made. Default: false. */
+  /** No request is held back, so latency is scaled to what it would be at the limit. Default: false. */
   observing?: boolean
 }
 
-/** For a moment, fewer. */
+/** A probe that is under way: for a moment, fewer requests are let in. */
 interface Probe {
   limit: number
-  /** How many were, before. */
+  /** Requests in flight before, on average. */
   inFlight: number
   startedAt: number
-  /** Finished requests a millisecond before. */
+  /** Requests finished per millisecond before. */
   throughput: number
-  /** Requests that it let in and that are finished. */
+  /** Requests that it has let in and that are finished; no more than PROBE_SETTLED are counted. */
   settled: number
-  /** From here on it counts; 0 before. */
+  /** When it began to count; 0 before that. */
   countedFrom: number
+  /** Requests finished since then. */
   finished: number
-  /** Requests in flight, times milliseconds. */
+  /** The integral of the requests in flight over time, requests times milliseconds, and up to when it goes. */
   area: number
   areaUntil: number
 }
 
-/** The limit by the gradient of latencies: the usual one over the present one. */
+/** The limit by the gradient: the ratio of the usual latency to the present one. */
 export class GradientLimit {
   readonly #min: number
   readonly #max: number
@@ -113,7 +147,7 @@ export class GradientLimit {
   #usedAt: number
   #refuted = false
   #isSettling = true
-  /** A probe has told something. */
+  /** A probe has corrected the baseline. */
   #probed = false
   #startedAt = -Infinity
 
@@ -127,7 +161,10 @@ export class GradientLimit {
     this.#windowStart = this.#usedAt = now
   }
 
-  /** Begins at this limit, where a request takes `baseline` that waits for nobody. */
+  /**
+   * Begins with this limit.
+   * @param baseline milliseconds that a request takes without queueing; 0 where that is unknown
+   */
   start(now: number, limit: number, baseline: number): void {
     this.#limit = Math.max(this.#min, Math.min(this.#max, limit))
     this.#baseline = baseline
@@ -141,7 +178,7 @@ export class GradientLimit {
     this.#beginWindow(now)
   }
 
-  /** Whether it has turned out that nothing is scarce, or not any more. */
+  /** Whether it has turned out that there is no bottleneck, or none any more. */
   isRefuted(now: number): boolean {
     return this.#refuted || now - this.#usedAt > UNUSED_AFTER_MS
   }
@@ -150,47 +187,49 @@ export class GradientLimit {
     return this.#probe !== undefined
   }
 
-  /** How many may be in flight now: whole, and at least 1. */
+  /** How many requests may be in flight now: a whole number, at least 1. */
   get limit(): number {
     return Math.max(1, Math.floor(this.#probe?.limit ?? this.#limit))
   }
 
-  /** What it has converged to, without the probe that may be under way. */
+  /** The limit without that of the probe that may be under way. */
   get settledLimit(): number {
     return Math.floor(this.#limit)
   }
 
-  /** Goes on from there. */
+  /** A limit that is set is where tuning goes on from. */
   set settledLimit(limit: number) {
     this.#limit = Math.max(this.#min, Math.min(this.#max, limit))
     this.#probe = undefined
   }
 
-  /** Finished requests a millisecond, in the last window. */
+  /** Requests finished per millisecond, in the last window. */
   get throughput(): number {
     return this.#throughput
   }
 
-  /** A request is let in. */
+  /** A request has started. */
   started(now: number): void {
     this.#measureArea(now, 1)
     if (this.#inFlight.size > this.#maxInFlight) this.#maxInFlight = this.#inFlight.size
   }
 
-  /** A request has to wait: the limit is in use. */
+  /** A request cannot start at once: the limit is in use. */
   waited(now: number): void {
     this.#usedAt = now
     this.#maxInFlight = Math.max(this.#maxInFlight, this.limit)
   }
 
-  /** A request is over that says nothing about latency: a stream, leaked, a health check. */
+  /**
+   * A request no longer counts, and its latency says nothing: an outlier, one that waits for its client, or a stream.
+   */
   leftUnmeasured(now: number): void {
     this.#measureArea(now, -1)
   }
 
   /**
-   * The client has left. If it was slow already, then the answer would have taken longer still: where all leave there is
-   * nothing else to learn from.
+   * A client has left. If its request was slow already, its latency counts, although the answer would have come later
+   * still: where all clients leave, there is no other latency to learn from.
    */
   clientLeft(now: number, startedAt: number, loopDelay: number): void {
     const isSlow = this.#baseline > 0 && now - startedAt - loopDelay > TOLERANCE * this.#baseline
@@ -198,7 +237,7 @@ export class GradientLimit {
     else this.leftUnmeasured(now)
   }
 
-  /** A request is answered. `loopDelay` is what the answer waited for the event loop, in milliseconds. */
+  /** A request is answered. @param loopDelay milliseconds that the answer has waited for the event loop */
   finished(now: number, startedAt: number, loopDelay: number): void {
     this.#measureArea(now, -1)
     if (this.#probe !== undefined) {
@@ -212,7 +251,7 @@ export class GradientLimit {
     if (now - this.#windowStart >= WINDOW_MS && this.#samples >= MIN_SAMPLES) this.#endWindow(now)
   }
 
-  /** @param change of the number in flight, just now */
+  /** @param change by which the number of requests in flight has just changed */
   #measureArea(now: number, change: 1 | -1): void {
     const probe = this.#probe
     if (probe === undefined) return

@@ -1,6 +1,8 @@
-/** The requests in flight, oldest first, as a list through the requests themselves: nothing is allocated for it. */
+/**
+ * The requests in flight, oldest first: a linked list whose links are fields of the requests, so it allocates nothing.
+ */
 
-/** What a request has so that it can be in the list. */
+/** The fields of a request that link it into the list. */
 export interface InFlightNode {
   inFlight: boolean
   older: InFlightNode | undefined
@@ -43,7 +45,7 @@ export class InFlightList<Request extends InFlightNode> {
     request.older = request.newer = undefined
   }
 
-  /** From the oldest on; the one that is visited may be removed. */
+  /** From the oldest to the newest. The request that is visited may be removed. */
   * [Symbol.iterator](): Generator<Request> {
     let request = this.#oldest
     while (request !== undefined) {

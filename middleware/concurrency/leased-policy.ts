@@ -1,4 +1,4 @@
-/** A limit that is leased: the slots and the queue of a given limit, which the client of the lease moves. */
+/** The policy of a leased limit: a fixed policy whose number the lease client sets. */
 import { emitProcessWarning } from '../../shared/process-warning.js'
 import type { Clock } from './clock.js'
 import type { Candidate, QueueSettings, AdmissionPolicy } from './policy.js'
@@ -7,7 +7,7 @@ import { LeaseClient, type LeaseStatus } from './lease/lease-client.js'
 import type { RedisLease } from './lease/redis-lease.js'
 import { Semaphore } from './semaphore.js'
 
-/** The lease, and the queue. */
+/** The lease, the queue, and what to call. */
 export interface LeasedPolicyOptions {
   readonly lease: RedisLease
   readonly queue: QueueSettings
@@ -16,7 +16,7 @@ export interface LeasedPolicyOptions {
   readonly onLease: (status: LeaseStatus) => void
 }
 
-/** Slots that are there as long as the lease is. */
+/** Slots that are free only while the lease is valid. */
 class LeasedSemaphore extends Semaphore {
   readonly #isValid: () => boolean
 
@@ -38,7 +38,7 @@ export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<
 
   constructor(clock: Clock, { lease, queue, observing, onLimit, onLease }: LeasedPolicyOptions) {
     const semaphore = new LeasedSemaphore(observing ? Infinity : 0, () => this.#leaseClient.valid)
-    // A process may get all slots, and as many may wait as there are.
+    // A process may get all slots of the lease, so as many requests may wait.
     const fixed = new FixedPolicy<Request>(clock, semaphore, {
       limit: 0, queue: { ...queue, max: queue.max ?? lease.limit }, observing, onSlotFree: () => { this.#leaseClient.onSlotFree() },
     })
@@ -57,7 +57,7 @@ export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<
     })
   }
 
-  /** What this process may run now. What is set is the limit of all. */
+  /** Requests that this process may run now. What is set is the limit of all processes together. */
   get limit(): number {
     return this.#fixedPolicy.limit
   }

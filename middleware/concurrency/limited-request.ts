@@ -1,4 +1,7 @@
-/** One request at one limiter, from its arrival to its end. Whatever happens, it takes at most one slot and releases it once. */
+/**
+ * One request at one limiter, from its arrival to its end. Whatever happens, it takes at most one slot and releases it
+ * once.
+ */
 import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Candidate, Reason, AdmissionPolicy } from './policy.js'
@@ -15,7 +18,7 @@ export interface Limiter {
   waited(milliseconds: number): void
   abandoned(): void
   released(request: LimitedRequest): void
-  /** Counts, and answers unless the cap only observes. Whether it was answered. */
+  /** Counts a rejection, and answers the request unless the limiter only observes. Whether it was answered. */
   rejected(request: LimitedRequest, reason: Reason): boolean
 }
 
@@ -40,7 +43,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   readonly owner: Limiter
   readonly #policy: AdmissionPolicy<LimitedRequest>
   #state: State = 'arriving'
-  /** Where it waits: since when, and in whose context it goes on. */
+  /** Of a request that waits: since when, and the async context in which it goes on. */
   #waitingSince = 0
   #context: AsyncResource | undefined
 
@@ -62,7 +65,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     return typeof originalUrl === 'string' ? originalUrl : url
   }
 
-  /** Asked only while slots are scarce. */
+  /** Asked only while the limit is reached, for it costs some time. */
   get waitsForClient(): boolean {
     return isAnswered(this.response) || !this.request.complete
   }
@@ -121,7 +124,10 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     this.owner.released(this)
   }
 
-  /** Its turn has come, and its client has left unnoticed, or has its answer: the policy thinks that it has started. */
+  /**
+   * The policy has started a request that waited, but its client has left unnoticed, or it has been answered meanwhile.
+   * So its slot is given back at once.
+   */
   #abandon(): void {
     this.#state = 'over'
     this.unanswered = this.clientLeft = true
@@ -129,7 +135,10 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     this.owner.abandoned()
   }
 
-  /** Called from a queue: what the app throws is the app's, and must not keep the others from their turn. */
+  /**
+   * Called by the queue. What the app throws must not keep the queue from starting other requests, so it is thrown
+   * later.
+   */
   #runFromQueue(): void {
     try {
       this.#callNext()
@@ -154,12 +163,12 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
       this.end('failed')
       throw error
     }
-    // An upgraded connection is somebody else's from here on.
+    // From here on an upgraded connection speaks another protocol, for as long as it likes: its slot is released.
     if ('upgrade' in this.request && this.request.upgrade === true) this.end('streams')
   }
 }
 
-/** As if a callback of the request's own had thrown it. */
+/** Throws in the context of the request, where no caller catches it: as if a callback of the request had thrown. */
 function throwOnNextTick(error: unknown): void {
   process.nextTick(() => { throw error })
 }

@@ -1,4 +1,4 @@
-/** The limiter: which requests it sees, which policy decides on each, and what is counted and told. */
+/** The limiter, which `concurrencyLimit()` makes: gives each request to its policy, counts, and emits events. */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OptionError } from '../shared/options.js'
@@ -69,12 +69,12 @@ export class ConcurrencyLimiter implements Limiter {
     return this.#sum(({ waiting }) => waiting)
   }
 
-  /** Keys that are remembered. */
+  /** How many keys have requests that hold a slot or wait for one. */
   get keys(): number {
     return this.#byKey.size
   }
 
-  /** undefined where a function gives each key its own. */
+  /** undefined where the option `limit` is a function of the request. */
   get limit(): number | undefined {
     return this.#shared === undefined ? this.#keyLimit : this.#shared.limit
   }
@@ -88,7 +88,7 @@ export class ConcurrencyLimiter implements Limiter {
     if (this.#options.limit.kind === 'fixed') this.#emitLimit(checked)
   }
 
-  /** undefined where nothing is leased. */
+  /** undefined where the limit is not leased. */
   get lease(): LeaseStatus | undefined {
     const policy = this.#shared
     return policy instanceof LeasedPolicy ? policy.status : undefined
@@ -113,7 +113,7 @@ export class ConcurrencyLimiter implements Limiter {
     new LimitedRequest(this, policy, request, response, next, priority, this.#receivedByProxyAt(request)).arrive()
   }
 
-  /** Holds nobody back any more: who waits starts, who comes passes. Stops all timers. */
+  /** Stops limiting: waiting requests start, and later ones pass. Stops all timers. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
@@ -174,7 +174,10 @@ export class ConcurrencyLimiter implements Limiter {
     return new FixedPolicy<LimitedRequest>(systemClock, slots, { limit, queue, observing, ...(onIdle === undefined ? {} : { onIdle }) })
   }
 
-  /** Of the request's key. It lives as long as somebody holds one of its slots, or waits for one. */
+  /**
+   * The policy of the request's key; undefined where the request is not limited. A policy is kept as long as a request
+   * holds one of its slots, or waits for one.
+   */
   #policyOf(request: IncomingMessage): Policy | undefined {
     const { key: keyOf, limit } = this.#options
     const key = keyOf?.(request)
@@ -185,7 +188,7 @@ export class ConcurrencyLimiter implements Limiter {
     if (known !== undefined) {
       if (known.limit !== number) {
         known.limit = checkedLimit(number)
-        // Those who waited may all have been gone, and the key forgotten.
+        // A raised limit has started waiting requests. If all their clients had left, that has removed the policy.
         this.#byKey.set(key, known)
       }
       return known
@@ -197,7 +200,7 @@ export class ConcurrencyLimiter implements Limiter {
 
   #createForKey(key: string, limit: number): Policy {
     const policy = this.#createFixedPolicy(limit, () => {
-      // Another one may have its key by now.
+      // The key may have another policy since.
       if (this.#byKey.get(key) === policy) this.#byKey.delete(key)
     })
     return policy
@@ -234,7 +237,7 @@ export class ConcurrencyLimiter implements Limiter {
   }
 }
 
-/** The share of all that was turned away, or would have been: 0 to 1. */
+/** The share of all requests that were rejected, or would have been if the limiter did not only observe: 0 to 1. */
 export function rejectedShare(counts: LimiterCounters, observing: boolean): number {
   const { rejections } = counts
   const offered = observing ? counts.accepted : counts.accepted + rejections

@@ -1,82 +1,97 @@
 /**
- * The gate: tells whether requests wait for this event loop because more of them come than it can do, and refuses what is
- * too much. A limit on what is in flight cannot do this: with synchronous handlers nothing is ever in flight but one.
+ * The loop-delay gate: refuses requests while more of them arrive than the event loop can process. A limit on requests
+ * in flight cannot do this: of synchronous handlers there is never more than one in flight.
  *
- * That the loop was held up is no reason to refuse: who came meanwhile can be answered now. What counts is only time in
- * which requests were there and others were worked on, and of each stretch of it (a long handler, a collection, a profile)
- * only so much. There are two places to wait in.
+ * A loop that was held up is no reason to refuse: the requests that came meanwhile can be answered now. So time counts
+ * only while requests wait behind others that are being processed, and of each stretch of work (a long handler, a
+ * garbage collection, a profile) at most MAX_COUNTED_STRETCH_MS. Requests wait in two places:
  *
- * Requests on kept connections are all found by one poll, and wait in that turn of the loop. In a turn after an empty
- * poll they are a burst, which ends. In a turn that follows another at once they are what came during that one: where
- * they take longer than it did, more comes than can be done.
- *
- * New connections are accepted one a turn (libuv#3696), and wait in the kernel's backlog, which nothing shows. But when the
- * loop last waited for something to do, or had a turn in which nothing was accepted, that backlog was empty: what is there
- * came since. At the usual rate of arrivals so many came, so many were read, and the difference waits. Where that is too
- * much, everything is refused, which is quick, until the backlog is empty again and the rate of arrivals is known.
+ * - Requests on kept connections are all found by one poll, and wait in that turn of the loop. If the loop was idle
+ *   before the turn, they are a burst, which ends. If not, they came during the turn before: where they take longer
+ *   than it took, more requests arrive than the loop can process.
+ * - New connections are accepted one a turn (libuv#3696). The others wait in the kernel's backlog, whose length Node
+ *   cannot tell. It was empty when the loop was last idle, and after a turn in which nothing was accepted. Since then
+ *   requests have arrived at the usual rate; what has not been read of them waits. Where that is too much, all requests
+ *   are refused, which is quick, until the backlog is empty again.
  */
 import { BusyPeriod } from './busy-period.js'
 import type { LoopClock } from './clock.js'
 
-/** Of one stretch of work, no more counts as a wait of those behind it. */
+/**
+ * Milliseconds. Of one stretch of work at most this much counts as a wait of the requests behind it. A request may wait
+ * as long while nothing is shed (LENIENT in shed-rate.ts), so that one stretch alone refuses nothing.
+ */
 const MAX_COUNTED_STRETCH_MS = 250
-/** Where so many clients have left before their answers, it is no burst that all wait for: requests may wait as long as usual. */
+/** Clients. Once so many have left before their answers, it is an overload and no burst: the usual delay is allowed. */
 const LEAVING_CLIENTS = 10
-/** No more are remembered. */
+/** Clients. No more are counted, so that the count falls soon when requests are answered again. */
 const MAX_LEAVING_CLIENTS = 2 * LEAVING_CLIENTS
-/** One that has had its answer sets off so much of one that has left. */
+/** What an answered request takes off that count: it stays high while more than one client in five leaves. */
 const ANSWERED_WEIGHT = 0.25
-/** A backlog that has not been seen empty for so many milliseconds is emptied once, to see what is in it. */
+/**
+ * Milliseconds of counted time since the backlog was last empty. After more, the estimate of its length is not trusted.
+ */
 const MAX_BACKLOG_BUSY_MS = 750
-/** By its stamp a request that has waited for so long is refused even where nobody else is. */
+/**
+ * Milliseconds. A request that has waited longer, by the proxy's time stamp, is refused even while nothing is shed. A
+ * burst may last as long (busy-period.ts).
+ */
 const MAX_PROXY_QUEUE_MS = 5000
-/** Where refusing has not emptied it for so long, it never will: who is refused comes again at once. Then some are let in. */
+/**
+ * Milliseconds. If refusing has not emptied the backlog after so long, the refused clients come again at once, and it
+ * never becomes empty. Then requests are let in again.
+ */
 const DRAIN_TIMEOUT_MS = 500
-/** The rate of arrivals is taken over at least so many milliseconds … */
+/** Milliseconds that the rate of arrivals is measured over, at least: over less it is mostly chance. */
 const MIN_RATE_SPAN_MS = 200
-/** … and smoothed over about so many. */
+/** Milliseconds: the time constant by which that rate is smoothed. */
 const RATE_SMOOTHING_MS = 500
-/** By their stamps all have been late for so long before one is refused that is not very late, while nobody is refused otherwise. */
+/**
+ * Milliseconds. While nothing is shed, requests that are late by their time stamps are refused only after all have been
+ * late for so long: before, it may be a burst.
+ */
 const PROXY_LATE_FOR_MS = 500
 
 /** Refuses requests while the event loop gets more than it can do. */
 export class LoopDelayGate {
   readonly #clock: LoopClock
-  /** A request was read in this turn, so its end will be noticed. */
+  /** A request was read in this turn, so the end of the turn will be noticed. */
   #inTurn = false
-  /** When the last noticed turn ended, and the idle time then. */
+  /** When the last noticed turn ended, the loop's idle time then, and connections accepted until then. */
   #turnEnd: number
   #turnEndIdle: number
   #turnEndAccepted: number
-  /** How many turns there had been then; NaN where that was not asked. */
+  /** Turns of the loop until then; NaN where they were not counted. */
   #turnEndTurns = NaN
-  /** When the present turn's work began. */
+  /** When the work of this turn began. */
   #turnStart: number
-  /** Half of what the turn before took: on average a request came in its middle. */
+  /** Half the length of the turn before, milliseconds: on average a request came in its middle. */
   #halfPreviousTurn = 0
   /** When the work of the turn before began. */
   #previousTurnStart = NaN
-  /** When the latest request of this turn was read, and the time from the first to it that counts. */
+  /** When the latest request of this turn was read, and the counted milliseconds from the first request to it. */
   #lastRead = NaN
   #counted = 0
-  /** The time that counts of the turn before, and all of the time in which this turn's requests came; NaN where the loop had waited. */
+  /** The counted milliseconds of the turn before. */
   #countedInPreviousTurn = 0
+  /** Milliseconds in which the requests of this turn arrived; NaN where the loop was idle before it. */
   #arrivedDuring = NaN
-  /** What counts since the loop last waited; where nobody is refused it may be long. */
+  /** The counted time since the loop was last idle. */
   readonly #busySinceIdle: BusyPeriod
-  /** When the backlog was last empty, the time since then that counts, and the requests read since. */
+  /** When the backlog was last empty, the counted time since then, and the requests read since then. */
   #emptyAt: number
   readonly #busySinceEmpty: BusyPeriod
   #read = 0
-  /** Requests a millisecond. 0 until it is known. */
+  /** The rate of arrivals, requests per millisecond; 0 until it is known. */
   #rate = 0
+  /** Milliseconds and requests that the next rate is measured over, so far. */
   #rateSpan = 0
   #rateRead = 0
-  /** Requests that may not wait longer than this are refused until the backlog is empty. */
+  /** Until the backlog is empty, requests that may wait no longer than so many milliseconds are refused; 0: none is. */
   #draining = 0
   #drainingSince = 0
   #readInTurn = 0
-  /** Clients that have left before their answers since the loop last waited, less a share of those that have not. */
+  /** Clients that have left before their answers since the loop was last idle, less ANSWERED_WEIGHT for each answer. */
   #leavingClients = 0
   /** Since when all stamped requests have been late; NaN while they are not. */
   #lateSince = NaN
@@ -91,10 +106,11 @@ export class LoopDelayGate {
   }
 
   /**
-   * Whether a request that is read at `now` is too much.
-   * @param maxDelay what it may wait, in milliseconds
-   * @param notShedding whether nobody has been refused of late: then bursts are let in, for most of them end
-   * @param receivedByProxyAt when the proxy got it, in milliseconds of the same clock, if that is known and to be trusted
+   * Whether to refuse a request that is read at `now`.
+   * @param maxDelay milliseconds that it may wait
+   * @param notShedding whether next to no request was shed lately: then bursts are let in, for most of them end
+   * @param receivedByProxyAt when the proxy received it, in milliseconds of the same clock, if that is known and
+   * trusted
    */
   refuses(now: number, maxDelay: number, notShedding: boolean, receivedByProxyAt?: number): boolean {
     const first = !this.#inTurn
@@ -118,24 +134,24 @@ export class LoopDelayGate {
     return true
   }
 
-  /** A request is over; `clientLeft`: before there was an answer. */
+  /** A request is over. @param clientLeft whether its client has left before the answer */
   requestOver(clientLeft: boolean): void {
     if (clientLeft) this.#leavingClients = Math.min(MAX_LEAVING_CLIENTS, this.#leavingClients + 1)
     else if (this.#leavingClients > 0) this.#leavingClients = Math.max(0, this.#leavingClients - ANSWERED_WEIGHT)
   }
 
-  /** What an event that is handled at `now` has waited in this turn of the loop, on average; in milliseconds. */
+  /** Milliseconds that an event which is handled at `now` has waited for the event loop, on average. */
   loopDelay(now: number): number {
     return this.#inTurn ? now - this.#turnStart + this.#halfPreviousTurn : 0
   }
 
-  /** Whether this turn has more requests than may wait. */
+  /** Whether the requests of this turn have waited too long. */
   #turnIsTooLong(maxDelay: number, lenient: boolean): boolean {
     if (!lenient) return this.#counted + this.#countedInPreviousTurn / 2 > maxDelay
     return this.#busySinceIdle.isOverload && (Number.isNaN(this.#arrivedDuring) || this.#counted > Math.max(maxDelay, this.#arrivedDuring))
   }
 
-  /** Whether new connections wait in the backlog for too long, as far as that can be known. */
+  /** Whether new connections wait too long in the kernel's backlog, by the estimate. */
   #backlogIsTooLong(maxDelay: number, lenient: boolean): boolean {
     if (lenient) return this.#busySinceEmpty.isOverload
     const { milliseconds } = this.#busySinceEmpty
@@ -168,7 +184,7 @@ export class LoopDelayGate {
     this.#clock.setImmediate(this.#leaveTurn)
   }
 
-  /** Takes the time since the request before for a wait of all that came before it. */
+  /** Counts the time since the last request was read, which is the work on it, as a wait of the requests behind it. */
   #count(now: number): void {
     const stretch = Math.min(now - this.#lastRead, MAX_COUNTED_STRETCH_MS)
     this.#lastRead = now
@@ -187,7 +203,7 @@ export class LoopDelayGate {
     this.#turnEndIdle = this.#clock.idleTime()
     this.#inTurn = false
     if (this.#draining === 0) return
-    // The immediate lets the next turn go by without waiting; if it reads no request, then there was none.
+    // While an immediate is due, the next poll does not wait. If that turn reads no request, the backlog is empty.
     if (this.#readInTurn === 0) {
       this.#backlogEmptied(now)
       return
@@ -197,7 +213,7 @@ export class LoopDelayGate {
     this.#clock.setImmediate(this.#leaveTurn)
   }
 
-  /** Whether there was a turn since the last noticed one in which no connection was accepted. */
+  /** Whether some turn since the last noticed one has accepted no connection: then the backlog was empty. */
   #acceptedNothing(): boolean {
     const before = this.#turnEndAccepted
     const accepted = this.#clock.accepted()
@@ -211,7 +227,7 @@ export class LoopDelayGate {
     return accepted - before < this.#turnEndTurns - turnsBefore
   }
 
-  /** Nobody knows what is in the backlog, and how fast it fills. */
+  /** Stops refusing, though the backlog is not empty: its length, and how fast it fills, are unknown now. */
   #stopDraining(now: number): void {
     this.#rateSpan = 0
     this.#rateRead = 0
@@ -232,7 +248,7 @@ export class LoopDelayGate {
     this.#countAnew(now)
   }
 
-  /** From `now` on, as if the backlog were empty; nobody is refused because of what was before. */
+  /** Counts from `now` on as if the backlog were empty, and stops refusing. */
   #countAnew(now: number): void {
     this.#emptyAt = now
     this.#busySinceEmpty.end()

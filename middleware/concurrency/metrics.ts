@@ -10,7 +10,10 @@ export const WAIT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 export interface WaitTimes {
   /** Upper bounds, seconds. */
   readonly buckets: readonly number[]
-  /** Requests that waited for no longer than the bound of the same index, and longer than the one before; one more for the rest. */
+  /**
+   * For each bound, requests that waited no longer than it, and longer than the bound before; last, all that waited
+   * longer.
+   */
   readonly counts: readonly number[]
   /** Seconds. */
   readonly sum: number
@@ -20,7 +23,7 @@ export interface WaitTimes {
 /** What a limiter has counted. Counters only rise. */
 export class LimiterCounters {
   accepted = 0
-  /** Counted, and let in, where the cap only observes. */
+  /** By reason. Where the limiter only observes, requests that were let in all the same. */
   readonly rejected: Record<Reason, number> = { 'limit': 0, 'queue-full': 0, 'queue-timeout': 0, 'loop': 0, 'proxy-queue': 0, 'key': 0 }
   /** Held longer than `maxHold`. */
   leaked = 0

@@ -1,4 +1,4 @@
-/** The options of `concurrencyLimit()`, checked and completed once: nothing after this knows a default. */
+/** The options of `concurrencyLimit()`, checked and completed with their defaults, once and here alone. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { types } from 'node:util'
 import { optionChecks } from '../shared/options.js'
@@ -14,25 +14,25 @@ const checks = optionChecks('concurrencyLimit')
 /** The option `queue`. */
 export interface QueueOptions {
   /**
-   * How many may wait. Where the limit tunes itself: what can be answered in time.
+   * How many requests may wait. Where the limit tunes itself: what can be answered in time.
    * @defaultValue as many as the limit
    */
   max?: number | undefined
   /**
-   * Milliseconds that a request may wait. Where the limit tunes itself: 500, longer while fewer are let in to try that,
-   * and down to 40 under overload.
+   * Milliseconds that a request may wait. Where the limit tunes itself: 500, longer while fewer are let in as a
+   * trial, and down to 40 under overload.
    * @defaultValue `1000`
    */
   timeout?: number | undefined
   /**
-   * `'adaptive'`: first in first out until congested for 100 ms, then last in first out. `'fifo'` and `'lifo'`: always
-   * the one.
+   * `'adaptive'`: first in first out until congested for 100 ms, then last in first out. `'fifo'`, `'lifo'`: always
+   * that order.
    * @defaultValue `'adaptive'`
    */
   order?: Order | undefined
 }
 
-/** Within which a limit tunes itself, and where it starts. */
+/** The bounds of a limit that tunes itself, and the limit that it starts with. */
 export interface LimitBounds {
   readonly min?: number | undefined
   readonly max?: number | undefined
@@ -45,10 +45,10 @@ export type RejectionHandler = (request: IncomingMessage, response: ServerRespon
 /** The options of `concurrencyLimit()`. */
 export interface ConcurrencyLimitOptions {
   /**
-   * How many requests are answered at a time. `'auto'` tunes itself; `{ min, max, initial }` does so within bounds: never
-   * more than `max` (10,000), and where something is scarce never less than `min` (8). It starts with `initial` (`max`).
-   * A number: so many. `redisLease()`: a share of a number that many processes have in common. With `key` also a function
-   * of the request that gives its key's number; undefined: no cap.
+   * How many requests are answered at a time. `'auto'` tunes itself; `{ min, max, initial }` does so within bounds:
+   * never more than `max` (10,000), and where something is scarce never less than `min` (8). It starts with `initial`
+   * (`max`). A number: so many. `redisLease()`: a share of a number that many processes have in common. With `key` also
+   * a function of the request that gives its key's number; undefined: no cap.
    * @defaultValue `'auto'`
    */
   limit?: number | 'auto' | LimitBounds | RedisLease | ((request: IncomingMessage) => number | undefined) | undefined
@@ -59,7 +59,7 @@ export interface ConcurrencyLimitOptions {
    */
   split?: Split | 'environment' | undefined
   /**
-   * Who waits, and for how long: `{ max, timeout, order }`. `false`: nobody waits.
+   * How many requests may wait, and for how long: `{ max, timeout, order }`. `false`: none waits.
    * @defaultValue `{}`
    */
   queue?: QueueOptions | false | undefined
@@ -70,13 +70,13 @@ export interface ConcurrencyLimitOptions {
    */
   key?: ((request: IncomingMessage) => string | undefined) | undefined
   /**
-   * Who goes first, and is refused last: `'high'`, `'normal'`, `'low'`, or a function of the request.
+   * Which requests go first, and are refused last: `'high'`, `'normal'`, `'low'`, or a function of the request.
    * @defaultValue `'normal'`
    */
   priority?: Priority | ((request: IncomingMessage) => Priority) | undefined
   /**
-   * `(request) => boolean`: requests that the cap does not see. The default leaves out GET and HEAD of /health, /healthz,
-   * /livez, /readyz and /ping.
+   * `(request) => boolean`: requests that the cap does not see. The default leaves out GET and HEAD of /health,
+   * /healthz, /livez, /readyz and /ping.
    * @defaultValue health checks
    */
   skip?: ((request: IncomingMessage) => boolean) | undefined
@@ -110,7 +110,7 @@ export interface ConcurrencyLimitOptions {
    */
   handler?: RejectionHandler | 'next' | undefined
   /**
-   * `'observe'` decides and counts, and lets everybody in.
+   * `'observe'` decides and counts, and lets all requests in.
    * @defaultValue `'enforce'`
    */
   mode?: 'enforce' | 'observe' | undefined
@@ -168,13 +168,13 @@ export function resolveOptions(given?: ConcurrencyLimitOptions): ResolvedConcurr
   }
 }
 
-/** What is set later. */
+/** Checks a limit that the app sets later. */
 export function checkedChange(value: unknown, limit: ResolvedLimit): number {
   if (limit.kind === 'auto') return checks.wholeNumber('limit', value, limit.bounds.min, limit.bounds.max)
   return checkedLimit(value, limit.kind === 'fixed' ? limit.split : undefined)
 }
 
-/** Where it is split, this process' part of it. */
+/** Checks a number. Where it is split, gives this process' part of it. */
 export function checkedLimit(value: unknown, split?: Split): number {
   const whole = checks.wholeNumber('limit', value, 1)
   return split === undefined ? whole : shareOf(whole, split)
@@ -233,13 +233,13 @@ function resolvePriority(priority: NonNullable<ConcurrencyLimitOptions['priority
   return () => fixed
 }
 
-/** Anything else is the same to no other one, so each request would have a cap of its own. */
+/** Only strings are equal by value. With new objects as keys, each request would have a limit of its own. */
 function checkedKey(key: unknown): string | undefined {
   if (typeof key === 'string' || key === undefined) return key
   throw checks.wrongAnswer('key', key, 'give a string, or undefined where the request is not to be capped')
 }
 
-/** A promise is true, so every request would be skipped. */
+/** A promise is truthy: an async `skip` would skip every request. */
 function resolveSkip(skip: ((request: IncomingMessage) => boolean) | undefined): (request: IncomingMessage) => boolean {
   if (skip === undefined) return isHealthCheck
   return (request) => {

@@ -1,15 +1,15 @@
 /**
- * Where requests wait for a slot: one list for each priority, in order of arrival. From any place in it a request leaves at
- * once, however many wait. Who has waited too long is rejected.
+ * The queue: requests that wait for a slot, in one list for each priority, in order of arrival. A request can be
+ * removed from any place in constant time. A request that has waited too long is rejected.
  */
 import type { Clock } from './clock.js'
 
-/** From the first to the last. */
+/** The priorities, the highest first. */
 export const PRIORITIES = ['high', 'normal', 'low'] as const
-/** One of them. */
+/** A priority. */
 export type Priority = (typeof PRIORITIES)[number]
 
-/** What has a priority. */
+/** A request, as far as the queue must know it. */
 export interface Prioritized {
   readonly priority: Priority
 }
@@ -50,7 +50,7 @@ export class RequestQueue<Waiting extends Prioritized> {
     return this.#entries.size
   }
 
-  /** When the one who has waited longest came; undefined where nobody waits. */
+  /** When the request that has waited longest was added; undefined while the queue is empty. */
   get oldestSince(): number | undefined {
     return this.#oldest()?.since
   }
@@ -61,7 +61,7 @@ export class RequestQueue<Waiting extends Prioritized> {
     this.#lists[candidate.priority].append(entry)
   }
 
-  /** Whether it was waiting. */
+  /** Removes a request. False where it was not waiting. */
   remove(candidate: Waiting): boolean {
     const entry = this.#entries.get(candidate)
     if (entry === undefined) return false
@@ -70,7 +70,7 @@ export class RequestQueue<Waiting extends Prioritized> {
     return true
   }
 
-  /** Takes who is next: of the highest priority the newest, or the oldest. */
+  /** Takes the next request out: the newest or the oldest of the highest priority. */
   take(newestFirst: boolean): Waiting | undefined {
     for (const priority of PRIORITIES) {
       const list = this.#lists[priority]
@@ -80,7 +80,9 @@ export class RequestQueue<Waiting extends Prioritized> {
     return undefined
   }
 
-  /** Takes who makes room for a newcomer: the oldest of the lowest priority, unless all are above the newcomer. */
+  /**
+   * Takes out the oldest request of the lowest priority, to make room; undefined where all are above the newcomer's.
+   */
   evictFor(newcomer: Prioritized): Waiting | undefined {
     for (let rank = PRIORITIES.length - 1; rank >= PRIORITIES.indexOf(newcomer.priority); rank--) {
       const priority = PRIORITIES[rank]
@@ -90,7 +92,7 @@ export class RequestQueue<Waiting extends Prioritized> {
     return undefined
   }
 
-  /** Takes one that came at `time` or before. */
+  /** Takes out a request that was added at `latest` or before. */
   takeExpired(latest: number): Waiting | undefined {
     const entry = this.#oldest()
     return entry !== undefined && entry.since <= latest ? this.#takeOut(entry) : undefined
@@ -112,7 +114,7 @@ function older<Waiting>(one: QueueEntry<Waiting> | undefined, other: QueueEntry<
   return one.since <= other.since ? one : other
 }
 
-/** Takes out who has waited too long: when somebody looks, and by a timer while anybody waits. */
+/** Removes requests that have waited too long: at each `expire()`, and by a timer while the queue is not empty. */
 export class QueueTimeouts<Waiting extends Prioritized> {
   readonly #clock: Clock
   readonly #queue: RequestQueue<Waiting>
@@ -121,8 +123,8 @@ export class QueueTimeouts<Waiting extends Prioritized> {
   #stopTimer: (() => void) | undefined
 
   /**
-   * @param timeout milliseconds that one may wait; may change
-   * @param onTimeout called with each who has left the queue for having waited too long
+   * @param timeout milliseconds that a request may wait; asked each time, as it may change
+   * @param onTimeout called with each request that was removed
    */
   constructor(clock: Clock, queue: RequestQueue<Waiting>, timeout: () => number, onTimeout: (waiting: Waiting) => void) {
     this.#clock = clock
@@ -136,7 +138,7 @@ export class QueueTimeouts<Waiting extends Prioritized> {
     for (let expired = this.#queue.takeExpired(latest); expired !== undefined; expired = this.#queue.takeExpired(latest)) this.#onTimeout(expired)
   }
 
-  /** Somebody has begun to wait. */
+  /** To be called when a request was added. */
   arm(now: number): void {
     const since = this.#queue.oldestSince
     if (this.#stopTimer !== undefined || since === undefined) return

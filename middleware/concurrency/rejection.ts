@@ -45,7 +45,7 @@ export function createRejection(reason: Reason, retrySeconds: number): Rejection
   return { reason, status: reason === 'key' ? 429 : 503, retryAfter: retryAfter(retrySeconds) }
 }
 
-/** The default answer. A client whose response was begun by somebody else gets nothing more. */
+/** The default answer. A response that has been begun already is left as it is. */
 export function answerRejection(request: IncomingMessage, response: ServerResponse, rejection: Rejection): void {
   if (response.headersSent) return
   const { reason, status } = rejection

@@ -1,14 +1,17 @@
 /** The proxy's own time stamp, `X-Request-Start`: how long a request waited before this process read it. */
 import type { IncomingMessage } from 'node:http'
 
-/** Times since 1970 in seconds are below this, in milliseconds below its thousandfold, in microseconds above that. */
+/**
+ * Tells the unit of a time since 1970. In seconds, this is in the year 5138; in milliseconds, in 1973. So a lower
+ * number is in seconds, one below a thousand times this in milliseconds, and a higher one in microseconds.
+ */
 const MAX_SECONDS = 1e11
-/** Older stamps come from a clock that is wrong. */
+/** Milliseconds. An older stamp comes from a clock that is wrong. */
 const MAX_AGE_MS = 3_600_000
 
 /**
- * Milliseconds that have passed since the stamp, or undefined where there is none that makes sense. Understands `t=` and the
- * bare number, in seconds (nginx: `t=${msec}`), milliseconds and microseconds (Apache: `t=%t`).
+ * Milliseconds that have passed since the stamp, or undefined where there is none that makes sense. Understands `t=`
+ * and the bare number, in seconds (nginx: `t=${msec}`), milliseconds and microseconds (Apache: `t=%t`).
  */
 export function sinceRequestStart({ headers }: IncomingMessage, now = Date.now()): number | undefined {
   const stamp = headers['x-request-start']

@@ -1,19 +1,22 @@
-/** The slots, which p-limit holds. It starts nothing: a request starts in its own time, and p-limit waits for its end. */
+/**
+ * The slots of a policy, counted by p-limit. A policy starts requests itself: the task that p-limit is given for each
+ * slot is only a promise that lasts until the slot is released.
+ */
 import pLimit from 'p-limit'
 import type { Slots } from './policy.js'
 
-/** Slots, held by p-limit. */
+/** Slots, counted by p-limit. */
 export class Semaphore implements Slots {
   readonly #limit: ReturnType<typeof pLimit>
   #capacity: number
 
-  /** There may be none, too: p-limit cannot say so, and is only asked while one is free. */
+  /** @param capacity may be 0, which p-limit refuses: it gets 1, and `hasFree` tells that there is none */
   constructor(capacity: number) {
     this.#capacity = capacity
     this.#limit = pLimit(Math.max(1, capacity))
   }
 
-  /** How many are held. It falls some microtasks after a slot's release. */
+  /** How many slots are held. Falls some microtasks after a release. */
   get active(): number {
     return this.#limit.activeCount
   }
@@ -40,5 +43,5 @@ export class Semaphore implements Slots {
 }
 
 function doNothing(): void {
-  // Replaced before anybody can call it.
+  // Replaced before acquire() returns.
 }

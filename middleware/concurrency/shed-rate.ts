@@ -1,35 +1,39 @@
 /**
- * How long requests may wait, by the share that is shed. Below saturation a queue is there to bridge the moments when too many come at once, and long
- * waits lose nobody; above it each place in a queue is taken by a request that could have been refused at once. What
- * tells the two apart is the share that is turned away over some seconds, not the length of a queue at a moment.
+ * The shed rate, and how long requests may wait because of it. It is the share of requests that were turned away in the
+ * last seconds. While it is low, queues bridge the moments in which many requests come at once, and long waits harm
+ * none. When it is high, there is an overload: the queue is always full, and a long wait only makes every answer late.
+ * The length of a queue at one moment cannot tell the two apart.
  */
 
-/** The share is blended once in so many milliseconds. */
+/** Milliseconds of a period: once in each, the share is brought up to date. */
 const PERIOD_MS = 1000
-/** Weight of the last period. */
+/** Weight of the last period in the share. */
 const SMOOTHING = 0.3
-/** Up to this share nobody is being refused, to speak of. */
+/** Up to this share, it counts as none: single requests are turned away without an overload. */
 const NOT_SHEDDING_UP_TO = 0.01
-/** Of the share, so much is left after a period in which nobody was turned away. */
+/**
+ * Factor of the share for a period in which none was turned away: the end of an overload shows sooner than by
+ * SMOOTHING.
+ */
 const DECAY = 0.5
-/** Up to this share waits may be long … */
+/** Up to this share, requests may wait as long as LENIENT says. Between the two, the waits shrink in proportion. */
 const LENIENT_UP_TO = 0.03
-/** … and from this share on it is short. */
+/** From this share on, requests may wait as long as STRICT says. */
 const STRICT_FROM = 0.25
-/** From this share on the newest waiting request goes first: the oldest ones' clients leave soonest. */
+/** From this share on, the newest waiting request goes first: the clients of the oldest are the first to give up. */
 const NEWEST_FIRST_FROM = 0.05
 
-/** What a request may wait, in milliseconds. */
+/** How long a request may wait, in milliseconds. */
 export interface WaitLimits {
-  /** In the backlog of the event loop. */
+  /** For the event loop. */
   loop: number
   /** In the queue. */
   queue: number
 }
 
-/** How long requests may wait while nearly none are shed, in ms. */
+/** How long requests may wait while next to none are shed. */
 export const LENIENT: Readonly<WaitLimits> = { loop: 250, queue: 500 }
-/** The same while many are, in ms. */
+/** The same while many are shed. */
 export const STRICT: Readonly<WaitLimits> = { loop: 25, queue: 40 }
 
 /** The share of requests that is shed, and how long the others may wait by it. */
@@ -52,22 +56,22 @@ export class ShedRate {
     this.#shed += 1
   }
 
-  /** The share that is turned away, of late: 0 to 1. */
+  /** The share of requests that were turned away lately, 0 to 1. */
   get share(): number {
     return this.#share
   }
 
-  /** Nobody has been turned away of late, or next to nobody. */
+  /** Whether no request was turned away lately, or next to none. */
   get isNotShedding(): boolean {
     return this.#share <= NOT_SHEDDING_UP_TO
   }
 
-  /** What a request may wait in the event loop's backlog, in milliseconds. */
+  /** How long a request may wait for the event loop, in milliseconds. */
   get maxLoopDelay(): number {
     return this.#maxLoopDelay
   }
 
-  /** What a request may wait in the queue, in milliseconds. */
+  /** How long a request may wait in the queue, in milliseconds. */
   get maxQueueTime(): number {
     return this.#maxQueueTime
   }
@@ -80,7 +84,7 @@ export class ShedRate {
   #endPeriod(now: number): void {
     const share = this.#arrived === 0 ? 0 : Math.min(1, this.#shed / this.#arrived)
     this.#share = share === 0 ? this.#share * DECAY : this.#share + SMOOTHING * (share - this.#share)
-    // Periods in which nobody came at all have gone by unnoticed.
+    // Periods in which no request came have ended unnoticed: none was turned away in them.
     this.#share *= DECAY ** (Math.floor((now - this.#periodStart) / PERIOD_MS) - 1)
     this.#arrived = 0
     this.#shed = 0

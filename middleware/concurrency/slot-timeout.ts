@@ -1,15 +1,16 @@
 /**
- * Takes slots back from handlers that do not answer. Looks at all that are held now and then: a Map of them would cost
- * each request several times more, in garbage that outlives its scavenges.
+ * The option `maxHold`: takes slots back from handlers that do not answer. A timer looks at all held slots now and
+ * then. They are in an array: a Map would cost each request several times more, for its entries survive V8's minor
+ * collections.
  */
 import type { Clock } from './clock.js'
 
-/** A slot is taken back at most this share of `maxHold` late. */
+/** The interval of the timer, as a share of `maxHold`: a slot is taken back late by so much at most. */
 const CHECK_SHARE = 0.25
 
-/** What a request has so that its slot can be taken back. */
+/** The fields of a request by which its slot can be taken back. */
 export interface HeldSlot {
-  /** Where it stands in the list of held slots; -1 where it does not. */
+  /** Its index in the array of held slots; -1 while it is not in it. */
   slotIndex: number
   readonly heldSince: number
 }

@@ -1,4 +1,4 @@
-/** A cap that the worker processes of one machine share: each holds its part, so that together they hold the whole. */
+/** A limit that the worker processes of one machine share: each has its part, and the parts add up to the limit. */
 import cluster from 'node:cluster'
 import { optionChecks } from '../shared/options.js'
 
@@ -6,24 +6,28 @@ const checks = optionChecks('concurrencyLimit')
 
 /** How many workers there are. */
 export const WORKERS_VARIABLE = 'EXPRESS_RESPONDER_WORKERS'
-/** Which of them this process is, from 0. Where it is not set, NODE_APP_INSTANCE tells it, as process managers set it. */
+/**
+ * This worker's number, from 0. Where it is not set, NODE_APP_INSTANCE counts, which process managers such as pm2 set.
+ */
 export const WORKER_VARIABLE = 'EXPRESS_RESPONDER_WORKER'
 const INSTANCE_VARIABLE = 'NODE_APP_INSTANCE'
-/** Far more than a machine runs. */
+/** Far more workers than a machine runs. */
 const MAX_WORKERS = 65_536
 
 /** The option `split`, resolved. */
 export interface Split {
   /** How many worker processes share the limit. */
   readonly workers: number
-  /** Which of them this process is: from 0, and no two the same. A worker that takes another's place takes its number. */
+  /** This worker's number, from 0. No two have the same; a worker that replaces another takes its number. */
   readonly worker: number
 }
 
 /** A process' environment. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** `'environment'`: as the variables say; a process that none of them speaks of is the only one. */
+/**
+ * `'environment'`: as the variables say. Where none is set, and outside of a cluster, the process is the only worker.
+ */
 export function resolveSplit(given: Split | 'environment', environment: Environment = process.env, inCluster = cluster.isWorker): Split {
   if (given === 'environment') return fromEnvironment(environment, inCluster)
   if (typeof given !== 'object') throw checks.wrong('split', given, 'give { workers, worker } or \'environment\'')
@@ -32,7 +36,7 @@ export function resolveSplit(given: Split | 'environment', environment: Environm
   return { workers, worker: checks.wholeNumber('split.worker', split.worker, 0, workers - 1) }
 }
 
-/** What is this worker's of the whole. The first workers get what is left over, one each. */
+/** This worker's part of the whole. What cannot be divided evenly goes to the first workers, one each. */
 export function shareOf(whole: number, { workers, worker }: Split): number {
   if (whole < workers) {
     throw checks.wrong('limit', whole, `${String(workers)} workers cannot share it: give at least ${String(workers)}, or lease it, limit: redisLease({ … })`)

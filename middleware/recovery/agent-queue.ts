@@ -1,6 +1,7 @@
 /**
- * Outgoing requests that wait in an `http.Agent` for a connection. Node makes that in the context of the request whose
- * connection has ended, and an error in making it would be that one's. So it is made in the context of who asked.
+ * Attributes the connections of an `http.Agent`. An outgoing request may wait in the agent until another connection
+ * ends. Node then makes its connection in the context of the request whose connection has ended, which would get its
+ * errors. So the connection is made in the context of the code that made the outgoing request.
  */
 import { Agent, type ClientRequest } from 'node:http'
 import type { Patches } from '../shared/patches.js'
@@ -8,7 +9,7 @@ import { contexts, type FailureContext } from './context.js'
 
 type Take = (this: Agent, request: ClientRequest, ...args: unknown[]) => unknown
 
-/** What Node calls on an agent: `addRequest` where a request is made, `createSocket` where it gets a connection of its own. */
+/** Methods of an agent that Node calls: `addRequest` for a new request, `createSocket` to make a connection for it. */
 interface InternalAgent {
   addRequest: Take
   createSocket: Take

@@ -1,6 +1,7 @@
 /**
- * Calls the functions that an app has given to recovery(): options, listeners, a logger. They run as a part of no request,
- * and whatever they do, at once or later, becomes a process warning: a failure of theirs must not end the process.
+ * Calls the functions that an app has given to recovery(): options, listeners, a logger. They run as a part of no
+ * request, and whatever they do, at once or later, becomes a process warning: a failure of theirs must not end the
+ * process.
  */
 import { EventEmitter } from 'node:events'
 import { emitProcessWarning } from '../../shared/process-warning.js'
@@ -9,7 +10,7 @@ import { contexts, type FailureContext } from './context.js'
 
 const CODE = 'ERR_RECOVERY_LISTENER'
 
-/** A listener of process warnings can fail as well, and must not be warned of itself. */
+/** A listener of process warnings may fail, too. That is ignored: a warning would call it again. */
 const warningContext: FailureContext = { request: undefined, response: undefined, fail: () => true }
 
 /** Says that a function of the app's has failed; `what` names it, such as 'the option onRecover'. */
@@ -18,7 +19,7 @@ export function warnOfAppCallback(what: string, error: unknown): void {
   attempt(() => { contexts.run(warningContext, () => { emitProcessWarning(CODE, text) }) }, undefined)
 }
 
-/** What the functions do later, in a timer or on a socket, belongs to them and to no request. */
+/** The context of a function of the app's, also in its timers and on its sockets: its failures belong to no request. */
 class AppCallbackContext implements FailureContext {
   readonly request = undefined
   readonly response = undefined

@@ -1,15 +1,18 @@
 /**
- * Gives failures that no caller can catch to the request they belong to. The only place that changes anything of
- * Node's: from `attribute()` on, until `detach()`.
+ * Attribution: finds the request of each failure that no caller can catch. `attributeAsyncErrors()` patches methods of
+ * Node's for it, and `stopAttributing()` puts them back. Patched here are:
  *
- * - `process.emit` is asked before 'uncaughtException' and 'unhandledRejection' reach anybody. What belongs to no
- *   request goes on as if nothing were here: to listeners, or to Node's default. A listener would switch that off.
- * - `on`, `addListener` and `prependListener` of requests and responses: Node calls their listeners outside of the
- *   request's context, so the events of those that have any are watched.
- * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have left
- *   the context by the time an exception is heard of, so the error is noted on its way out.
- * - the queries of `node:dns` and the end of Workers: see `native-callbacks.ts`.
- * - `emit` of servers, where an error boundary stands alone: it has no middleware that would give requests a context.
+ * - `process.emit`, which Node calls for 'uncaughtException' and 'unhandledRejection'. A failure of no request goes on
+ *   to their listeners, or to Node's default. A listener of our own would switch that default off.
+ * - `on`, `addListener` and `prependListener` of requests, responses and their connections: Node calls listeners
+ *   outside of the request's context. So `emit` of requests and responses that have listeners is wrapped, and listeners
+ *   of connections are bound to the request that adds them.
+ * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have
+ *   left the context when Node calls `process.emit`, so the context of an error is recorded as the error passes them.
+ * - `emit` of servers, where an error boundary stands without a recovery() that would give requests a context.
+ *
+ * Patched elsewhere: sockets (`client-sockets.ts`), `http.Agent` (`agent-queue.ts`), DNS queries and Workers
+ * (`native-callbacks.ts`), `emit` of streams (`unhandled-error-events.ts`), `writeHead` (`shared/request-lifetime.ts`).
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
 import { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
@@ -42,14 +45,14 @@ interface Emitter {
   listenerCount(name: string | symbol): number
 }
 
-/** Their `emit` is typed event by event, and is to be replaced for all of them. */
+/** Node's types of `emit` differ from event to event; here it is replaced for all events. */
 function asEmitter(value: object): Emitter {
   return value as Emitter
 }
 
-/** Classes of sockets and streams that are watched. */
+/** Classes of sockets and HTTP/2 streams whose methods are patched. */
 const watchedClasses = new Set<unknown>()
-/** The one of the request before: nearly always that of the next one, too. */
+/** The class of the last request's connection. The next request nearly always has the same. */
 let latestClass: unknown
 
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
@@ -57,7 +60,7 @@ type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
 const patches = new Patches()
 let isAttributing = false
 
-/** What is on its way out of the context that it was thrown in; an exception is heard of before the next microtask. */
+/** An error that is leaving its context, until Node calls `process.emit` for it: that is before the next microtask. */
 let escaping: { readonly error: unknown; readonly context: FailureContext } | undefined
 
 const nextMicrotask = queueMicrotask
@@ -65,8 +68,8 @@ const nextMicrotask = queueMicrotask
 /**
  * Begins to attribute failures.
  *
- * @param options `bound`: whether AsyncResources, bound functions and microtasks are watched too; `trackPromises`: whether the
- *   makers of promises are noted, where Node does not tell them
+ * @param options `bound`: whether AsyncResources, bound functions and microtasks are patched, too; `trackPromises`:
+ * whether the creators of promises are recorded, where Node does not tell them
  */
 export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean; trackPromises: boolean }): void {
   if (!isAttributing) {
@@ -84,16 +87,16 @@ export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean;
   if (trackPromises && outlivesException) watchPromises()
 }
 
-/** Gives every request a context at once, for error boundaries without a recovery() before them. `make` makes it. */
+/** Gives each request a context when its server emits it: for error boundaries without a recovery() before them. */
 export function attributeFromStart(make: MakeContext): void {
   if (patches.has(Server.prototype, 'emit')) return
-  // An agent that has replaced the first of them for itself no longer calls the second.
+  // A monitoring agent may have replaced `emit` of the first by one that does not call that of the second.
   for (const target of [HttpServer.prototype, Server.prototype]) {
     patches.replace(asEmitter(target), 'emit', (original) => watchServer(original, make))
   }
 }
 
-/** Puts everything back. */
+/** Puts all that is patched back. */
 export function stopAttributing(): void {
   patches.restore()
   unwatchClientSockets()
@@ -104,9 +107,11 @@ export function stopAttributing(): void {
   escaping = undefined
 }
 
-/** Listeners on what carries a request, too: its socket, and over HTTP/2 its stream. Their classes are found where they are used. */
+/**
+ * Watches listeners on a request's socket, or its stream over HTTP/2. Its class is only known from the object itself.
+ */
 export function watchConnection(request: IncomingMessage): void {
-  // Over HTTP/2 the socket is a proxy, whose listeners are the stream's. Other requests are not asked for what they do not have.
+  // Over HTTP/2 the socket is a proxy, whose listeners are the stream's. Only then there is a stream to look up.
   const connection: object | undefined = request.httpVersionMajor === 2 ? (request as { stream?: object }).stream : request.socket
   if (connection === undefined || connection.constructor === latestClass) return
   latestClass = connection.constructor
@@ -116,7 +121,9 @@ export function watchConnection(request: IncomingMessage): void {
   for (const name of ADDING) patches.replace(target, name, bindConnectionListeners)
 }
 
-/** The compatibility classes of HTTP/2 are found where they are used: node:http2 is not loaded for them. */
+/**
+ * Watches the compatibility classes of HTTP/2. They are found by an object of theirs, so that node:http2 need not load.
+ */
 export function watchHttp2Compatibility(bearer: object): void {
   for (let target: object | null = bearer; target !== null; target = Object.getPrototypeOf(target) as object | null) {
     if (!/^Http2Server(Request|Response)$/.test(target.constructor.name) || !Object.hasOwn(target, 'constructor')) continue
@@ -135,7 +142,7 @@ export function runGuarded(context: FailureContext, kind: FailureKind, fn: AnyFu
   }
 }
 
-/** A function that runs as a part of the request that runs now. */
+/** Binds a function to the context that is current now. */
 function guarded(fn: AnyFunction): AnyFunction {
   const context = isAttributing ? contexts.getStore() : undefined
   if (context === undefined) return fn
@@ -148,13 +155,13 @@ function call(fn: AnyFunction, self: unknown, args: unknown[]): unknown {
   return Reflect.apply(fn, self, args)
 }
 
-/** As `call`, and an error that leaves is remembered to be of this context. */
+/** As `call`; records the context of an error that the function throws. */
 function callRecordingError(fn: AnyFunction, self: unknown, args: unknown[]): unknown {
   try {
     return Reflect.apply(fn, self, args)
   } catch (error) {
     const context = contexts.getStore()
-    // It may leave several; the first is where it was thrown.
+    // The error may leave several contexts. The first is the one it was thrown in.
     if (context !== undefined && (escaping === undefined || !Object.is(escaping.error, error))) {
       escaping = { error, context }
       nextMicrotask(forgetEscaping)
@@ -163,15 +170,18 @@ function callRecordingError(fn: AnyFunction, self: unknown, args: unknown[]): un
   }
 }
 
-/** An exception in a tick of an HTTP parser that reads a body has broken it: nothing more can come on this connection. */
+/**
+ * An exception that is thrown while Node's HTTP parser reads a body breaks the parser: no more requests can be read
+ * from this connection. So the answer closes it.
+ */
 function closeAfterParserError(context: FailureContext): void {
   const { request, response } = context
-  // Whose it is may be a guess.
+  // The request is only thought to use a client's connection: see FailureContext.
   if (request === undefined || response === undefined || context.actual !== undefined) return
   if (hasBody(request) && request.httpVersionMajor === 1 && !response.headersSent) response.setHeader('Connection', 'close')
 }
 
-/** A socket carries many requests, so each listener is bound to the one that adds it. */
+/** A socket carries many requests, so each listener is bound to the request that adds it. */
 function bindConnectionListeners(original: Add): Add {
   return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
     const context = isAttributing && typeof listener === 'function' ? requestContextOf(contexts.getStore()) : undefined
@@ -183,7 +193,9 @@ function isConnectionOf(emitter: Emitter, { request }: RequestContext): boolean 
   return request.httpVersionMajor === 2 ? (request as { stream?: unknown }).stream === emitter : (request.socket as unknown) === emitter
 }
 
-/** `listener` is what Node compares with what is to be removed; once() has put a function of its own around it. */
+/**
+ * The property `listener` is what Node compares when a listener is removed. once() has wrapped its listener already.
+ */
 function boundTo(context: RequestContext, emitter: Emitter, name: string | symbol, listener: Listener & { listener?: Listener }): Listener {
   const isOnce = typeof listener.listener === 'function'
   const bound = function bound(this: unknown, ...args: unknown[]): unknown {
@@ -225,11 +237,11 @@ function watchProcess(original: Emit): Emit {
   }
 }
 
-/** Whether the failure belonged to a request. */
+/** Whether the failure belonged to a request and was handled. */
 function isRecovered(name: 'uncaughtException' | 'unhandledRejection', error: unknown, origin: unknown): boolean {
   const creator = name === 'unhandledRejection' ? creatorOf(origin) : undefined
   if (creator !== undefined && creator.context === undefined) return failUnattributed(creator.handler, error)
-  // A bound function may have been called by another request.
+  // The recorded context comes first: a bound function may have been called in that of another request.
   const context = creator?.context ?? (escaping !== undefined && Object.is(escaping.error, error) ? escaping.context : contexts.getStore())
   if (context === undefined) return false
   const isRejection = name === 'unhandledRejection' || origin === 'unhandledRejection'
@@ -241,12 +253,12 @@ function isRecovered(name: 'uncaughtException' | 'unhandledRejection', error: un
   return true
 }
 
-/** Its request was over so long ago that nothing is known of it any more. */
+/** The request of the promise was over so long ago that its context has been collected. */
 function failUnattributed(handler: FailureHandler, error: unknown): boolean {
   return handler.onUnattributed(undefined, { error: toError(error), kind: 'rejection', phase: 'after-response' })
 }
 
-/** What was heard of as an exception, and is heard of at once as a rejection, too: so with `--unhandled-rejections=strict`. */
+/** The last exception. With `--unhandled-rejections=strict` Node reports a rejection as one first, then as itself. */
 let reportedException: { readonly error: unknown } | undefined
 
 function isReportedTwice(name: 'uncaughtException' | 'unhandledRejection', error: unknown): boolean {
@@ -257,9 +269,10 @@ function isReportedTwice(name: 'uncaughtException' | 'unhandledRejection', error
 }
 
 /**
- * Whether the store is left to what happens next, whatever request that belongs to: where Node keeps it in a frame that
- * is current, as by default from Node 24 on. Where it stands on the resource that has failed, the resource must keep
- * it: a timer, a socket or a child process may fail again.
+ * Whether the context stays current after an uncaught exception, for code of any request that runs next. Then it must
+ * be left. So it is by default from Node 24 on, which keeps the stores of AsyncLocalStorage in a current frame
+ * (AsyncContextFrame). Node 20 and 22 keep them on the async resource. There they must stay: a timer, a socket or a
+ * child process may fail again.
  */
 const outlivesException = ((): boolean => {
   const probe = new AsyncLocalStorage<object>()
@@ -272,35 +285,37 @@ const outlivesException = ((): boolean => {
   return !isOnResource
 })()
 
-/** Events that Node emits, most often from where an exception breaks something: an HTTP parser stops for good. */
+/**
+ * Events that Node emits itself, mostly where an exception of a listener would break something, such as an HTTP parser.
+ */
 const NODE_EVENTS: ReadonlySet<string | symbol> = new Set([
   'aborted', 'close', 'data', 'drain', 'end', 'error', 'finish', 'prefinish', 'readable', 'timeout',
 ])
 
-/** What adds listeners; the others call these. */
+/** Methods that add listeners; `once` and `prependOnceListener` call these. */
 const ADDING = ['on', 'addListener', 'prependListener'] as const
 
 function watchEmitter(target: Emitter): void {
   for (const name of ADDING) patches.replace(target, name, watchAdding)
 }
 
-/** Most requests have no listener of their app's, so their events are only watched from the first one on. */
+/** Wraps `emit` when the app adds the first listener: most requests have none. */
 function watchAdding(original: Add): Add {
   return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
     const context = isAttributing ? contextOf(this) : undefined
-    // With 'end' after the response Node itself waits for a request that nobody has read, which is most of them.
+    // After the response Node itself listens for 'end', if the app has not read the request: with most requests.
     const isOwn = name === 'end' && context?.response.writableFinished === true
     if (context !== undefined && !isOwn && !Object.hasOwn(this, 'emit')) watchEvents(this, context)
     return original.call(this, name, listener)
   }
 }
 
-/** Listeners run in the context of their request, and what they throw gets no further. */
+/** Listeners run in the context of their request, and what they throw is a failure of that request. */
 function watchEvents(emitter: Emitter, context: RequestContext): void {
   const original = emitter.emit
   const emit = function emit(this: Emitter, ...args: EmitArguments): boolean {
     const [name] = args
-    // Without a listener there is nothing to watch, but that 'error' is thrown then.
+    // Without a listener there is nothing to do, except for 'error': then emit() throws.
     const isWatched = isAttributing && (name === 'error' || this.listenerCount(name) > 0)
     return isWatched ? emitGuarded(original, this, name, context, args) : Reflect.apply(original, this, args)
   }

@@ -1,4 +1,7 @@
-/** For what is made outside of any request, and called there: functions and emitters that many requests share. */
+/**
+ * `recovery.bind()`, `emitter()` and `callbacks()` bind functions that run outside of a request to the request they
+ * serve.
+ */
 import { EventEmitter } from 'node:events'
 import { optionChecks } from '../shared/options.js'
 import { runGuarded } from './async-errors.js'
@@ -21,7 +24,7 @@ export function bind<Fn extends AnyFunction>(fn: Fn): Fn {
 
 interface Listener {
   (this: unknown, ...args: never[]): unknown
-  /** What EventEmitter looks at where a wrapped listener is to be removed. */
+  /** By this property EventEmitter finds a wrapped listener that is to be removed. */
   listener?: Listener
 }
 
@@ -51,7 +54,7 @@ function define(target: object, name: string, value: unknown): void {
 }
 
 function bindListener(listener: Listener): Listener {
-  // once() adds a wrapper of its own around what has been bound already.
+  // once() calls on() with a wrapper around a listener that has been bound already.
   if (typeof listener !== 'function' || isBound(listener)) return listener
   const guarded = bind(listener)
   if (guarded === listener) return listener
@@ -64,7 +67,7 @@ function isBound(listener: Listener): boolean {
   return bound.has(listener) || (listener.listener !== undefined && bound.has(listener.listener))
 }
 
-/** What stands in the emitter's list for a listener. */
+/** The function by which a listener is in the emitter's list: itself, or a wrapper around it. */
 function added(shared: EventEmitter, event: string | symbol, listener: Listener): Listener {
   const isWrapped = (candidate: Listener | undefined): boolean =>
     candidate !== undefined && (candidate === listener || isWrapped(candidate.listener))
@@ -72,8 +75,8 @@ function added(shared: EventEmitter, event: string | symbol, listener: Listener)
 }
 
 /*
- * `callbacks()`: clients and pools that answer by a callback. They call it out of an event of a connection that some
- * other request has made, so it is bound to its request where it is handed over.
+ * `callbacks()`: for clients and pools that call a callback with the answer. They call it in an event of a connection,
+ * which another request may have made. So each callback is bound to its request when it is passed to the client.
  */
 
 type Method = (this: unknown, ...args: unknown[]) => unknown

@@ -1,6 +1,7 @@
 /**
- * Watches the connections that an app's clients make: who writes to them, and in which context their events run. Node's
- * own HTTP client is left alone: it gives each response the context of its request.
+ * Watches the connections of an app's clients, such as those to databases: records which request writes to each, and
+ * runs its events in the context of that request. Node's HTTP client is left alone: it gives each response its
+ * request's context.
  */
 import { Socket } from 'node:net'
 import type { Patches } from '../shared/patches.js'
@@ -9,17 +10,17 @@ import { PooledConnection } from './pooled-connection.js'
 
 type EmitArguments = [name: string | symbol, ...args: unknown[]]
 
-/** Methods with many signatures, all of which are to be replaced. */
+/** The patched methods. They have many signatures, all of which are replaced. */
 interface Replaceable {
   connect(this: Socket, ...args: unknown[]): Socket
   write(this: InternalSocket, ...args: unknown[]): boolean
 }
 
-/** What is asked of a socket beside its public face. */
+/** Properties of a socket that Node does not document. */
 interface InternalSocket extends Socket {
-  /** Whose connections it is one of; undefined for those of clients. */
+  /** The server that has accepted the socket; undefined for sockets of clients. */
   readonly server?: unknown
-  /** The request or response of Node's HTTP that it carries. */
+  /** The HTTP request or response that the socket carries. */
   readonly _httpMessage?: unknown
 }
 
@@ -31,7 +32,7 @@ export function watchClientSockets(patches: Patches): void {
   isWatching = true
   patches.replace<Replaceable, 'connect'>(Socket.prototype, 'connect', (original) => {
     const connect = function connect(this: Socket, ...args: unknown[]): Socket {
-      // A socket that connects anew belongs to whoever connects it.
+      // A socket that connects again belongs to the request that connects it.
       const creator = requestContextOf(contexts.getStore())
       if (creator !== undefined) watch(this, new PooledConnection(creator, addressOf(args[0])))
       return Reflect.apply(original, this, args)
@@ -47,7 +48,7 @@ export function watchClientSockets(patches: Patches): void {
   })
 }
 
-/** Sockets that are known already pass their events on unwatched. */
+/** Ends it: sockets that are watched already emit their events as usual. */
 export function unwatchClientSockets(): void {
   isWatching = false
 }
@@ -61,14 +62,17 @@ function noteWrite(socket: Socket): void {
   let use = uses.get(socket)
   if (use === undefined) {
     if (context === undefined) return
-    // Made before there was any request, or a TLS socket around another one.
+    // A socket that was made before any request, or a TLS socket around another socket.
     use = new PooledConnection(undefined, '')
     watch(socket, use)
   }
   use.written(context)
 }
 
-/** Where it connects to, by the arguments of connect(): one object in an array, as net.connect() has it, or as the app gives it. */
+/**
+ * Where a socket connects to.
+ * @param argument the first of connect(): net.connect() gives an array with the options in it
+ */
 function addressOf(argument: unknown): string {
   const options: unknown = Array.isArray(argument) ? argument[0] : argument
   if (typeof options !== 'object' || options === null) return String(options)
@@ -96,7 +100,7 @@ function emitFor(socket: InternalSocket, original: (...args: EmitArguments) => b
   try {
     return contexts.run(context, original, ...args)
   } catch (error) {
-    // The exception is heard of after the context was left.
+    // Node would call `process.emit` for it only after the context was left.
     if (!context.fail(error, 'emitter')) throw error
     return true
   }

@@ -1,4 +1,4 @@
-/** What the code that runs now belongs to: most often a request. */
+/** The failure context of the code that runs now: what a failure of it belongs to. Most often that is a request. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { phaseOf, toError, type Failure, type FailureKind } from './failure.js'
@@ -6,21 +6,23 @@ import { phaseOf, toError, type Failure, type FailureKind } from './failure.js'
 /** Express's continuation; with an error the app's error middleware is next. */
 export type Next = (error?: unknown) => void
 
-/** Who is told of a context's failures. */
+/** Handles the failures of contexts. */
 export interface FailureHandler {
-  /** A failure that no caller can catch any more. False where it is not to be handled, but to go on. */
+  /**
+   * A failure that no caller can catch. Returns false where it is not handled: then Node does what it does by default.
+   */
   onLateFailure(context: RequestContext, failure: Failure): boolean
-  /** A failure of some request, nobody can tell of which: what has failed serves several, such as this one. False as above. */
+  /** A failure of one of several requests, unknown which; `context` is one of them, if known. Returns false as above. */
   onUnattributed(context: RequestContext | undefined, failure: Failure): boolean
 }
 
-/** What a failure can belong to. */
+/** What a failure can belong to: a request, a client's connection, a callback of the app's. */
 export interface FailureContext {
   readonly request: IncomingMessage | undefined
   readonly response: ServerResponse | undefined
-  /** The request that this one is derived from. */
+  /** In the context of a client's connection: the request that is thought to use the connection. */
   readonly actual?: RequestContext
-  /** Takes a failure; false where it is none of this context's after all, and goes on as if there were none. */
+  /** Handles a failure. Returns false where it is not handled: then Node does what it does by default. */
   fail(error: unknown, kind: FailureKind): boolean
 }
 
@@ -28,12 +30,12 @@ export interface FailureContext {
 export class RequestContext implements FailureContext {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** None as long as no middleware has met the request. */
+  /** undefined until a middleware of ours has been called with the request. */
   next: Next | undefined
   handler: FailureHandler
-  /** Failures so far: the first is the app's to answer. */
+  /** Failures so far. Only the first is passed to the app's error middleware. */
   failures = 0
-  /** Writes of this request's own code to connections of clients: while it grows, the request goes on. */
+  /** Writes of this request's code to connections of clients. If it grows after a failure, the request goes on. */
   writes = 0
 
   constructor(request: IncomingMessage, response: ServerResponse, next: Next | undefined, handler: FailureHandler) {
@@ -52,15 +54,15 @@ export class RequestContext implements FailureContext {
 export const contexts = new AsyncLocalStorage<FailureContext | undefined>()
 
 /**
- * The context that runs now, if it is that of this request or response. Nothing is kept on the objects themselves: on
- * Node 20 and 22 Express gives each a hidden class of its own, and a property more costs more than all the rest here.
+ * The current context, if it is that of this request or response. Contexts are not stored on these objects: on Node 20
+ * and 22 Express gives each object a hidden class of its own, and one more property costs more than all the rest here.
  */
 export function contextOf(bearer: object): RequestContext | undefined {
   const context = contexts.getStore()
   return context !== undefined && (context.request === bearer || context.response === bearer) ? requestContextOf(context) : undefined
 }
 
-/** The context of the request that a context is derived from, or is. */
+/** The request of a context; in that of a client's connection, the one that is thought to use it. */
 export function requestContextOf(context: FailureContext | undefined): RequestContext | undefined {
   return context instanceof RequestContext ? context : context?.actual
 }

@@ -1,4 +1,4 @@
-/** Error boundaries, that is what `recovery.errors()` has made: whose a request is that no recovery() has met. */
+/** Finds the error boundary (`recovery.errors()`) of a request that has not passed a recovery(). */
 import type { IncomingMessage } from 'node:http'
 import { appsOf, layersOf } from '../shared/express.js'
 import { attempt } from '../shared/safe-call.js'
@@ -10,7 +10,7 @@ import type { Failure } from './failure.js'
 export class ErrorBoundaries implements FailureHandler {
   readonly #handlers = new Map<unknown, FailureHandler>()
 
-  /** @param middleware as it may stand in an app's stack */
+  /** @param middleware the error boundary's middleware, as it is in an app's stack */
   add(middleware: unknown, handler: FailureHandler): void {
     this.#handlers.set(middleware, handler)
   }
@@ -24,13 +24,13 @@ export class ErrorBoundaries implements FailureHandler {
     return attempt(() => this.#find(context.request), undefined)?.onUnattributed(context, failure) ?? false
   }
 
-  /** The boundary of the request's app; undefined where the app has no error middleware, and has asked for nothing. */
+  /** The boundary of the request's app; undefined where the app has no error middleware at all. */
   #find(request: IncomingMessage): FailureHandler | undefined {
     const [first] = this.#handlers.values()
     const handles = appsOf(request).flatMap((app) => layersOf(app).map(({ layer }) => layer.handle))
     const boundary = handles.find((handle) => this.#handlers.has(handle))
     if (boundary !== undefined) return this.#handlers.get(boundary)
-    // Error middleware of the app's own may call one. A plain server does not tell what it calls.
+    // The app's own error middleware may call a boundary. A plain server does not tell what it calls.
     return handles.length === 0 || handles.some(isErrorMiddleware) ? first : undefined
   }
 }

@@ -1,4 +1,7 @@
-/** What happens to a failure: the app's error middleware, the built-in answer, a cut, or a report; and giving up. */
+/**
+ * Handles failures: passes them to the app, answers, cuts the response off, or only reports; gives up when they are too
+ * many.
+ */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Figures, MetricValue } from '../shared/metrics.js'
 import { sendProblem } from '../shared/problem.js'
@@ -12,14 +15,14 @@ import { callAppCallback, isolatedEmitter, warnOfAppCallback } from './app-callb
 import type { RecoveryConfiguration } from './options.js'
 import { isLoggedByExpress, logTextOf, RecoveryCounters, reportOf, requestIdOf, unattributedReportOf, type RecoveryOutcome, type RecoveryReport } from './report.js'
 
-/** What loggers may listen to. */
+/** Events for loggers. */
 export interface RecoveryEvents {
   recover: [report: RecoveryReport]
   /** The process stops taking requests, and ends when the open ones are answered. */
   'give-up': [report: RecoveryReport]
 }
 
-/** Failures with these statuses are the client's, and no news. */
+/** An error with a lower status is the client's fault, and is not reported. */
 const SERVER_ERROR = 500
 
 /** What one `recovery()` does with the failures of its requests. */
@@ -66,14 +69,14 @@ export class ErrorHandler implements FailureHandler {
     try {
       this.#recover(context, failure)
     } catch (error) {
-      // Whatever the app has made of its request: an exception here would end the process.
+      // The app may have broken its request or response. An exception from here would end the process.
       cutOff(context.response)
       warnOfAppCallback('the recovery of a request', error)
     }
     return true
   }
 
-  /** None of the requests is answered for it. */
+  /** No request is answered for it, for it is unknown which has failed. */
   onUnattributed(_context: RequestContext | undefined, failure: Failure): boolean {
     const isTooMany = this.#failureBudget?.add(performance.now()) === true
     if (failure.error === ABORT) return true
@@ -84,7 +87,10 @@ export class ErrorHandler implements FailureHandler {
     return true
   }
 
-  /** A failure that Express has brought to the boundary; `boundary` wants to know of it, too. */
+  /**
+   * An error that Express has passed to an error boundary.
+   * @param boundary its handler, whose options get the report, too
+   */
   onError(request: IncomingMessage, response: ServerResponse, value: unknown, boundary: ErrorHandler): void {
     if (value === ABORT) {
       abort(response)
@@ -109,11 +115,12 @@ export class ErrorHandler implements FailureHandler {
     }
     note(failure)
     const outcome = this.#respond(context, failure)
-    // What is thrown at once reaches nobody who would catch it where the app is a plain function.
+    // Where the app is a plain function and no Express app, what it throws at once comes here, too. That is not late.
     const late = failure.kind !== 'throw'
     const report = this.#report(context.request, context.response, failure, late, outcome, this)
     if (!late) return
-    // A request that fails again and again is one failure of the process; once it is over, each may be another one's.
+    // An open request that fails again and again counts once. After its end each failure counts: it may be another
+    // request's.
     const isCounted = context.failures === 1 || failure.phase === 'after-response'
     const isTooMany = isCounted && this.#failureBudget?.add(performance.now()) === true
     if (isTooMany || this.#configuration.isFatal(failure.error)) this.#giveUp(report, context)
@@ -135,7 +142,7 @@ export class ErrorHandler implements FailureHandler {
     return 'passed to the app'
   }
 
-  /** The built-in answer, unless there is one by now. */
+  /** Sends the built-in answer, unless the response has been begun by now. */
   #sendErrorResponse({ request, response }: RequestContext, error: Error): void {
     if (phaseOf(request, response) !== 'before-headers') return
     sendErrorResponseSafely(request, response, error, requestIdOf(request, this.#configuration.requestId), this.#configuration.answer)
@@ -148,18 +155,18 @@ export class ErrorHandler implements FailureHandler {
     return report
   }
 
-  /** @param isLogged whether what is passed to the app is logged by Express */
+  /** @param isLogged whether Express logs an error that is passed to the app */
   #publish(report: RecoveryReport, boundary: ErrorHandler, isLogged = false): void {
     this.counts.add(report.route, report.kind)
     const isTaken = this.#notify(report, boundary.#configuration)
     if (!isTaken && !(report.outcome === 'passed to the app' && isLogged)) {
-      // As Express itself does: stderr, and no exception where nobody reads it.
+      // To stderr, as Express does. If stderr has been closed, that throws nothing.
       // eslint-disable-next-line no-console
       attempt(() => { console.error(logTextOf(report)) }, undefined)
     }
   }
 
-  /** Whether somebody takes the report, so that it need not be printed. */
+  /** Gives the report to callbacks, listeners and loggers. False where there are none: then it is printed. */
   #notify(report: RecoveryReport, others: RecoveryConfiguration): boolean {
     const given = <Value>(values: (Value | undefined)[]): Value[] => [...new Set(values)].filter((value) => value !== undefined)
     const takers = given([this.#configuration.onRecover, others.onRecover])
@@ -180,7 +187,7 @@ export class ErrorHandler implements FailureHandler {
     contexts.run(undefined, giveUp, this.#servers, this.#configuration.drainTimeout, (status) => process.exit(status))
   }
 
-  /** Remembers who gives requests, to be closed when the process gives up. */
+  /** Remembers a server, which is closed when the process gives up. */
   trackServer(server: Server): void {
     if (this.#servers.has(server)) return
     this.#servers.add(server)

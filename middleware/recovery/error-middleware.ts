@@ -1,6 +1,6 @@
 /**
- * The app's own error middleware, asked for a late failure as `next(error)` in the failing handler would ask it: the
- * route's, then the router's and the mounted app's, then the app's.
+ * Passes a late failure to the app's own error middleware, in the order in which `next(error)` in the failing handler
+ * would: the route's, then the router's and the mounted app's, then the app's.
  */
 import type { IncomingMessage } from 'node:http'
 import { attempt, onRejection } from '../shared/safe-call.js'
@@ -10,12 +10,12 @@ type ErrorMiddleware = (error: unknown, request: unknown, response: unknown, nex
 
 interface Layer {
   readonly handle?: unknown
-  /** In lower case; none for `all()`. */
+  /** In lower case; undefined for `all()`. */
   readonly method?: unknown
 }
 
 interface RoutedRequest extends IncomingMessage {
-  /** The innermost router's continuation. Express keeps it there as long as the request is in that router. */
+  /** `next` of the innermost router. Express keeps it here as long as the request is in that router. */
   next?: unknown
   originalUrl?: unknown
   route?: { readonly stack?: readonly Layer[]; readonly methods?: Readonly<Record<string, unknown>> }
@@ -27,8 +27,8 @@ export function isErrorMiddleware(handle: unknown): handle is ErrorMiddleware {
 }
 
 /**
- * Asks the app; false where it has nobody to ask. May throw what its error middleware throws.
- * On plain `node:http` a continuation without a parameter is the handler, which must not run again.
+ * Passes the error to the app; false where the app cannot take it. May throw what its error middleware throws.
+ * On plain `node:http` a `next` without a parameter is the handler itself, which must not run again.
  */
 export function passToApp(context: RequestContext, error: Error): boolean {
   const request: RoutedRequest = context.request
@@ -39,7 +39,7 @@ export function passToApp(context: RequestContext, error: Error): boolean {
   return true
 }
 
-/** What stands last in the route of a request. Which handlers before it have been passed nobody can tell. */
+/** The error middleware at the end of the request's route. Which handlers before it have run is unknown. */
 function routeErrorMiddleware({ route, method = '' }: RoutedRequest): ErrorMiddleware[] {
   const stack = route?.stack ?? []
   const lower = method.toLowerCase()

@@ -13,36 +13,44 @@ export interface ErrorResponseConfiguration {
   readonly linger: number
 }
 
-/** A client that has sent nothing for so long has stopped sending, in milliseconds. */
+/** Milliseconds. A client that has sent nothing for so long has stopped sending. */
 const LINGER_IDLE_MS = 2000
 
-/** Headers that describe the response that was to be, and that nobody may keep or apply to this one. */
+/** Headers that the app may have set for the response it was going to send. They are wrong for an error response. */
 const STALE_HEADERS = [
   'Accept-Ranges', 'Age', 'Cache-Control', 'Content-Disposition', 'Content-Encoding', 'Content-Language', 'Content-Length',
   'Content-Location', 'Content-Range', 'Content-Type', 'ETag', 'Expires', 'Last-Modified', 'Location', 'Set-Cookie', 'Trailer',
   'Transfer-Encoding',
 ]
 
-/** RFC 9110, section 15: what an error may ask for is a client's or a server's error. */
+/**
+ * The status of the answer: `status` or `statusCode` of the error if that is 4xx or 5xx (RFC 9110, section 15), else
+ * 500.
+ */
 export function statusOf(error: Error): number {
   const isError = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value >= 400 && value <= 599
   return [propertyOf(error, 'status'), propertyOf(error, 'statusCode')].find(isError) ?? 500
 }
 
-/** As `answer`, whatever the app has made of its response and of the error: then a plain 500, or at the worst an end. */
+/**
+ * As `sendErrorResponse()`. Where the app has broken its response or the error, a plain 500, or else the end of the
+ * response.
+ */
 export function sendErrorResponseSafely(request: IncomingMessage, response: ServerResponse, error: Error, id: string, configuration: ErrorResponseConfiguration): void {
   if (attempt(() => { sendErrorResponse(request, response, error, id, configuration); return true }, false)) return
   if (!attempt(() => sendPlainResponse(request, response), false)) cutOff(response)
 }
 
-/** With Node's own methods, which middleware may have replaced in this response: true where that could be done. */
+/**
+ * Sends a plain 500 by Node's own methods: middleware may have replaced those of the response. False where it cannot.
+ */
 function sendPlainResponse(request: IncomingMessage, response: ServerResponse): boolean {
   if (response.headersSent || !(response instanceof ServerResponse)) return false
   const body = JSON.stringify({ title: STATUS_CODES[500], status: 500 })
   for (const name of response.getHeaderNames()) ServerResponse.prototype.removeHeader.call(response, name)
   const headers = { 'Content-Type': 'application/problem+json', 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store', 'Connection': 'close' }
   for (const [name, value] of Object.entries(headers)) ServerResponse.prototype.setHeader.call(response, name, value)
-  // Given headers, it would call the replaced setHeader().
+  // If it got the headers, it would call setHeader(), which may be replaced.
   ServerResponse.prototype.writeHead.call(response, 500)
   ServerResponse.prototype.end.call(response, request.method === 'HEAD' ? undefined : body, 'utf8')
   return true
@@ -52,11 +60,11 @@ function sendPlainResponse(request: IncomingMessage, response: ServerResponse): 
 export function sendErrorResponse(request: IncomingMessage, response: ServerResponse, error: Error, id: string, configuration: ErrorResponseConfiguration): void {
   const status = statusOf(error)
   for (const name of STALE_HEADERS) response.removeHeader(name)
-  // What is no header is left out.
+  // A header that Node refuses is left out.
   for (const [name, value] of headersOf(error)) attempt(() => response.setHeader(name, value), undefined)
   response.setHeader('Vary', varyBy(response))
   const lingers = request.socket instanceof Socket && hasBody(request) && !request.complete && request.httpVersionMajor === 1
-  // What is still to come of the request could not be told from another one.
+  // The rest of the body could not be told from the next request.
   if (lingers) response.setHeader('Connection', 'close')
   const detail = detailOf(error, status, configuration.expose)
   const type = request.method === 'HEAD' ? 'json' : typeOf(request)
@@ -78,7 +86,9 @@ export function sendErrorResponse(request: IncomingMessage, response: ServerResp
   else end(body)
 }
 
-/** A response that has begun must not look whole: the connection, or the stream of it, breaks. Never throws. */
+/**
+ * Cuts a response off, so that what was sent does not look whole: breaks the connection or HTTP/2 stream. Never throws.
+ */
 export function cutOff(response: ServerResponse): void {
   const { socket } = response
   if (attempt(() => { destroy(response); return true }, false)) return
@@ -92,7 +102,8 @@ function destroy(response: ServerResponse): void {
     stream.close(2)
     return
   }
-  // A pipelined response has no socket before its turn; Node 24 and 26 forget until then that it is destroyed.
+  // A pipelined response has no socket until its turn comes. By then Node 24 and 26 have forgotten that it is
+  // destroyed.
   if (response.socket === null) response.once('socket', (socket: Socket) => socket.destroy())
   response.destroy()
 }
@@ -101,8 +112,9 @@ function destroy(response: ServerResponse): void {
 export const abort = cutOff
 
 /**
- * Closing a connection on which the client still sends resets it, and the client may lose the answer with it. So the
- * whole answer is written, and the end waits for the client, as nginx's lingering_close does.
+ * Ends a response whose client is still sending. To close the connection now would reset it, and the client might lose
+ * the answer. So the answer is written, and the connection is closed when the client has sent all, as by nginx's
+ * lingering_close.
  */
 function endLingering(request: IncomingMessage, response: ServerResponse, body: string | undefined, most: number): void {
   const timers: NodeJS.Timeout[] = []
@@ -117,7 +129,7 @@ function endLingering(request: IncomingMessage, response: ServerResponse, body: 
   if (body === undefined) response.flushHeaders()
   else response.write(body)
   request.unpipe()
-  // The app is done with this body.
+  // The app no longer reads this body.
   request.removeAllListeners('data')
   request.removeAllListeners('readable')
   request.once('end', end)

@@ -1,18 +1,21 @@
-/** When a process that recovers too often stops: no new requests, the open ones answered, exit status 1. */
+/**
+ * The failure budget: how many late failures a process may have in a time. When they are more, the process gives up: it
+ * takes no new requests, answers the open ones, and exits with status 1.
+ */
 import type { Server } from 'node:http'
 import { attempt } from '../shared/safe-call.js'
 
 interface Closable {
   close(callback?: () => void): unknown
   closeIdleConnections?(): void
-  /** Keeps no connection beyond its open requests; servers that multiplex have it. */
+  /** Closes each connection when its open requests are over. Servers that multiplex requests have it. */
   drain?(): void
 }
 
-/** How often connections that have become idle are looked for, in milliseconds. */
+/** Milliseconds between two searches for connections that have become idle. */
 const SWEEP_INTERVAL_MS = 50
 
-/** Counts what happened within the last `windowMs`. */
+/** Counts the failures of the last `windowMs` milliseconds. */
 export class FailureBudget {
   readonly #max: number
   readonly #length: number
@@ -23,7 +26,7 @@ export class FailureBudget {
     this.#length = windowMs
   }
 
-  /** Adds one at `now`, in milliseconds; true where that is more than `max`. */
+  /** Adds a failure at `now`, in milliseconds. True where they are more than `max`. */
   add(now: number): boolean {
     this.#times.push(now)
     while ((this.#times[0] ?? now) <= now - this.#length) this.#times.shift()
@@ -31,7 +34,10 @@ export class FailureBudget {
   }
 }
 
-/** Stops the servers, waits until they are closed or the time is over, and ends the process with status 1. */
+/**
+ * Stops the servers, waits until they are closed or `drainTimeout` milliseconds are over, and ends the process with
+ * status 1.
+ */
 export function giveUp(servers: Iterable<Server>, drainTimeout: number, exit: (status: number) => void): void {
   const open = new Set<Closable>(servers)
   const end = (): void => {

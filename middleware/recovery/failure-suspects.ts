@@ -1,37 +1,44 @@
 /**
- * Whose failure it is, where a connection has failed. Nobody is answered who has not failed: in doubt the failure is
- * nobody's, is reported as such, and counts for giving up.
+ * Decides which request to blame when a client's connection has failed. A request that has not failed must not be
+ * answered with an error. So in doubt none is blamed: the failure is reported without a request, and counts for giving
+ * up.
  */
 import { contexts, type RequestContext } from './context.js'
 import type { Failure } from './failure.js'
 import { hasLeft, isAnswered, isOver } from '../shared/request-lifetime.js'
 import { otherOpenRequests } from './open-requests.js'
 
-/** What is done about a failure, where one request is known; false where it is nobody's after all, and goes on. */
+/**
+ * Handles a failure that may be of `request`. Returns false where it is not handled: Node then does what it does by
+ * default.
+ */
 export type Blame = (request: RequestContext, failure: Failure) => boolean
 
-/** How long a suspect may take to show that it goes on by itself, in milliseconds. */
+/**
+ * Milliseconds from one look at a suspect to the next. A suspect that has made no progress until then is blamed, if no
+ * other open request could have failed.
+ */
 const SUSPICION_TIME = 500
-/** How often that is looked at, before the failure is nobody's. */
+/** Looks. If other requests are still open after so many, none is blamed. */
 const LOOKS = 4
 
-/** Suspects whose failure it was: they are over since, and what of theirs fails further is theirs as well. */
+/** Suspects that have been blamed. Their end since then is no progress: further failures are blamed on them, too. */
 const blamed = new WeakSet<RequestContext>()
 
-/** It is this request's failure. */
+/** Blames this request. */
 export const blame: Blame = (request, failure) => request.handler.onLateFailure(request, failure)
 
-/** It is this request's failure, unless that goes on by itself. */
+/** Blames this request, unless it makes progress: then it has not failed. */
 export const blameSuspect: Blame = (request, failure) => suspect(request, failure, [])
 
-/** The same, unless another request that is open now could be the one. */
+/** The same, but only once all other requests that are open now are over: one of them could have failed. */
 export const blameIfAlone: Blame = (request, failure) => suspect(request, failure, otherOpenRequests(request))
 
-/** It is a failure of one of several requests. */
+/** Blames no request: it is a failure of one of several. */
 export const blameNobody: Blame = (request, failure) => request.handler.onUnattributed(request, { ...failure, phase: 'unknown' })
 
 function suspect(request: RequestContext, failure: Failure, others: RequestContext[]): boolean {
-  // Nobody is answered; who is named is the last that is known to have used it.
+  // It gets no answer any more. As the last known user of the connection it is named in the report.
   if (isOver(request.request, request.response)) return blame(request, failure)
   const before = progressOf(request)
   let looks = 0
@@ -42,7 +49,7 @@ function suspect(request: RequestContext, failure: Failure, others: RequestConte
     const isAlone = !hasDoubt && others.every((other) => isOver(other.request, other.response))
     if (isAlone) blamed.add(request)
     if (isAlone || hasDoubt || looks === LOOKS) {
-      // The app has asked for nothing: what Node does by default.
+      // Not handled: thrown here, for Node to do what it does by default.
       if (!(isAlone ? blame : blameNobody)(request, failure)) throw failure.error
     } else setTimeout(look, SUSPICION_TIME).unref()
   }
@@ -50,12 +57,12 @@ function suspect(request: RequestContext, failure: Failure, others: RequestConte
   return true
 }
 
-/** Something that changes where a request goes on. */
+/** A text that changes when a request makes progress. */
 function progressOf({ response, writes }: RequestContext): string {
   return `${String(writes)} ${String(response.headersSent)} ${String(response.socket?.bytesWritten)}`
 }
 
-/** Its client has left, and nobody has answered it: it may be the one. */
+/** Whether its client has left before an answer: then it may have failed, and cannot show progress. */
 function isAbandoned({ request, response }: RequestContext): boolean {
   return hasLeft(request, response) && !isAnswered(response)
 }

@@ -1,10 +1,10 @@
-/** What failed, how, and how far the response was: plain values. */
+/** A failure: its error, its kind (what called the code that failed), and its phase (how far the response was). */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ExpressResponderError } from '../../shared/errors.js'
 import { isOver } from '../shared/request-lifetime.js'
 import { attempt, propertyOf } from '../shared/safe-call.js'
 
-/** How the failure came to be; 'callback' where nothing more is known than that Node called it. */
+/** What called the code that failed; 'callback' where it is only known that Node did. */
 export type FailureKind =
   | 'throw'
   | 'rejection'
@@ -16,7 +16,7 @@ export type FailureKind =
   | 'event-target'
   | 'callback'
 
-/** How far the response was; 'unknown' where the failure belongs to some request, and nobody can tell to which. */
+/** How far the response was; 'unknown' where the failure belongs to one of several requests. */
 export type FailurePhase = 'before-headers' | 'streaming' | 'after-response' | 'unknown'
 
 /** A failure of a request. */
@@ -35,7 +35,7 @@ export interface RecoveryNote {
 /** Thrown by an app to end a request without an answer and without a report, as Go's `http.ErrAbortHandler`. */
 export const ABORT: Error = new ExpressResponderError('ERR_RECOVERY_ABORT', 'the request was ended on purpose')
 
-/** What is thrown without being an Error, made one. `value` is what was thrown. */
+/** The Error for a thrown `value` that is no Error. */
 export class ThrownValueError extends ExpressResponderError {
   override readonly name = 'ThrownValueError'
   declare readonly code: 'ERR_RECOVERY_THROWN_VALUE'
@@ -47,13 +47,13 @@ export class ThrownValueError extends ExpressResponderError {
   }
 }
 
-/** A string may hold what nobody should log, and an object may fail when it is shown. */
+/** Only the type is told: a string may hold a secret, and showing an object may throw. */
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   return `a value of type ${typeof value}`
 }
 
-/** An Error as it is; anything else in a ThrownValueError, also what cannot even be looked at, such as a revoked proxy. */
+/** An Error as it is; anything else, even a revoked proxy, in a ThrownValueError. */
 export function toError(value: unknown): Error {
   return attempt(() => value instanceof Error || isErrorLike(value), false) ? value as Error : new ThrownValueError(value)
 }
@@ -103,7 +103,7 @@ export function phaseOf(request: IncomingMessage, response: ServerResponse): Fai
   return response.headersSent ? 'streaming' : 'before-headers'
 }
 
-/** What calls a failing function, by the frames of its stack; Node's own modules only. */
+/** The kind of a failure by frames in its stack: functions of Node's own modules that call code of the app. */
 const FRAMES: readonly (readonly [pattern: RegExp, kind: FailureKind])[] = [
   [/kHybridDispatch\] \(node:internal\/event_target/, 'event-target'],
   [/\.emit \(node:events|\bemit \(node:events|emitErrorNT|emitErrorAndCloseNT/, 'emitter'],
@@ -113,7 +113,7 @@ const FRAMES: readonly (readonly [pattern: RegExp, kind: FailureKind])[] = [
   [/processTicksAndRejections/, 'tick'],
 ]
 
-/** What called a failing function, by the class of the resource in whose scope it ran. */
+/** The kind of a failure by the class of the async resource that it ran in: `executionAsyncResource()`. */
 const RESOURCES: ReadonlyMap<string | undefined, FailureKind> = new Map([
   ['Timeout', 'timer'],
   ['Immediate', 'immediate'],
@@ -121,18 +121,21 @@ const RESOURCES: ReadonlyMap<string | undefined, FailureKind> = new Map([
 ])
 
 /**
- * What kind of failure an uncaught exception is. Only the stack tells an emitter from what made it emit; it may be
- * cut off, or no stack at all.
+ * The kind of an uncaught exception. The stack comes first: only there is a listener told from the code that has
+ * emitted its event. But it may be cut off, or missing.
  */
 export function kindOf(error: unknown, resource: object | undefined): FailureKind {
   const byStack = kindByStack(error)
   if (byStack === 'emitter' || byStack === 'event-target' || byStack === 'microtask') return byStack
-  // The resource of a tick is an object without a prototype's name.
+  // The resource of a tick is a plain object, whose class tells nothing.
   const name = attempt(() => resource?.constructor.name, undefined)
   return RESOURCES.get(name) ?? byStack ?? 'callback'
 }
 
-/** Node marks what 'error' was emitted with while nobody listened; its stack tells where it was made. */
+/**
+ * Whether it was emitted as 'error' without a listener: Node marks such errors. Their stacks only tell where they were
+ * made.
+ */
 function isUnheard(error: object): boolean {
   return Object.getOwnPropertySymbols(error).some(({ description }) => description === 'kEnhanceStackBeforeInspector')
 }

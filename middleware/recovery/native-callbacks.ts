@@ -1,9 +1,10 @@
 /**
- * Callbacks that Node calls from native code of its own accord, where the context has been left by the time that an
- * exception is heard of. What is relied on of Node's internals, on versions 20 to 26:
+ * Patches functions that call back from native code: DNS queries, and the end of Workers. An exception of such a
+ * callback has left its context when Node calls `process.emit` for it. Node's internals that this relies on, in
+ * versions 20 to 26:
  *
- * - `dns.resolve*()` and `dns.reverse()`: a resolver keeps its channel in `_handle`, and each query of it gets a request
- *   whose `oncomplete` is called.
+ * - `dns.resolve*()` and `dns.reverse()`: a resolver keeps its channel in `_handle`, and each query of it gets a
+ *   request whose `oncomplete` is called.
  * - 'exit' of a Worker is emitted by a method of its class whose name is a symbol, `kOnExit`.
  */
 import dns from 'node:dns'
@@ -13,7 +14,7 @@ import type { Patches } from '../shared/patches.js'
 
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
 
-/** What a query is given: `oncomplete` calls the callback. */
+/** What a query is called with: native code calls `oncomplete`, which calls the callback. */
 interface QueryRequest {
   oncomplete?: unknown
 }
@@ -21,20 +22,20 @@ interface QueryRequest {
 type Query = (this: unknown, request: QueryRequest, ...args: unknown[]) => unknown
 
 /**
- * @param guard makes a callback, as it is given, one that runs as a part of the request that runs then
- * @param callNoting calls a function, so that what it throws is known to be of the context that it was called in
+ * @param guard binds a callback to the current context, in which the query is made
+ * @param callRecordingError calls a function, and records the current context of an error that it throws
  */
 export function watchNativeCallbacks(
   patches: Patches,
   guard: (callback: AnyFunction) => AnyFunction,
-  callNoting: (fn: AnyFunction, self: unknown, args: unknown[]) => unknown,
+  callRecordingError: (fn: AnyFunction, self: unknown, args: unknown[]) => unknown,
 ): void {
   watchQueries(patches, guard)
   const onExit = Object.getOwnPropertySymbols(Worker.prototype).find(({ description }) => description === 'kOnExit')
   if (onExit === undefined) return
   patches.replace(Worker.prototype as unknown as Record<symbol, AnyFunction>, onExit, (original) => {
     return function exited(this: unknown, ...args: unknown[]): unknown {
-      return callNoting(original, this, args)
+      return callRecordingError(original, this, args)
     }
   })
 }
@@ -53,7 +54,7 @@ function watchQueries(patches: Patches, guard: (callback: AnyFunction) => AnyFun
   }
 }
 
-/** The class that all resolvers share, those too whose functions have been taken out of `node:dns` already. */
+/** The prototype that all resolvers share. Patching it also reaches functions that the app has imported before. */
 function channelPrototype(): Record<string, Query> | undefined {
   const { _handle: handle } = new dns.Resolver() as { _handle?: unknown }
   if (typeof handle !== 'object' || handle === null) return undefined

@@ -1,11 +1,12 @@
 /**
- * The requests that are not over yet. Nothing listens for their end: it would cost each request more than the list
- * does. What is over is dropped once the list has doubled, and once a second.
+ * A list of the requests that are not over yet. Their end is not listened for, which would cost each request more than
+ * the list does. Requests that are over are removed when the list has doubled, and once a second.
  */
 import type { RequestContext } from './context.js'
 import { isOver } from '../shared/request-lifetime.js'
 
 const SWEEP_INTERVAL_MS = 1000
+/** Requests. A shorter list is only searched once a second. */
 const MIN_SWEEP_SIZE = 64
 
 let requests: RequestContext[] = []
@@ -16,7 +17,7 @@ let sweeper: NodeJS.Timeout | undefined
 export function addOpenRequest(context: RequestContext): void {
   requests.push(context)
   if (requests.length >= sweepAt) sweep()
-  // One timer for a second of requests; none while there are none.
+  // One timer serves all requests of a second. While there are none, there is no timer.
   sweeper ??= setTimeout(onSweepTime, SWEEP_INTERVAL_MS).unref()
 }
 

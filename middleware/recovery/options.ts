@@ -24,15 +24,15 @@ export interface Intensity {
 /** The options of `recovery()`. */
 export interface RecoveryOptions {
   /**
-   * When the process gives up. It then takes no more connections, answers 503 on kept ones, waits for open requests, and
-   * ends with status 1 for its supervisor. `false`: never. Memory that could not be had, and errors for which `isFatal`
-   * says so, give up at once.
+   * When the process gives up. It then takes no more connections, answers 503 on kept ones, waits for open requests,
+   * and ends with status 1 for its supervisor. `false`: never. When memory cannot be allocated, and for errors that
+   * `isFatal` returns true for, it gives up at once.
    * @defaultValue `{ max: 10, windowMs: 60000 }`
    */
   intensity?: Intensity | false | undefined
   /**
-   * `(error) => boolean`: whether this error means that the process cannot be trusted any more. Errors of memory always
-   * do.
+   * `(error) => boolean`: whether this error means that the process cannot be trusted any more. A failed allocation of
+   * memory always does.
    * @defaultValue none
    */
   isFatal?: ((error: Error) => boolean) | undefined
@@ -79,9 +79,9 @@ export interface RecoveryOptions {
    */
   bound?: boolean | undefined
   /**
-   * Whether Node 24 and 26 note which request makes each promise, as 20 and 22 do anyway. Without it a rejection that
-   * nobody awaits belongs to where the promise was rejected: for a client of Redis its connection, which is no request's.
-   * It costs some 70 ns an `await` of the whole process.
+   * Whether Node 24 and 26 note which request makes each promise, as 20 and 22 do anyway. Without it an unhandled
+   * rejection belongs to the code that rejects the promise: with a client of Redis that is its connection, of no
+   * request. It costs some 70 ns an `await` of the whole process.
    * @defaultValue `false`
    */
   trackPromises?: boolean | undefined
@@ -92,7 +92,7 @@ export interface RecoveryConfiguration {
   readonly intensity: { readonly max: number; readonly windowMs: number } | undefined
   readonly isFatal: (error: Error) => boolean
   readonly onRecover: ((report: RecoveryReport) => unknown) | undefined
-  /** Undefined: stderr, where nobody else takes the report. */
+  /** Undefined: stderr, unless `onRecover` or a listener takes the report. */
   readonly logger: RecoveryLogger | false | undefined
   readonly answerTimeout: number
   readonly drainTimeout: number
@@ -154,7 +154,7 @@ function isLogger(given: unknown): given is RecoveryLogger {
   return typeof given === 'object' && given !== null && typeof propertyOf(given, 'error') === 'function'
 }
 
-/** Memory that could not be had. An exhausted heap ends the process without an exception. */
+/** Whether memory could not be allocated. An exhausted heap of V8 ends the process without an exception. */
 function isOutOfMemory(error: Error): boolean {
   const code = propertyOf(error, 'code')
   const message = propertyOf(error, 'message')

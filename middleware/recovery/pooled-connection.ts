@@ -1,19 +1,20 @@
 /**
- * Which request uses a connection of a client, such as that of a pool. Node runs the events of a connection in the
- * context of the request that has made it, whoever is served by it later: what is known of its users is gathered here.
+ * A client's connection that several requests may use in turn, such as one of a pool. Node runs its events in the
+ * context of the request that made it, even when another request uses it. So its users are recorded, and decide whom to
+ * blame:
  *
- * - Only its creator has written to it: the failure is the creator's, at once.
- * - Others have written, one at a time, each after something had been read: the failure is that of the last one, unless
- *   that shows that it goes on by itself.
- * - Several have written before anything was read, or the client has written on its own, out of an event of a
- *   connection: it may have taken that from a queue, which no context goes through. Nobody can tell.
+ * - Only the request that made it has written to it: that request is blamed at once.
+ * - Requests have written one at a time, each after something was read, which is taken for the answer to the one
+ *   before: the last is blamed, unless it makes progress.
+ * - Several requests have written before anything was read, or the client has written by itself in an event of a
+ *   connection, perhaps from a queue of its own: the request is unknown, and none is blamed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { requestContextOf, type FailureContext, type RequestContext } from './context.js'
 import { phaseOf, toError, type FailureKind } from './failure.js'
 import { blame, blameIfAlone, blameNobody, blameSuspect, type Blame } from './failure-suspects.js'
 
-/** The context of code that descends from an event of a connection. */
+/** The context of code that runs in an event of a client's connection, and of all that it starts. */
 class ConnectionContext implements FailureContext {
   readonly use: PooledConnection
   readonly actual: RequestContext
@@ -38,7 +39,7 @@ class ConnectionContext implements FailureContext {
   }
 }
 
-/** Addresses to which a connection was used by a request that has not made it: there is a pool. A bounded number. */
+/** Addresses with a pool: a connection to them was used by a request that has not made it. At most MAX_ADDRESSES. */
 const sharedAddresses = new Set<string>()
 const MAX_ADDRESSES = 1000
 
@@ -50,8 +51,11 @@ export class PooledConnection {
   #user: RequestContext | undefined
   /** Something was read since the last write. */
   #isAnswered = true
+  /** Several requests have written before anything was read. */
   #isMixed = false
+  /** The last write was of an unknown request. */
   #isIndirect = false
+  /** A request other than the one that has made it has used it, or no request has made it. */
   #isShared: boolean
   #context: ConnectionContext | undefined
 
@@ -63,7 +67,7 @@ export class PooledConnection {
     this.#isShared = creator === undefined
   }
 
-  /** Somebody writes. */
+  /** Code that runs in this context writes to it. */
   written(context: FailureContext | undefined): void {
     const user = context === undefined || this.#isUncertain(context) ? undefined : requestContextOf(context)
     if (user === undefined) {
@@ -80,7 +84,7 @@ export class PooledConnection {
     this.#isAnswered = true
   }
 
-  /** The context for an event. @param current the one that Node has given to it */
+  /** The context in which an event is emitted. @param current the one that Node emits it in */
   contextOf(current: FailureContext | undefined, isRead: boolean): FailureContext | undefined {
     const user = this.#user
     if (current === undefined && (!isRead || user === undefined)) return undefined
@@ -90,7 +94,7 @@ export class PooledConnection {
     return this.#contextWith(user ?? requestContextOf(current), isKnown ? blameSuspect : blameNobody)
   }
 
-  /** Whether code may run for another request than its context says. */
+  /** Whether code in this context may run for another request than the context says. */
   #isUncertain(context: FailureContext): boolean {
     return context instanceof ConnectionContext && (context.use === this || context.blame !== blame)
   }

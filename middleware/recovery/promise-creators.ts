@@ -1,10 +1,11 @@
 /**
- * Which request has made a promise, for rejections that nobody awaits. From Node 24 on such a rejection has the context in
- * which the promise was rejected: for a client of Redis, say, that of its connection. Node 20 and 22 tell the creator's.
+ * Records which request has made each promise, to attribute unhandled rejections. Node 20 and 22 report such a
+ * rejection in the context in which the promise was made. From Node 24 on it is the context in which the promise was
+ * rejected: with a client of Redis that is the context of its connection.
  *
  * It costs some 70 ns an `await`: 2.1 µs for a handler with 30 of them, which is 8 % of a small request. So it is an
- * option. It is kept in a private field of the promise, which nobody can see, and holds no request: a promise may be
- * kept for ever.
+ * option. The creator is stored in a private field of the promise, which other code cannot see. It refers to the
+ * request weakly: a promise may be kept for ever.
  */
 import { promiseHooks } from 'node:v8'
 import { contexts, RequestContext, type FailureHandler } from './context.js'
@@ -32,7 +33,7 @@ class PromiseTag extends Given {
   }
 }
 
-/** Most often the request that has made the promise before makes the next. */
+/** The creator of the last promise. The next promise is mostly of the same request. */
 let lastCreator: PromiseCreator | undefined
 let stop: (() => void) | undefined
 
@@ -41,14 +42,16 @@ export function watchPromises(): void {
   stop ??= promiseHooks.onInit(onInit) as unknown as () => void
 }
 
-/** Ends it: promises that are made from now on have no request. */
+/** Ends it: the creators of promises that are made from now on are not recorded. */
 export function unwatchPromises(): void {
   stop?.()
   stop = undefined
   lastCreator = undefined
 }
 
-/** Who has made a promise; undefined where that is not known. The context is undefined where it is no longer there. */
+/**
+ * The request that has made a promise; undefined where that was not recorded. `context` is undefined once collected.
+ */
 export function creatorOf(promise: unknown): { context: RequestContext | undefined; handler: FailureHandler } | undefined {
   const creator = typeof promise === 'object' && promise !== null ? PromiseTag.creatorOf(promise) : undefined
   return creator === undefined ? undefined : { context: creator.context.deref(), handler: creator.handler }

@@ -1,4 +1,4 @@
-/** What is told of a recovery: which request, where, how; with nothing in it that a log must not have. */
+/** Reports of recoveries, for loggers: which request has failed, where and how, without secrets. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { appsOf, layersOf, wholeRouteOf } from '../shared/express.js'
@@ -23,7 +23,9 @@ export interface RecoveryReport {
   readonly id: string
   readonly method: string
   readonly url: string
-  /** The pattern of the app's route with what its router is mounted on, such as '/users/:id'; '' where none has matched. */
+  /**
+   * The pattern of the app's route with what its router is mounted on, such as '/users/:id'; '' where none has matched.
+   */
   readonly route: string
   /** The request's headers; Authorization, Proxy-Authorization and Cookie are masked. */
   readonly headers: Readonly<Record<string, unknown>>
@@ -38,7 +40,7 @@ function masked(headers: Readonly<Record<string, unknown>>): Record<string, unkn
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, SECRET.has(name.toLowerCase()) ? MASK : value]))
 }
 
-/** An X-Request-Id that may stand in a log and in an answer. */
+/** An X-Request-Id that is safe in a log and in an answer: a client may send anything. */
 const PLAUSIBLE_ID = /^[\w.:+/=@-]{1,128}$/
 
 /** The request's id, the same whenever it is asked for. */
@@ -62,13 +64,13 @@ function givenId(request: IncomingMessage): string | undefined {
   return typeof candidate === 'string' && PLAUSIBLE_ID.test(candidate) ? candidate : undefined
 }
 
-/** Of a failure that nobody can be named for. */
+/** The report of a failure whose request is unknown. */
 export function unattributedReportOf(failure: Failure): RecoveryReport {
   const id = `urn:uuid:${randomUUID()}`
   return { ...failure, late: true, outcome: 'reported only', id, method: '', url: '', route: '', headers: {}, responseHeaders: {} }
 }
 
-/** What is told of a failure. No header and no body is in it, because a log must not have them. */
+/** The report of a failure. Headers with secrets are masked, and bodies are left out, as it may be logged. */
 export function reportOf(
   request: IncomingMessage,
   response: ServerResponse,
@@ -97,7 +99,10 @@ export interface RecoveryCount {
   readonly count: number
 }
 
-/** Patterns of routes are few; an app that makes them up as it goes is counted under one name. */
+/**
+ * Entries. Most apps have far fewer routes. Of an app that makes up new ones, all further ones are counted under one
+ * name.
+ */
 const MAX_ROUTES = 1000
 const OTHERS = '(others)'
 
@@ -123,25 +128,27 @@ export class RecoveryCounters {
   }
 }
 
-/* The text that a failure leaves where nobody else has been told of it. */
+/* The report as a text, for loggers and stderr. */
 
-/** What lines are written to; `console` is one, and so are most loggers. */
+/** A logger for texts; `console` is one, and so are most loggers. */
 export interface RecoveryLogger {
   error(text: string): unknown
 }
 
-/** Nothing that comes from a client may look like a line of its own. */
+/** Replaces control characters: text from a client must not begin a new line in a log. */
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, '?')
 }
 
-/** Request, id and error, with nothing of the query in it: it may hold what no log must have. */
+/** The text of a report: request, id and error. The query is left out, as it may hold secrets. */
 export function logTextOf({ error, kind, phase, outcome, id, method, url, route }: RecoveryReport): string {
   const where = route === '' ? url.split('?', 1)[0] ?? '' : route
   return `recovery(): ${oneLine(`${method} ${where} has failed (${kind}, ${phase}, ${outcome}), id ${id}`)}\n${textOf(error)}`
 }
 
-/** Whether Express's own last handler prints what it is passed: it does where the app has no error middleware at all. */
+/**
+ * Whether Express's own last handler prints what it is passed: it does where the app has no error middleware at all.
+ */
 export function isLoggedByExpress(request: IncomingMessage): boolean {
   return attempt(() => {
     const apps = appsOf(request)

@@ -1,9 +1,12 @@
-/** Where recovery() cannot hear of what nobody catches, and says so as it is mounted. */
+/**
+ * Tells, and warns, where uncaught exceptions do not reach recovery(): on Bun and Deno, in Jest, with a capture
+ * callback.
+ */
 import { runInThisContext } from 'node:vm'
 import { emitProcessWarning } from '../../shared/process-warning.js'
 import { attempt } from '../shared/safe-call.js'
 
-/** A runtime that is no Node.js says so there. */
+/** Other runtimes than Node.js have their name in `process.versions`. */
 interface OtherVersions {
   readonly bun?: string
   readonly deno?: string
@@ -11,7 +14,7 @@ interface OtherVersions {
 
 const REST = 'recovery() answers what is thrown at once or given to next(), but what is thrown later ends the process.'
 
-/** Why late failures are not heard of; undefined where they are. */
+/** Why late failures do not reach recovery(); undefined where they do. */
 export function reasonOfSilence(subject: NodeJS.Process = process): string | undefined {
   const { bun, deno } = subject.versions as OtherVersions
   if (bun !== undefined || deno !== undefined) {
@@ -26,12 +29,12 @@ export function reasonOfSilence(subject: NodeJS.Process = process): string | und
   return undefined
 }
 
-/** A script of the main context has the one that Node.js itself uses, whatever the code here has been given. */
+/** The `process` that Node.js itself uses. A script in the main context sees it, even where this code has a copy. */
 function trueProcess(): unknown {
   return attempt(() => runInThisContext('process') as unknown, process)
 }
 
-/** Warns where it must. */
+/** Emits a process warning where late failures do not reach recovery(). */
 export function warnIfUnsupported(): void {
   const reason = reasonOfSilence()
   if (reason !== undefined) emitProcessWarning('ERR_RECOVERY_UNSUPPORTED', `recovery(): ${reason}`)

@@ -1,10 +1,10 @@
 /**
- * 'error' events of streams that nobody listens to. Node throws such an error out of `emit()`, and what was to be done
- * after it is left out: an http.Agent keeps the broken connection for one that is in use, a stream never tells that it
- * has closed. So within a request the error is taken where it is emitted, as `node:domain` does, and Node goes on.
+ * Handles 'error' events of streams that have no listener. Node throws such an error out of `emit()`, and skips what it
+ * was to do afterwards: an http.Agent goes on to count the broken connection as in use, and a stream never emits
+ * 'close'. So within a request the error is handled where it is emitted, as by `node:domain`, and `emit()` returns.
  *
- * Only streams, which Node's sockets, requests and files are: other emitters are the app's, whose own code may count on
- * the exception.
+ * Only streams are patched: sockets, requests and files of Node's are streams. Other emitters are the app's, whose code
+ * may rely on the exception.
  */
 import { errorMonitor } from 'node:events'
 import { Stream } from 'node:stream'

@@ -1,4 +1,7 @@
-/** What Express has mounted: the layers of an app's router, of the routers and routes in it. Versions 4 and 5. */
+/**
+ * The layers of an Express app: of its router, and of the routers and routes in it. And a request's route. Express 4
+ * and 5.
+ */
 import type { IncomingMessage } from 'node:http'
 import { attempt } from './safe-call.js'
 
@@ -6,9 +9,9 @@ import { attempt } from './safe-call.js'
 export interface Layer {
   readonly handle?: unknown
   readonly route?: Stacked
-  /** Express 5: what it was mounted with. */
+  /** Express 5: the path that it was mounted on. */
   readonly rawPath?: unknown
-  /** Express 4: what that was made into, and the names of its parameters. */
+  /** Express 4: the regular expression that was made of the path, and the names of its parameters. */
   readonly regexp?: unknown
   readonly keys?: unknown
 }
@@ -32,7 +35,7 @@ export interface PlacedLayer {
   readonly within: readonly Layer[]
 }
 
-/** The app that has the request now, and those that it is mounted on; none where it is no Express app. */
+/** The Express app that handles the request now, and the apps that it is mounted on; none outside of Express. */
 export function appsOf(request: IncomingMessage): ExpressApp[] {
   const apps: ExpressApp[] = []
   let { app } = request as { app?: unknown }
@@ -47,14 +50,14 @@ function isApp(value: unknown): value is ExpressApp {
   return typeof value === 'function'
 }
 
-/** All layers of an app, but for those of apps that are mounted on it: Express keeps no way to them. */
+/** All layers of an app, without those of apps that are mounted on it: Express keeps no reference to these. */
 export function layersOf(app: ExpressApp): PlacedLayer[] {
-  // Express 4 has a getter of the other name that throws.
+  // In Express 4 `router` is a getter that throws.
   const router = app._router ?? attempt(() => app.router, undefined)
   return router === undefined ? [] : layersIn(router, [])
 }
 
-/** Routers may be mounted in one another in a circle. */
+/** Levels. Routers may be mounted in one another in a circle, so deeper layers are left out. */
 const DEEPEST = 32
 
 function layersIn({ stack }: Stacked, within: readonly Layer[]): PlacedLayer[] {
@@ -67,7 +70,10 @@ function layersIn({ stack }: Stacked, within: readonly Layer[]): PlacedLayer[] {
 
 /* What Express knows of a request's route. */
 
-/** The pattern of the route that Express has chosen, as its router has it, without what that is mounted on; '' where there is none. */
+/**
+ * The pattern of the route that Express has chosen, as its router has it, without what that is mounted on; '' where
+ * there is none.
+ */
 export function routePatternOf(request: IncomingMessage): string {
   const { route } = request as { route?: { path?: string | RegExp | (string | RegExp)[] } }
   return route?.path === undefined ? '' : [route.path].flat().join(',')
@@ -84,7 +90,9 @@ export function wholeRouteOf(request: IncomingMessage): string {
   return mount !== '' && pattern === '/' ? mount : `${mount}${pattern}`
 }
 
-/** By the layers that lead to the route; undefined where they are not found, or where one of them has no plain pattern. */
+/**
+ * The mount pattern by the layers that lead to the route; undefined where one is not found, or has no plain pattern.
+ */
 function mountPatternOf(request: IncomingMessage): string | undefined {
   const { route, originalUrl } = request as { route?: object; originalUrl?: unknown }
   if (route === undefined) return undefined
@@ -135,7 +143,7 @@ function patternOfRegexp(regexp: unknown, keys: unknown): string | undefined {
   return /[()[\]{}^$?*+|\\]/.test(pattern) ? undefined : pattern
 }
 
-/** By the URL: what stands before as many segments as the route has. */
+/** The mount path by the URL: without as many segments at its end as the route has. */
 function mountUrlOf(request: IncomingMessage, pattern: string): string {
   const { baseUrl, originalUrl } = request as { baseUrl?: unknown; originalUrl?: unknown }
   if (typeof baseUrl === 'string' && baseUrl !== '') return baseUrl

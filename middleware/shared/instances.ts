@@ -1,4 +1,4 @@
-/** What a factory has made and nobody has closed, for its `uninstall()`: it keeps none of it alive. */
+/** The open instances of each factory, such as `recovery()`, for its `uninstall()`. They are held weakly. */
 import { stopWatching } from './request-lifetime.js'
 
 interface Closable {
@@ -7,10 +7,13 @@ interface Closable {
 
 const all = new Set<Instances>()
 
-/** Of one factory. */
+/** The open instances of one factory. */
 export class Instances {
   readonly #open = new Set<WeakRef<Closable>>()
-  /** What has timers or listeners of its own may outlive the function that was mounted, and must be found all the same. */
+  /**
+   * The instance by its core, which has timers or listeners and may live longer: it keeps the instance alive, to be
+   * closed.
+   */
   readonly #byCore = new WeakMap<object, Closable>()
   readonly #collected = new FinalizationRegistry<WeakRef<Closable>>((reference) => { this.#open.delete(reference) })
 
@@ -24,10 +27,10 @@ export class Instances {
   }
 
   /**
-   * To be called once for each.
+   * To be called once for each instance.
    *
-   * @param core what does its work: as long as that lives, it can be closed
-   * @returns to be called when it is closed
+   * @param core the object that does the work of the instance: as long as it lives, the instance can be closed
+   * @returns a function, to be called when the instance is closed
    */
   add(instance: Closable, core: object): () => void {
     this.#byCore.set(core, instance)
@@ -40,7 +43,7 @@ export class Instances {
     }
   }
 
-  /** Closes all; with the last ones of all factories, what the middlewares have in common is put back, too. */
+  /** Closes all instances. If no factory has any left, what all middleware shares is put back, too. */
   closeAll(): void {
     for (const reference of this.#open) reference.deref()?.close()
     this.#open.clear()

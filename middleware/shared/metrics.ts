@@ -2,7 +2,7 @@
 import type { OptionChecks } from '../../shared/option-checks.js'
 import { optionChecks } from './options.js'
 
-/** What is used of prom-client's `Registry`. */
+/** The part of prom-client's `Registry` that is used. */
 export interface MetricsRegistry {
   registerMetric(metric: object): void
   getSingleMetric?(name: string): unknown
@@ -17,14 +17,14 @@ export interface MetricsOptions {
   labels?: Readonly<Record<string, string>> | undefined
 }
 
-/** How the figures of a cluster's workers become one: prom-client's AggregatorRegistry asks each metric. */
+/** How prom-client's AggregatorRegistry makes one value of those of a cluster's workers. */
 export type Aggregator = 'sum' | 'max'
 
 type Labels = Readonly<Record<string, string | number>>
 
 /** One value of a metric. */
 export interface MetricValue {
-  /** Of a histogram, such as `_bucket`. */
+  /** The end of the name of a histogram's value, such as `_bucket`. */
   readonly suffix?: string
   readonly labels?: Labels
   readonly value: number
@@ -32,7 +32,7 @@ export interface MetricValue {
 
 /** One metric, as a middleware has it. */
 export interface Figure {
-  /** Without prefix. */
+  /** The name without prefix. */
   readonly name: string
   readonly kind: 'gauge' | 'counter' | 'histogram'
   readonly help: string
@@ -42,9 +42,9 @@ export interface Figure {
 
 /** All of a middleware's metrics. */
 export interface Figures {
-  /** Such as `concurrencyLimit`. */
+  /** The name of the middleware, such as `concurrencyLimit`. */
   readonly middleware: string
-  /** Whose they are: the same ones are on a registry once, however often they are registered. */
+  /** The object that the figures are of: they are on a registry once, however often they are registered. */
   readonly owner: object
   readonly prefix: string
   /** Labels that some metrics have of their own. */
@@ -52,7 +52,7 @@ export interface Figures {
   readonly figures: readonly Figure[]
 }
 
-/** One metric of prom-client, of all that have put theirs on the registry under this name. */
+/** One metric on a registry: the values of all middleware that is registered under its name. */
 class Metric {
   readonly #sources = new Map<string, { readonly owner: object; readonly read: () => object[]; uses: number }>()
   /** OpenMetrics takes `_total` off the name of a counter and puts it back in the text: so it is read from here. */
@@ -85,7 +85,7 @@ class Metric {
     this.#sources.set(key, { owner, read, uses: 1 })
   }
 
-  /** Whether nobody's are left. */
+  /** Whether no values are left. */
   remove(key: string): boolean {
     const known = this.#sources.get(key)
     if (known !== undefined && --known.uses === 0) this.#sources.delete(key)
@@ -98,15 +98,15 @@ class Metric {
   }
 
   reset(): void {
-    // The registry's resetMetrics(): counters are the middleware's own and only rise.
+    // For the registry's resetMetrics(). The counters are the middleware's own, and only rise.
   }
 }
 
 /**
- * All of them or, where one cannot be, none.
+ * Registers all metrics, or none where one is refused.
  *
- * @param taken makes the error for a name that the registry has of something else
- * @returns what takes them off again
+ * @param taken makes the error for a name under which the registry has another metric
+ * @returns a function that removes them again
  * @throws OptionError where it is no registry, has metrics of these names, or an option is wrong
  */
 export function registerFigures(
@@ -179,7 +179,7 @@ function checkNames(checks: OptionChecks, prefix: unknown, labels: unknown, rese
   throw checks.wrong('labels', labels, `${JSON.stringify(wrong)} cannot be the name of one: give letters, digits and underscores, no digit first${others}`)
 }
 
-/** The same for the same labels, in whatever order. */
+/** A text that is the same for the same labels, in whatever order. */
 function keyOf(labels: Labels): string {
   return JSON.stringify(Object.entries(labels).sort(([one], [other]) => one < other ? -1 : 1))
 }
@@ -200,7 +200,7 @@ export class MetricsRegistrations {
     this.#undo.set(registry, known.set(key, undo))
   }
 
-  /** Takes all of them off. */
+  /** Removes all of its metrics from the registries. */
   close(): void {
     this.#isClosed = true
     for (const each of this.#undo.values()) for (const undo of each.values()) undo()

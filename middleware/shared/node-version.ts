@@ -1,4 +1,4 @@
-/** Refuses a Node.js that is too old, before anything else of the middleware runs: every entry imports it first. */
+/** Refuses versions of Node.js that are too old. Every entry of the middleware imports this first. */
 import { ExpressResponderError } from '../../shared/errors.js'
 import { checkNodeVersion } from '../../shared/node-version.js'
 

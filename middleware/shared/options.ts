@@ -1,4 +1,4 @@
-/** What every middleware checks its options with. */
+/** The checks of every middleware's options, and the error that they throw. */
 import { IncomingMessage } from 'node:http'
 import { markAsOurs, withAddress } from '../../shared/errors.js'
 import { OptionChecks } from '../../shared/option-checks.js'

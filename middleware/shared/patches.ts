@@ -24,7 +24,7 @@ export class Patches {
     return this.#patches.some((patch) => patch.target === target && patch.name === name)
   }
 
-  /** Puts back what was there, but for methods that somebody else has replaced since: those call ours in turn. */
+  /** Puts the originals back, except where other code has replaced a method since: its replacement calls ours. */
   restore(): void {
     for (const { target, name, replacement, original } of this.#patches.splice(0).reverse()) {
       if (Reflect.get(target, name) !== replacement) continue

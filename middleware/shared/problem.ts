@@ -1,4 +1,6 @@
-/** Answers of a middleware's own as `application/problem+json` (RFC 9457), on Express and on plain `node:http` alike. */
+/**
+ * Answers of a middleware's own as `application/problem+json` (RFC 9457), on Express and on plain `node:http` alike.
+ */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 
 /** The members of RFC 9457, section 3.1, and extensions. What is undefined is left out. */

@@ -1,26 +1,29 @@
 /**
- * When a request is over, for all middleware: whether it is now, and told once to each who observes it, whatever comes first
- * of the response's 'finish', its 'close' and the socket's 'close'. The last of them is the only one for a response that
- * waits behind others on a pipelined connection.
+ * When a request is over, for all middleware. `isOver()` tells whether it is now. Observers are told once, by the first
+ * of three events: 'finish' and 'close' of the response, and 'close' of the socket. A pipelined response that waits
+ * behind others has only the last.
  *
- * What is noted stands at the socket and not at the request or the response: Express gives those a prototype of the
- * app's, after which every property and listener that is added to one costs microseconds on Node 20 and 22. So 'finish' is
- * heard on the channel that Node's HTTP server publishes it on, and so does what does its work.
+ * The lifetimes are stored on the socket, not on the request or the response. Express gives those two the app's
+ * prototypes. After that, each property or listener that is added to one costs microseconds on Node 20 and 22. For the
+ * same reason 'finish' is not listened for: Node's HTTP server publishes it on a diagnostics channel.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Patches } from './patches.js'
 
-/** How it ended: answered; the client left; the handler failed or held on; or it goes on and counts no longer (a stream, an upgrade). */
+/**
+ * How it ended: answered; the client left; the handler failed or held on; or it goes on and counts no longer (a stream,
+ * an upgrade).
+ */
 export type Ending = 'answered' | 'left' | 'failed' | 'streams'
 
-/** What is told when a request is over. */
+/** An observer of a lifetime: told when the request is over. */
 export interface LifetimeObserver {
-  /** The first call counts. */
+  /** Called at the end. Only the first call counts. */
   end(ending: Ending): void
   /** Release at `response.end()`, not when everything has been sent. */
   readonly releaseAtEnd: boolean
-  /** Whose it is. */
+  /** What it observes for, such as a limiter. */
   readonly owner: object
 }
 
@@ -36,7 +39,7 @@ interface Connection {
   on(event: 'close', listener: () => void): unknown
 }
 
-/** When one request is over, told once to all who ask. */
+/** The lifetime of one request: tells its observers, once, when the request is over. */
 export class RequestLifetime {
   readonly #response: ServerResponse
   readonly #onSameConnection: Map<ServerResponse, RequestLifetime>
@@ -54,13 +57,15 @@ export class RequestLifetime {
     response.on('close', () => { this.finish('left') })
   }
 
-  /** The one lifetime of a request, for all who observe it. */
+  /** The lifetime of a request: the same for all observers. */
   static of(request: IncomingMessage, response: ServerResponse): RequestLifetime {
     const connection = connectionOf(request, response)
     return connection[LIFETIMES]?.get(response) ?? new RequestLifetime(response, connection, isPublished(response, connection))
   }
 
-  /** The same for one that Node's HTTP server tells of as started: that it does not stand at its socket yet says nothing. */
+  /**
+   * The same for a request that Node's HTTP server has just published as started: its socket need not refer to it yet.
+   */
   static ofStarted(request: IncomingMessage, response: ServerResponse): RequestLifetime {
     const connection = connectionOf(request, response)
     return connection[LIFETIMES]?.get(response) ?? new RequestLifetime(response, connection, true)
@@ -70,7 +75,7 @@ export class RequestLifetime {
     return connectionOf(request, response)[LIFETIMES]?.get(response)
   }
 
-  /** Whether that owner observes it, or has. */
+  /** Whether an observer of that owner has been added. */
   isObservedBy(owner: object): boolean {
     return this.#observers.some((observer) => observer.owner === owner)
   }
@@ -80,7 +85,7 @@ export class RequestLifetime {
     if (observer.releaseAtEnd && !this.#endIsWrapped) this.#wrapEnd()
   }
 
-  /** Tells that observer no more. Whether it was one. */
+  /** Removes an observer. False where it was none. */
   remove(observer: LifetimeObserver): boolean {
     const index = this.#observers.indexOf(observer)
     if (index === -1) return false
@@ -88,12 +93,12 @@ export class RequestLifetime {
     return true
   }
 
-  /** It goes on, and counts no longer. */
+  /** The response is a stream from now on: it goes on, and counts no longer. */
   stream(): void {
     for (const observer of this.#observers) observer.end('streams')
   }
 
-  /** It is over. The first call counts. */
+  /** The request is over. The first call counts. */
   finish(ending: Ending): void {
     if (this.#over) return
     this.#over = true
@@ -123,12 +128,12 @@ export function isAnswered(response: ServerResponse): boolean {
   return response.writableEnded || (response.writableFinished && response.headersSent)
 }
 
-/** Its client is gone, or its connection was cut off, though nothing may have said so yet. */
+/** Whether its client has left, or its connection was cut off. No event need have told so yet. */
 export function hasLeft(request: IncomingMessage, response: ServerResponse): boolean {
   return response.destroyed || connectionOf(request, response).destroyed
 }
 
-/** Whether there is nothing more to be done for it. */
+/** Whether the request is over: answered, or its client has left. */
 export function isOver(request: IncomingMessage, response: ServerResponse): boolean {
   return isAnswered(response) || hasLeft(request, response)
 }
@@ -138,7 +143,7 @@ export function isAnswerable(request: IncomingMessage, response: ServerResponse)
   return !response.headersSent && !isOver(request, response)
 }
 
-/** Calls back once it is over; a stream is when it ends. What is given back takes that back. */
+/** Calls back once the request is over; for a stream, when it ends. Returns a function that cancels this. */
 export function onceOver(request: IncomingMessage, response: ServerResponse, call: () => void): () => void {
   const observer: LifetimeObserver = {
     releaseAtEnd: false,
@@ -153,14 +158,17 @@ export function onceOver(request: IncomingMessage, response: ServerResponse, cal
 const lifetimeCallers = {}
 
 /**
- * Whether Node's HTTP server publishes when this response is finished. Of the socket's own response that is certain; any
- * other waits behind it, or was made up or wrapped by the app, and nobody publishes those.
+ * Whether Node's HTTP server is sure to publish that this response is finished. It does so for the response whose turn
+ * it is on the socket. Any other waits behind that one, or the app has made it up or wrapped it.
  */
 function isPublished(response: ServerResponse, { server, _httpMessage }: Connection): boolean {
   return server !== undefined && _httpMessage === response
 }
 
-/** What looks like the socket of an HTTP/2 request is the whole session's. Requests made up by tests may have none, or a mere object. */
+/**
+ * What closes when the client is gone. Over HTTP/2 that is the stream, for the socket is the whole session's. Requests
+ * that tests make up may have no socket, or a plain object: then it is the response.
+ */
 function connectionOf(request: { readonly httpVersionMajor: number; readonly socket?: Partial<Connection> | null }, response: ServerResponse): Connection {
   if (request.httpVersionMajor >= 2 && 'stream' in request) return request.stream as Connection
   return typeof request.socket?.on === 'function' ? request.socket as Connection : response
@@ -180,7 +188,7 @@ function lifetimesOn(connection: Connection): Map<ServerResponse, RequestLifetim
 const FINISH = 'http.server.response.finish'
 let isSubscribed = false
 
-/** To be called before the first request: who publishes may ask then whether anybody listens. */
+/** To be called before the first request: Node may look then whether the channel has subscribers. */
 export function subscribeToFinish(): void {
   if (isSubscribed) return
   isSubscribed = true
@@ -189,11 +197,14 @@ export function subscribeToFinish(): void {
 
 function onPublished(message: unknown): void {
   const { response, socket } = message as { response: ServerResponse; socket: Connection }
-  // Where nobody is there any more to be written to, the write itself has destroyed the socket.
+  // If the client had left already, the write has destroyed the socket.
   socket[LIFETIMES]?.get(response)?.finish(socket.destroyed ? 'left' : 'answered')
 }
 
-/** Puts back what was changed of Node's. Nothing may be in use that asks when requests are over. */
+/**
+ * Ends the subscription, and puts `writeHead` back. No middleware may be in use that needs to know when requests are
+ * over.
+ */
 export function stopWatching(): void {
   unsubscribe(FINISH, onPublished)
   isSubscribed = false
@@ -202,10 +213,10 @@ export function stopWatching(): void {
 }
 
 const patches = new Patches()
-/** The prototype of the response before: nearly always that of the next one, too. */
+/** The prototype of the last response. The next response nearly always has the same. */
 let watchedPrototype: object | null = null
 
-/** Server-sent events and 101 go on for as long as the client likes: they count until their head is sent. */
+/** Server-sent events and upgrades (101) last as long as the client likes. They count until their head is sent. */
 function watchHeads(response: ServerResponse): void {
   const prototype = Object.getPrototypeOf(response) as object | null
   if (prototype === watchedPrototype) return
@@ -220,7 +231,10 @@ function watchHeads(response: ServerResponse): void {
   })
 }
 
-/** Of the headers given to `writeHead()`, which it need not store: an object, pairs, or names and values in turn. */
+/**
+ * Content-Type of the headers given to `writeHead()`, which need not store them: an object, pairs, or names and values
+ * in turn.
+ */
 function contentType(headers: unknown): unknown {
   if (typeof headers !== 'object' || headers === null) return undefined
   const pairs = Array.isArray(headers) ? pairsOf(headers) : Object.entries(headers)

@@ -1,4 +1,4 @@
-/** Calls code that is not ours, and reads values that are not ours, where an exception would do harm. */
+/** Calls functions and reads values of the app where an exception of theirs would do harm. */
 import { inspect } from 'node:util'
 import { emitProcessWarning } from '../../shared/process-warning.js'
 
@@ -30,12 +30,11 @@ export function onRejection(result: unknown, failed: (error: unknown) => void): 
   if (typeof propertyOf(result, 'then') === 'function') Promise.resolve(result).then(undefined, failed)
 }
 
-/* Calls what an app wants to be told by, so that its mistakes harm nothing else. */
-
 /**
- * Calls it; what it throws, and what the promise that it returns is rejected with, becomes a process warning with the code.
+ * Calls listeners of the app. What they throw, or reject a returned promise with, becomes a process warning.
  *
- * @param middleware whose listener it is, such as `concurrencyLimit`
+ * @param middleware the middleware that has the listeners, such as `concurrencyLimit`
+ * @param code the code of the warning
  */
 export function notifyListeners(middleware: string, code: string, call: () => unknown): void {
   const warn = (error: unknown): void => {

@@ -1,6 +1,6 @@
 /**
- * Which script is running, without `import.meta`: that is empty in a CommonJS bundle, and a syntax error once a tool such
- * as Babel has made CommonJS of a module.
+ * Which script is running, without `import.meta`: that is empty in a CommonJS bundle, and a syntax error once a tool
+ * such as Babel has made CommonJS of a module.
  */
 import { pathToFileURL } from 'node:url'
 

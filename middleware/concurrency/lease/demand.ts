@@ -1,6 +1,6 @@
-/** How many slots a process needs, and how many it had better have so that not each request is a round trip. Pure. */
+/** The demand of a process for leased slots: what it needs, and spares, so that not every request asks Redis. Pure. */
 
-/** For so many milliseconds at least, and twice as many at most, a peak is remembered. */
+/** Milliseconds for which a peak is remembered, at least; at most twice as long. */
 const PEAK_KEPT_MS = 1000
 /** Spare slots, as a share of the peak; at least one. */
 const HEADROOM = 0.25
@@ -12,12 +12,17 @@ export class Demand {
   #previousPeak = 0
   #peakSince = 0
 
-  /** So many run or wait. */
+  /** @param need requests that run or wait now */
   note(need: number): void {
     if (need > this.#sinceAsked) this.#sinceAsked = need
   }
 
-  /** What to ask for: `need` is the most since the last time, `want` the most of late and some more. `current` run or wait now. */
+  /**
+   * What to ask for. `need`: the most requests that have run or waited since the last call. `want`: the recent peak,
+   * and spare slots.
+   *
+   * @param current requests that run or wait now
+   */
   ask(current: number, now: number): { need: number; want: number } {
     const need = Math.max(current, this.#sinceAsked)
     this.#sinceAsked = current

@@ -1,21 +1,25 @@
 /**
- * One process' part in a lease: what it may run now, and when it asks again. Pure: clock, figures and connection are given.
+ * The lease client of a process: how many requests the process may run now (its `cap`), and when Redis is asked again.
+ * Pure: it is given clock, figures and connection.
  *
- * Only the client lowers what it holds, first for itself and then in Redis, and it never goes above what it has asked for
- * before it is answered; so Redis never has less on record than what runs. A lease ends for the client a little before it ends in
- * Redis, counted from when it asked: a process that was paused starts nothing before it has asked again.
+ * Redis must never have fewer slots on record for the process than it uses. So the client raises its cap only when
+ * Redis has answered, and lowers it first for itself and then in Redis. For the client a lease ends a little earlier
+ * than in Redis, counted from when it asked. So a process that was paused starts nothing before it has asked again.
  */
 import { Demand } from './demand.js'
 import { REFRESH_SHARE, type LeaseConnection } from './redis-lease.js'
 import type { LeaseRequest, LeaseGrant } from './script.js'
 
 /**
- * `starting`: nothing was heard yet. `held`. `settling`: Redis has not been up for a `ttl`, nobody gets more than it has.
- * `away`: Redis does not answer, and the local cap counts. `lapsed`: this process was paused for longer than its lease, and
- * asks again. `closed`.
+ * - `starting`: Redis has not answered yet.
+ * - `held`: the lease is held.
+ * - `settling`: Redis has been up for less than a `ttl`, and may not know all leases. No process gets more than it has.
+ * - `away`: Redis does not answer. Once the lease has ended, the process goes by its fallback.
+ * - `lapsed`: this process was paused for longer than its lease, and asks again.
+ * - `closed`: the lease has been given back.
  */
 export const LEASE_STATES = ['starting', 'held', 'settling', 'away', 'lapsed', 'closed'] as const
-/** How the lease stands. */
+/** The state of a lease. */
 export type LeaseState = (typeof LEASE_STATES)[number]
 
 /** The part of this process in a lease, for gauges and logs. */
@@ -25,31 +29,32 @@ export interface LeaseStatus {
   readonly total: number
   /** How many requests this process may answer at a time now. */
   readonly held: number
-  /** What it last asked for: what runs, what waits, and some to spare. */
+  /** How many it last asked for: for requests that run, for those that wait, and some to spare. */
   readonly wanted: number
   /** How many processes share the limit, as far as this one knows; 0 before it has heard of Redis. */
   readonly processes: number
 }
 
-/** The time, as a lease needs it. */
+/** What a lease needs of a clock. */
 export interface LeaseClock {
   now(): number
   setImmediate(callback: () => void): void
-  /** Runs once, later, and keeps no process alive; the function that comes back stops it. */
+  /** Calls back once. The timer keeps no process alive. Returns a function that stops it. */
   setTimeout(callback: () => void, milliseconds: number): () => void
 }
 
-/** What the client must know of its process, and tell it. */
+/** The process, as the lease client sees it. */
 export interface LeaseHost {
+  /** Requests that run, and requests that wait. */
   readonly active: number
   readonly waiting: number
-  /** It may run so many now. */
+  /** The process may run `cap` requests now. */
   onCap(cap: number): void
   /** The state has changed; `error` is why Redis is away. */
   onStatus(status: LeaseStatus, error: unknown): void
 }
 
-/** What a lease is asked with. Times in ms. */
+/** The settings of a lease. Times in milliseconds. */
 export interface LeaseClientOptions {
   readonly limit: number
   readonly ttl: number
@@ -57,21 +62,21 @@ export interface LeaseClientOptions {
   readonly fallback: number | undefined
 }
 
-/** The share of `ttl` after which a lease has ended for its client. */
+/** The share of `ttl` after which a lease has ended for its client; in Redis it lasts the whole `ttl`. */
 const VALID_SHARE = 0.9
-/** Milliseconds between two requests, without jitter: while more is needed and may be had… */
+/** Milliseconds between two requests to Redis, before jitter, while the process needs more slots and may get them. */
 const POLL_INTERVAL_MS = 50
-/** … while it holds what others may need… */
+/** The same while it holds slots that other processes may need. */
 const LOOK_INTERVAL_MS = 250
-/** … and while Redis is away. */
+/** The same while Redis is away. */
 const RETRY_INTERVAL_MS = 1000
-/** Many processes ask less often: milliseconds more for each. */
+/** Milliseconds for each process: where there are many, each asks less often, and Redis has no more to do. */
 const POLL_INTERVAL_MS_PER_PROCESS = 3
 const LOOK_INTERVAL_MS_PER_PROCESS = 10
 /** Slots that become free within so many milliseconds are given back together. */
 const GATHER_INTERVAL_MS = 20
 
-/** Asks for slots, gives them back, and knows what may run while nobody answers. */
+/** Asks Redis for slots, gives them back, and knows how many requests may run while Redis does not answer. */
 export class LeaseClient {
   readonly #clock: LeaseClock
   readonly #options: LeaseClientOptions
@@ -81,8 +86,9 @@ export class LeaseClient {
   readonly #startedAt: number
   #state: LeaseState = 'starting'
   #total: number
+  /** Requests that this process may run now. */
   #cap = 0
-  /** On record in Redis for it, as far as it knows. */
+  /** Slots that Redis has on record for it, as far as it knows. */
   #reserved = 0
   #granted = 0
   #share = 0
@@ -92,9 +98,11 @@ export class LeaseClient {
   #closing = false
   #sequence = 0
   #sentAt = -Infinity
-  /** From half to one and a half: processes that began to wait together would else go on asking together. */
+  /**
+   * Factor of the intervals, ½ to 1½, new each time: else processes that have asked at the same time go on doing so.
+   */
   #jitter = 1
-  /** The request that has no answer yet. */
+  /** The request that Redis has not answered yet. */
   #unanswered: LeaseRequest | undefined
   #nextRenewalAt = Infinity
   #stopTimer: (() => void) | undefined
@@ -123,7 +131,7 @@ export class LeaseClient {
     this.#schedule(this.#clock.now())
   }
 
-  /** Whether the cap counts: to be asked before each start. */
+  /** Whether requests may start under the cap. To be asked before each start. */
   get valid(): boolean {
     return this.#clock.now() < this.#validUntil || this.#mayRunExpired()
   }
@@ -135,7 +143,7 @@ export class LeaseClient {
     this.#renewSoon(active + waiting)
   }
 
-  /** A slot is free again. */
+  /** A slot has been released. */
   onSlotFree(): void {
     const { active, waiting } = this.#host
     if (this.#closing) {
@@ -147,7 +155,7 @@ export class LeaseClient {
     else this.#renewSoon(active + waiting)
   }
 
-  /** Holds nobody back any more. What is left of the lease is given back when the last request is over. */
+  /** Stops limiting. The lease is given back when the last request is over. */
   close(): void {
     if (this.#closing) return
     this.#closing = true
@@ -161,7 +169,7 @@ export class LeaseClient {
     return this.#state === 'held' || this.#state === 'settling'
   }
 
-  /** The time of the lease is over. Whether requests may start all the same. */
+  /** The lease has ended. Whether requests may start all the same, by the fallback. */
   #mayRunExpired(): boolean {
     if (this.#state === 'away') {
       this.#fallBack(Math.min(this.#cap, this.#fallback))
@@ -188,12 +196,15 @@ export class LeaseClient {
     this.#host.onCap(cap)
   }
 
-  /** Asks soon if that may bring what is needed. */
+  /** Asks Redis soon, if that may bring what is needed. */
   #renewSoon(need: number): void {
     if (this.#state === 'held' && this.#wouldGain(need)) this.#schedule(this.#sentAt + this.#interval(POLL_INTERVAL_MS, POLL_INTERVAL_MS_PER_PROCESS))
   }
 
-  /** More is needed than there is, and there may be more: it has not got its share, or all that it had asked for was granted. */
+  /**
+   * Whether more slots are needed, and Redis may grant them: the process has less than its share, or its share is all
+   * that it had asked for.
+   */
   #wouldGain(need: number): boolean {
     return need >= this.#cap && this.#cap < this.#total && (this.#share > this.#cap || this.#share >= this.#wanted)
   }
@@ -203,8 +214,8 @@ export class LeaseClient {
   }
 
   /**
-   * Asks then, or earlier if that was agreed on; and not while the last request has no answer. A client that cannot send keeps what
-   * it is given, without end: it gets one request each `ttl`.
+   * Asks Redis at `time`, unless it will ask earlier. While the last request has no answer, it waits for a `ttl`: a
+   * Redis client that is not connected queues its commands without a bound.
    */
   #schedule(time: number): void {
     const due = this.#unanswered === undefined ? time : Math.max(time, this.#sentAt + this.#options.ttl)
@@ -220,7 +231,7 @@ export class LeaseClient {
     this.#nextRenewalAt = Infinity
     this.#jitter = 0.5 + Math.random()
     const { active, waiting } = this.#host
-    // What has lapsed may be somebody else's by now: what runs is all that it still holds.
+    // Slots that have lapsed may have been granted to other processes. Only those in use are still held.
     if (this.#state === 'lapsed') this.#setCap(Math.min(active, this.#cap))
     this.#sentAt = now
     if (this.#closing && active === 0) {
@@ -242,7 +253,7 @@ export class LeaseClient {
       // eslint-disable-next-line no-restricted-syntax -- part of a warning
       this.#onFailure(new Error(`no answer within ${String(this.#options.timeout)} ms`))
     }
-    // Where it was this process that was slow, the answer has come in, and is read before the callback of setImmediate.
+    // If this process was slow and not Redis, the answer has arrived, and is read before the callback of setImmediate.
     const stopTimer = this.#clock.setTimeout(() => { this.#clock.setImmediate(tooLate) }, this.#options.timeout)
     const settle = (then: () => void): void => {
       stopTimer()
@@ -251,7 +262,7 @@ export class LeaseClient {
       if (this.#unanswered !== request) return
       this.#unanswered = undefined
       if (counts) then()
-      // What a late answer says is no longer true; that there is one means that Redis is back.
+      // A late answer is out of date, but it tells that Redis is back: asks again.
       else this.#schedule(this.#clock.now())
     }
     this.#connection.renew(request).then(
@@ -268,7 +279,7 @@ export class LeaseClient {
       return
     }
     const validUntil = sentAt + this.#options.ttl * VALID_SHARE
-    // Too late: this process was busy. Or not what it holds any more: it went by its fallback meanwhile.
+    // The grant has ended already, because this process was busy; or the fallback has raised the cap meanwhile.
     if (now >= validUntil || request.hold < this.#cap) {
       if (this.#leased) this.#lapse()
       else this.#schedule(now)
@@ -284,25 +295,29 @@ export class LeaseClient {
     this.#schedule(this.#sentAt + Math.min(this.#renewalInterval(grant.settling), this.#options.ttl * REFRESH_SHARE))
   }
 
-  /** Milliseconds from one question to the next, if nothing happens. */
+  /** Milliseconds from one request to Redis to the next, if nothing happens. */
   #renewalInterval(settling: number): number {
     const { active, waiting } = this.#host
     if (this.#reserved > this.#cap) return GATHER_INTERVAL_MS
     if (settling > 0) return settling
     if (this.#wouldGain(active + waiting)) return this.#interval(POLL_INTERVAL_MS, POLL_INTERVAL_MS_PER_PROCESS)
+    // Where there are enough, one slot for each process: no other process can need it.
     const sure = Math.min(1, Math.floor(this.#total / this.#processes))
     return this.#cap > sure ? this.#interval(LOOK_INTERVAL_MS, LOOK_INTERVAL_MS_PER_PROCESS) : Infinity
   }
 
   #onFailure(error: unknown): void {
     const now = this.#clock.now()
-    // A client that is not connected yet, at the start of a process, is none that is away.
+    // When a process starts, its Redis client may not be connected yet. That does not mean that Redis is away.
     const early = this.#state === 'starting' && now - this.#startedAt < this.#options.timeout
     if (!early && !this.#closing && this.#state !== 'away') this.#beginAway(now, error)
     this.#schedule(now + (early ? this.#interval(POLL_INTERVAL_MS, POLL_INTERVAL_MS_PER_PROCESS) : Math.min(this.#interval(RETRY_INTERVAL_MS, LOOK_INTERVAL_MS_PER_PROCESS), this.#options.ttl * REFRESH_SHARE)))
   }
 
-  /** The lease holds for as long as it was given. More than that nobody takes before the last lease must have ended. */
+  /**
+   * Redis is away. The lease is used to its end, and then the fallback, but no more slots than were held. The whole
+   * fallback is used only after a `ttl`, when the leases of all processes have ended.
+   */
   #beginAway(now: number, error: unknown): void {
     this.#setState('away', error)
     const { ttl } = this.#options
@@ -312,7 +327,7 @@ export class LeaseClient {
     else this.#fallBack(Math.min(this.#cap, this.#fallback))
   }
 
-  /** Goes by a cap of its own. */
+  /** Sets a cap that holds without a lease. */
   #fallBack(cap: number): void {
     this.#validUntil = Infinity
     this.#setCap(cap)
@@ -328,7 +343,7 @@ export class LeaseClient {
     for (const stop of this.#stopAwayTimers.splice(0)) stop()
   }
 
-  /** Says so once it is done; if it cannot be done, the record expires. */
+  /** Gives the lease back, then reports `closed`. If Redis cannot be reached, its record expires. */
   #giveBack(): void {
     this.#state = 'closed'
     const over = (): void => { this.#host.onStatus(this.status, undefined) }

@@ -7,6 +7,7 @@ import { LEASE_SCRIPT, readGrant, type LeaseRequest, type LeaseGrant } from './s
 const checks = optionChecks('redisLease')
 /** What keys begin with in Redis. */
 const PREFIX = 'concurrency-limit:'
+/** Milliseconds, as is the timeout. */
 const DEFAULT_TTL = 10_000
 const DEFAULT_TIMEOUT = 1000
 /** A lease is refreshed when this share of it has passed. */
@@ -20,7 +21,8 @@ export interface RedisLeaseOptions {
    */
   sendCommand: SendCommand
   /**
-   * What is capped. Processes that name the same key share the limit. In Redis the key is `concurrency-limit:` and this.
+   * What is capped. Processes that name the same key share the limit. In Redis the key is `concurrency-limit:` and
+   * this.
    */
   key: string
   /**
@@ -38,9 +40,8 @@ export interface RedisLeaseOptions {
    */
   timeout?: number | undefined
   /**
-   * How many requests this process may answer at a time while Redis is away. 0: nothing starts. The part is that of each
-   * process that was last known.
-   * @defaultValue an equal part, at least 1
+   * How many requests this process may answer at a time while Redis is away. 0: none.
+   * @defaultValue the limit divided by the last known number of processes, at least 1
    */
   fallback?: number | undefined
 }
@@ -63,7 +64,7 @@ export class RedisLease {
     this.#sendCommand = sendCommand
   }
 
-  /** A new client's connection to Redis. */
+  /** The connection of a new lease client to Redis. */
   connect(): LeaseConnection {
     const id = randomUUID()
     const run = (request: LeaseRequest, ttl: number): Promise<unknown> =>
@@ -77,31 +78,28 @@ export class RedisLease {
   }
 }
 
-/** How a client asks for what Redis has on record. */
+/** How a lease client asks Redis. */
 export interface LeaseConnection {
   renew(request: LeaseRequest): Promise<LeaseGrant>
-  /** Gives everything back. */
+  /** Gives all slots back. */
   leave(): Promise<void>
 }
 
 const script = new RedisScript(LEASE_SCRIPT)
 
 /**
- * A limit that is leased from Redis, for something scarce that many processes use. Needs Redis 5 or later; the key is one, so a
- * cluster serves as well.
+ * A limit that is leased from Redis, for something scarce that many processes use. Needs Redis 5 or later; the key is
+ * one, so a cluster serves as well.
  *
  * @param given how to reach Redis, the key, and the limit of all processes together; see {@link RedisLeaseOptions}
  * @returns what the option `limit` of `concurrencyLimit()` takes
  * @throws OptionError ERR_MIDDLEWARE_OPTION that names a wrong option
  *
- * @example
- * ```ts
- * import { createClient } from 'redis'
- * import { concurrencyLimit, redisLease } from 'express-responder/middleware'
+ * @example ```ts import { createClient } from 'redis' import { concurrencyLimit, redisLease } from
+ * 'express-responder/middleware'
  *
- * const client = await createClient().connect()
- * const sendCommand = (...command: string[]) => client.sendCommand(command)
- * app.use(concurrencyLimit({ limit: redisLease({ sendCommand, key: 'db', limit: 100 }) }))
+ * const client = await createClient().connect() const sendCommand = (...command: string[]) =>
+ * client.sendCommand(command) app.use(concurrencyLimit({ limit: redisLease({ sendCommand, key: 'db', limit: 100 }) }))
  * ```
  */
 export function redisLease(given: RedisLeaseOptions): RedisLease {

@@ -1,38 +1,50 @@
 /**
- * The script that gives out slots, in Redis, in one atomic step, by the clock of Redis. One hash holds a record for each
- * process: when it expires, the sequence number of its last request, what it holds, needs and wants, and when it last got more.
+ * The Lua script by which Redis gives out slots, in one atomic step and by its own clock. A lease is a hash with one
+ * record for each process. The field is the process' id, and the value six numbers, in this order:
+ *
+ * | Number | Meaning |
+ * |---|---|
+ * | `expires` | when the record expires, in milliseconds |
+ * | `said` | the sequence number of the process' last request |
+ * | `held` | slots that it holds |
+ * | `needed` | slots that its requests need |
+ * | `wanted` | slots that it would like, spares included |
+ * | `since` | when it last got more slots, in milliseconds |
  */
 import { createHash } from 'node:crypto'
 
-/** What a process says of itself. */
+/** What a process asks. */
 export interface LeaseRequest {
-  /** Rises with every request; an older one that comes late changes nothing. */
+  /** Rises with every request. One that arrives after a later one changes nothing. */
   readonly sequence: number
-  /** What it holds, and will not go above before it has its answer. */
+  /** Slots that it holds. It uses no more before it has its answer. */
   readonly hold: number
-  /** What its requests need: those that run and those that wait. */
+  /** Slots that its requests need: those that run and those that wait. */
   readonly need: number
-  /** What it would like, spare slots included. At least `need`. */
+  /** Slots that it would like, spares included. At least `need`. */
   readonly want: number
-  /** Of all processes together. */
+  /** The limit of all processes together. */
   readonly limit: number
 }
 
-/** What it is told. */
+/** What Redis answers. */
 export interface LeaseGrant {
-  /** Up to so many it may start requests. */
+  /** How many requests the process may run. */
   readonly granted: number
-  /** So many are on record for it: `hold`, or `granted` if that is more. */
+  /** Slots on record for it: `hold`, or `granted` if that is more. */
   readonly reserved: number
   /** Its fair share of the limit, no more than it wants. */
   readonly share: number
   /** How many processes have a record. */
   readonly processes: number
-  /** Milliseconds for which Redis has not been up for long enough to know of every lease: nobody gets more than it has. */
+  /**
+   * Milliseconds until Redis has been up for a `ttl`, and knows all leases. Until then no process gets more than it
+   * has.
+   */
   readonly settling: number
 }
 
-/** KEYS: the hash. ARGV: id, sequence, hold, need, want, limit, ttl. With a ttl of 0 the record goes, and nothing is given. */
+/** KEYS: the hash. ARGV: id, sequence, hold, need, want, limit, ttl. With a ttl of 0 the record is removed. */
 export const LEASE_SCRIPT = `
 local key, id = KEYS[1], ARGV[1]
 local turn, hold, need, want = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -62,7 +74,7 @@ for index = 1, #fields, 2 do
   end
 end
 
--- Max-min fairness: all get the same, unless they ask for less. Returns what nobody asked for.
+-- Max-min fairness: all processes get the same, unless they ask for less. Returns the slots that none asked for.
 local function divide(total, amount)
   local level, most = 0, total
   while level < most do
@@ -76,7 +88,8 @@ local function divide(total, amount)
     record.share, total = record.share + part, total - part
     if record[amount] > level then table.insert(more, record) end
   end
-  -- The few that are left stay where they are; but where there is not one for each who needs one, they go round.
+  -- Slots that are left over go to processes that hold more already. But if there is not one for each that needs one, they
+  -- go to those that have waited longest.
   local goRound = level == 0 and amount == 'need'
   table.sort(more, function (a, b)
     if not goRound and a.held ~= b.held then return a.held > b.held end
