@@ -77,10 +77,10 @@ export class ProxiedRequest implements RecordConsumer, ConnectionUser {
   /** Begins. `expectsContinue`: the client waits for 100 Continue before it sends the body. */
   async run(expectsContinue: boolean): Promise<void> {
     this.#res.on('close', this.#onClientGone)
-    // A response that waits behind another on its connection has no 'close' of its own on Node 20 and 22.
+    // On Node 20 and 22 a response that waits behind another one on its connection (pipelining) does not emit 'close'.
     this.#req.socket.once('close', this.#onClientGone)
     this.#res.on('drain', () => this.#connection?.socket.resume())
-    // What the client's connection fails with is told by 'close'.
+    // If the client's connection fails, 'close' is emitted too, and handled above.
     this.#req.on('error', () => undefined)
     this.#res.on('error', () => undefined)
     if ((await this.#send(false)) && this.#hasBody) this.#sendBody(expectsContinue)

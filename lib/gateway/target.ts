@@ -84,7 +84,7 @@ class ServerTarget implements Target {
   }
 }
 
-/** The address to connect to for one that stands for all. */
+/** The address to connect to where the application listens on all addresses. */
 function reachable(address: string): string {
   if (address === '::') return '::1'
   return address === '0.0.0.0' ? '127.0.0.1' : address

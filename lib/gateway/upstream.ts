@@ -4,10 +4,10 @@ import { FastCgiError } from '../errors.js'
 import type { ResolvedOptions } from './options.js'
 import type { Target } from './target.js'
 
-/** How long a connection that is being closed may take about it, in milliseconds. */
+/** How long a connection that is being closed may take to close, in milliseconds. */
 const CLOSING_TIME = 1000
 
-/** Who has a connection, and is told of all that happens on it. */
+/** The user of a connection, whose methods are called for its events. */
 export interface ConnectionUser {
   onData(chunk: Buffer): void
   onDrain(): void
@@ -52,7 +52,7 @@ export class UpstreamConnection {
     return this.socket.writable && !this.socket.readableEnded && !this.socket.destroyed
   }
 
-  /** From here on `user` is told; undefined: nobody has the connection, and whatever comes closes it. */
+  /** Sets whose methods are called for events. undefined: the connection is free, and data that comes closes it. */
   set user(user: ConnectionUser | undefined) {
     this.#user = user
   }

@@ -253,7 +253,7 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   /**
    * Without a length there is a body where the server says that it was chunked, or sends -1 (Caddy). From HTTP/2 on
    * a body needs neither header (RFC 9113, section 8.1.1), so methods that nearly always have one are taken to have
-   * one. Body parsers read only if they are told.
+   * one. Body parsers read a body only if a header says that there is one.
    */
   #hasBodyOfUnknownLength(): boolean {
     if (this.#transferEncoding !== '' || this.#contentLengthText.startsWith('-')) return true

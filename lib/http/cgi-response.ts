@@ -149,9 +149,9 @@ export class ChunkedDecoder {
     return pieces
   }
 
-  #framing(octet: number): void {
-    if (octet !== 0x0a) {
-      this.#line += String.fromCharCode(octet)
+  #framing(byte: number): void {
+    if (byte !== 0x0a) {
+      this.#line += String.fromCharCode(byte)
       return
     }
     const line = this.#line

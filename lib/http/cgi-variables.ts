@@ -21,15 +21,15 @@ export interface ParamName {
   readonly kind: number
   /** The header's name in natural case; empty where the param is no header. */
   readonly header: string
-  /** Whether two headers of this name are refused, because somebody trusts them. */
+  /** Whether two headers of this name are refused, because apps trust them. */
   readonly unique: boolean
-  /** Whether it tells of a connection that somebody else has had: a proxy in front, or a client that makes it up. */
+  /** Whether the header describes a connection to another proxy, such as X-Forwarded-For; a client can make it up. */
   readonly forwarded: boolean
   /** The name that followed this one the last time: web servers send params in the same order. */
   next: ParamName | undefined
   /** Whether the name is in the table; only such a name may be `next`, or a chain would keep all that clients make up. */
   readonly kept: boolean
-  /** Whether `lastValue` is kept: a value keeps the whole text that it was cut from, so only for names that nobody chooses. */
+  /** Whether `lastValue` is kept: only for names that clients do not choose, since it keeps the text of its whole request. */
   readonly remembersValue: boolean
   /** The value that this header had the last time: an equal one was checked already. */
   lastValue: string
@@ -168,7 +168,7 @@ export class ParamNames {
 }
 
 function createParamName(name: string, kept: boolean, remembersValue: boolean): ParamName {
-  // A copy of its own: a part of a text would keep all of it.
+  // A copy: in V8 a substring keeps the whole string in memory.
   const bytes = Buffer.from(name, 'latin1')
   const ownName = bytes.toString('latin1')
   const header = headerName(ownName)

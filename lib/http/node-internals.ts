@@ -36,7 +36,7 @@ export interface RequestInternals {
   _addHeaderLines(headers: string[], length: number): void
   /** Reads the rest of the body into nothing. */
   _dump(): void
-  /** True once somebody has read the body (Node 20 to 26; `_consumed` is its older name). */
+  /** True once the body has been read from (Node 20 to 26; `_consumed` is its older name). */
   readonly _consuming: boolean
   _dumped: boolean
   /** How many listeners there are; `eventNames()` makes a list to tell the same. */
@@ -112,8 +112,8 @@ export function closeResponse(response: InternalResponse): void {
 }
 
 /**
- * Brings a request that nobody has read, and nobody listens to, into the state that reading it to its
- * end would have left, without the five ticks that this takes.
+ * Brings a request that was not read, and has no listeners, into the state that it would have after reading it to its
+ * end, without the five `process.nextTick` callbacks that reading takes.
  */
 export function closeUnread(request: InternalRequest): void {
   const state = request._readableState

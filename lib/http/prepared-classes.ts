@@ -1,5 +1,5 @@
 /**
- * Request and response classes that already bear the app's prototypes.
+ * Request and response classes that have the app's prototypes from the start.
  *
  * Express calls `Object.setPrototypeOf(req, app.request)` and `(res, app.response)` on every request.
  * On Node 20 and 22 this gives each object a V8 map of its own, and all code that touches it becomes
@@ -25,7 +25,8 @@ export interface ResponderConstructors {
 type App = RequestListener & { request?: unknown; response?: unknown }
 
 /**
- * The constructors that let an app on plain HTTP have the gain too. For an app without prototypes of its own, Node's are used.
+ * Constructors with the app's prototypes for `http.createServer()`. For an app that has none, such as a plain listener, they
+ * have Node's.
  *
  * @param app an Express app
  * @returns the options `IncomingMessage` and `ServerResponse` of `http.createServer()`
@@ -52,7 +53,7 @@ export function prepared(app: RequestListener): PreparedConstructors {
   }
 }
 
-/** The constructors for FastCGI: a response makes up no Connection header, and knows how to end whatever the version. */
+/** The constructors for FastCGI: a response adds no Connection header, and is chunked for any version of HTTP. */
 export function createResponderConstructors(app: RequestListener | undefined): ResponderConstructors {
   const { request, response } = prototypesOf(app)
   function Request(this: object, socket: Socket): void {

@@ -1,7 +1,7 @@
-/** What web servers do differently where it matters, told by their params. Pure. */
+/** Differences between web servers that matter here; the params of a request show which one it is. Pure. */
 import type { ParamLookup } from './cgi-request.js'
 
-/** They send no more of a body once they have the head of the answer, or close the client's connection in any case. */
+/** Servers that stop sending a body when they have the head of the answer, or close the client's connection in any case. */
 const STOP_SENDING = /^(?:nginx|openresty|angie|tengine|apache)\b/i
 
 /** Whether the web server goes on sending a request's body after the answer has begun. */
@@ -10,8 +10,9 @@ export function sendsOnAfterAnswer(lookup: ParamLookup): boolean {
 }
 
 /**
- * Whether a Location in a 200 is taken for a redirect, whatever Status says: Apache's mod_fcgid and mod_cgi run the
- * request anew for a path, up to ten times, and make a 302 of a url. mod_proxy_fcgi does neither, and is known by its prefix.
+ * Whether the web server treats a Location in a 200 as a redirect. Apache's mod_fcgid and mod_cgi do: for a path they run
+ * the request again, up to ten times, and a url they make a 302. mod_proxy_fcgi does not; its SCRIPT_FILENAME begins with
+ * `proxy:`.
  */
 export function redirectsByLocation(lookup: ParamLookup): boolean {
   return (lookup('SERVER_SOFTWARE') ?? '').startsWith('Apache') && !(lookup('SCRIPT_FILENAME') ?? '').startsWith('proxy:')

@@ -4,8 +4,8 @@
  *
  * The primary is asked to listen at a name in a private directory that all its workers know, for two reasons: mode and
  * owner are set before the socket gets its own name, and the primary unlinks the name that it listens at when its last
- * worker leaves, whosever file stands there by then. That name stays as long as the primary listens, so it tells which
- * file is this cluster's.
+ * worker leaves, even if another process has put a file there. The private name stays as long as the primary listens, so it
+ * shows which file is this cluster's.
  */
 import cluster from 'node:cluster'
 import { once } from 'node:events'
@@ -44,7 +44,7 @@ export function isClusterWorker(): boolean {
 /**
  * Lets a worker's `server` listen on the socket file that all workers share.
  *
- * @throws AddressInUseError EADDRINUSE when somebody else answers at the path, unless that one is to be replaced
+ * @throws AddressInUseError EADDRINUSE when another process than this cluster's listens at the path, unless `replace` is set
  * @throws FastCgiError ERR_FCGI_SOCKET_PATH, _DIRECTORY, _FILE or _OWNER, each naming the remedy
  */
 export async function listenOnSharedSocketFile(server: Server, options: SocketFileOptions): Promise<SharedSocketFile> {

@@ -1,9 +1,9 @@
-/** Which file stands at a path, and removing that very file and no other. */
+/** Identifies the file at a path, and removes that file only, not one that has taken its name. */
 import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
 import { codeOf } from '../../shared/errors.js'
 import { unusedName } from './private-files.js'
 
-/** A file, told apart from all others that bear or bore its name. */
+/** What distinguishes a file from others that have or had the same name. */
 export interface FileIdentity {
   readonly device: bigint
   readonly inode: bigint
@@ -26,8 +26,8 @@ export function isSame(one: FileIdentity | undefined, other: FileIdentity): bool
 /**
  * Removes the file at `path` if it is `file`, and says whether it did. Any other file is left in place.
  *
- * Between looking and removing somebody may put another file there, and unlink cannot be told which one it is to
- * take. So the file is moved aside first, looked at again, and given its name back if it is another's.
+ * Another process may replace the file between the check and the removal, and unlink takes a name, not a file. So the
+ * file is renamed first and checked again. If it is another file, it gets its name back.
  */
 export function removeIfSame(path: string, file: FileIdentity): boolean {
   if (!isSame(identify(path), file)) return false

@@ -16,7 +16,7 @@ export interface DrainableServer extends Server {
 export interface StoppedPlace {
   /** Makes it unreachable for new clients; undefined where that cannot be done without closing. */
   readonly unlist?: () => void
-  /** Whether another server has taken the place over, so that nobody waits for this one to be gone. */
+  /** Whether another server listens at the same place already, so that no new process waits for this one to end. */
   readonly isSucceeded: () => boolean
 }
 
@@ -49,12 +49,12 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
     const succeeded = isSucceeded()
     if (server.listening) {
       if (unlist !== undefined) {
-        // First nobody new can come, then those who came are let in: closing would throw them out of the backlog.
+        // No new connection can come now. Those in the backlog are accepted first, because close() would drop them.
         unlist()
         await backlogAccepted(server)
       }
-      // http-terminator itself listens on until all is drained, and destroys whoever connects meanwhile. The server's
-      // own close() would also close connections, for which it is too early.
+      // http-terminator would listen until all connections are drained, and destroy new ones meanwhile. The close() of the
+      // HTTP server would also close idle connections, which is too early.
       NetServer.prototype.close.call(server)
     }
     await allSpoke(connections.open, Math.min(FIRST_BYTE_TIMEOUT_MS, timeout))
@@ -62,7 +62,7 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
     await turn()
     server.drain(succeeded ? timeout * LONG_LINGER_SHARE : BRIEF_LINGER_MS)
     await turn()
-    // http-terminator destroys whatever is idle, also what the web server is just about to use or to close.
+    // http-terminator destroys idle connections, even one that the web server is about to use or to close.
     await connections.allClosed(succeeded ? timeout : BRIEF_LINGER_MS)
     await allFlushed(connections.open)
     await terminate(terminator)
@@ -143,7 +143,7 @@ async function allSpoke(connections: ReadonlySet<Socket>, timeout: number): Prom
 async function allFlushed(connections: ReadonlySet<Socket>): Promise<void> {
   const isWriting = (socket: Socket): boolean => socket.writableEnded && !socket.writableFinished && !socket.destroyed
   for (let writing = find(connections, isWriting); writing !== undefined; writing = find(connections, isWriting)) {
-    // It fails where the peer has gone, who then does not wait for it.
+    // It fails where the peer has closed: then the peer does not wait for the response.
     await finished(writing, { readable: false }).catch(() => undefined)
   }
 }

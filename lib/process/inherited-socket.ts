@@ -1,5 +1,5 @@
 /**
- * Listening sockets that this process got from whoever started it: file descriptor 0 (FastCGI Specification 1.0,
+ * Listening sockets that the parent process has passed to this one: file descriptor 0 (FastCGI Specification 1.0,
  * section 2.2: spawn-fcgi, mod_fcgid, lighttpd) and systemd's LISTEN_FDS (sd_listen_fds(3)).
  */
 import { fstatSync, readFileSync } from 'node:fs'

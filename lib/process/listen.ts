@@ -74,7 +74,7 @@ async function listenOnInherited(server: Server, wanted: number | string | undef
     throw new FastCgiError('ERR_FCGI_INHERITED',
       `descriptor ${String(fd)} has a server already in this process. Stop that one first, or name another descriptor.`)
   }
-  // As a number of its own: Node takes none from the options here.
+  // As an argument: Node ignores the option `backlog` where the options name a file descriptor.
   server.listen({ fd }, backlog)
   try {
     await once(server, 'listening')

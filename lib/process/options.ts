@@ -103,7 +103,7 @@ export interface ServeConfiguration {
 export function resolveOptions(given?: ServeOptions): ServeConfiguration {
   const options = checks.object<ServeOptions>('options', given, [...OWN_NAMES, ...SERVER_OPTION_NAMES])
   const { socket, mode, owner, group, replace, port, host, fd, backlog, stopTimeout, signals, ...server } = options
-  // createServer() resolves them itself; what is wrong is told in the name of who was called.
+  // createServer() resolves them again. They are checked here too, so that messages name serve(), which was called.
   resolveServerOptions(server, process.env, 'serve')
   return {
     place: resolvePlace({ socket, mode, owner, group, replace, port, host, fd, backlog }),
@@ -146,7 +146,7 @@ function resolvePlace(options: ServeOptions): Place {
 
 const STRAYS = [['mode', 'socket'], ['owner', 'socket'], ['group', 'socket'], ['replace', 'socket'], ['host', 'port']] as const
 
-/** An option that would be ignored is a mistake that somebody should hear of. */
+/** Throws for an option that would have no effect: it is a mistake. */
 function refuseStrays(options: ServeOptions): void {
   for (const [name, needed] of STRAYS) {
     if (options[name] !== undefined && options[needed] === undefined) {

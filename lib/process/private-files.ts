@@ -12,7 +12,7 @@ import { listens } from './socket-probe.js'
 const PREFIX = '.fcgi-'
 /** `.fcgi-PID-…`; the process is the one that has made it. */
 const PRIVATE_NAME = /^\.fcgi-(\d+)-/
-/** What is older than this, in ms, is nobody's, whoever has the process's number now. */
+/** Files older than this, in milliseconds, are left over, even if a process has the id in their name: ids are reused. */
 const EXPIRY = 60_000
 const OWNER_ONLY = 0o700
 
@@ -68,7 +68,7 @@ export async function removeLeftovers(path: string): Promise<void> {
     try {
       if (!isAlive(Number(owner)) || isExpired(leftover)) await removeDead(leftover)
     } catch {
-      // It is somebody else's, or has just been removed: it does no harm.
+      // It belongs to another user, or has just been removed: it does no harm.
     }
   }
 }
@@ -96,7 +96,7 @@ function isExpired(path: string): boolean {
   return Date.now() - lstatSync(path).mtimeMs > EXPIRY
 }
 
-/** Removes sockets on which nobody listens, and the directory that held them; anything else stays. */
+/** Removes sockets on which no process listens, and the directory that held them; anything else stays. */
 async function removeDead(path: string): Promise<void> {
   const stats = lstatSync(path)
   if (stats.isDirectory()) {

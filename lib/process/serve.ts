@@ -14,8 +14,8 @@ export interface Serving<S extends DrainableServer = FastCgiServer> {
   /** Where it listens: the socket's path, or `host:port`. */
   readonly address: string
   /**
-   * Stops gracefully: nobody new is let in, requests in flight are answered, idle connections are closed, and after
-   * `stopTimeout` whatever is left is cut off. Calling it again gives the same promise.
+   * Stops gracefully: no new connection is accepted, requests in flight are answered, idle connections are closed, and after
+   * `stopTimeout` all that is left is cut off. Calling it again gives the same promise.
    */
   readonly stop: () => Promise<void>
   /** Resolves when the server has stopped, for whatever reason. */

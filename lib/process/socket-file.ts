@@ -32,7 +32,7 @@ export interface SocketFileOptions {
   readonly group: string | number | undefined
   /** Connections that the kernel holds until they are accepted. */
   readonly backlog: number
-  /** Whether the name is taken from a socket on which somebody listens. */
+  /** Whether the file takes the name of a socket on which another process still listens. */
   readonly replace: boolean
 }
 
@@ -48,7 +48,7 @@ export interface SocketFile {
 /**
  * Lets `server` listen on a socket file.
  *
- * @throws AddressInUseError EADDRINUSE when somebody answers at the path, unless that one is to be replaced
+ * @throws AddressInUseError EADDRINUSE when another process listens at the path, unless `replace` is set
  * @throws FastCgiError ERR_FCGI_SOCKET_PATH, _DIRECTORY, _FILE or _OWNER, each naming the remedy
  */
 export async function listenOnSocketFile(server: Server, options: SocketFileOptions): Promise<SocketFile> {
@@ -154,7 +154,7 @@ export function linkTo(bound: string, path: string): boolean {
   }
 }
 
-/** Gives the bound socket its name, in place of whatever socket has it. `bound` is gone then. */
+/** Gives the bound socket its name, in place of a socket that has it. `bound` is gone then. */
 export function replaceName(bound: string, path: string): void {
   refuseUnlessSocket(path, look(path))
   try {
@@ -169,7 +169,7 @@ function ownFile(path: string, bound: FileIdentity): SocketFile {
   const file = settled(path, bound)
   let removed = false
   const remove = (): void => {
-    // Only once: when the socket is closed, its inode's number may be given to somebody else's.
+    // Only once: when the socket is closed, its inode number may be given to another file.
     if (removed) return
     removed = true
     process.removeListener('exit', remove)
@@ -179,7 +179,7 @@ function ownFile(path: string, bound: FileIdentity): SocketFile {
   return { path, remove, isReplaced: () => isReplaced(path, file) }
 }
 
-/** Where the system does not tell when a file was made, giving it its name has changed what is told in its stead. */
+/** Some systems have no creation time of files; the time that is used instead has changed when the file got its name. */
 function settled(path: string, bound: FileIdentity): FileIdentity {
   const found = look(path)
   return found?.device === bound.device && found.inode === bound.inode ? found : bound

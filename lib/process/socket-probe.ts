@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { codeOf } from '../../shared/errors.js'
 
-/** Connects, and closes at once. @throws the system's error, ECONNREFUSED where nobody listens */
+/** Connects, and closes at once. @throws the system's error, ECONNREFUSED where no process listens */
 export async function probe(path: string): Promise<void> {
   const socket = connect(path)
   try {
@@ -13,7 +13,7 @@ export async function probe(path: string): Promise<void> {
   }
 }
 
-/** False only where it is certain that nobody does. */
+/** Whether a process listens at the path. False only where it is certain that none does. */
 export async function listens(path: string): Promise<boolean> {
   try {
     await probe(path)

@@ -14,7 +14,7 @@ const LOCK_EXPIRY_MS = 5000
 const LOCK_RETRY_MS = 5
 
 /**
- * Returns once nothing stands at `path`, having removed a socket on which nobody listens.
+ * Returns once nothing stands at `path`, having removed a socket on which no process listens.
  *
  * @throws AddressInUseError EADDRINUSE when somebody listens there
  * @throws FastCgiError ERR_FCGI_SOCKET_FILE when a file stands there that is no socket, ERR_FCGI_SOCKET_DIRECTORY when
@@ -44,7 +44,7 @@ export function look(path: string): FileIdentity | undefined {
 }
 
 /**
- * True when there is a socket at `path` on which nobody listens, false when there is none any more.
+ * True when there is a socket at `path` on which no process listens, false when there is none any more.
  * @throws AddressInUseError when somebody listens, or when that cannot be found out
  */
 async function isStale(path: string): Promise<boolean> {
@@ -60,7 +60,7 @@ async function isStale(path: string): Promise<boolean> {
       case 'EPERM':
         throw new AddressInUseError(path, 'this user may not ask whether anybody listens on')
       default:
-        // EAGAIN is a full backlog, EPROTOTYPE a datagram socket: both are somebody's.
+        // EAGAIN is a full backlog, EPROTOTYPE a datagram socket: a process has either of them open.
         throw new AddressInUseError(path, `a process is using (${codeOf(error) ?? String(error)})`)
     }
   }
@@ -106,12 +106,12 @@ function dropLock(lock: string): void {
   try {
     rmdirSync(lock)
   } catch (error) {
-    // This process was so slow that another took the lock for nobody's.
+    // This process was so slow that another one has removed the lock as expired.
     if (codeOf(error) !== 'ENOENT') throw error
   }
 }
 
-/** The lock is held for a few milliseconds, so an old one is nobody's. */
+/** The lock is held for a few milliseconds, so the process of an old one has ended. */
 function expire(lock: string): void {
   const stats = statSync(lock, { throwIfNoEntry: false })
   if (stats === undefined || Date.now() - stats.mtimeMs < LOCK_EXPIRY_MS) return

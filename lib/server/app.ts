@@ -1,4 +1,4 @@
-/** The app that is given, and what is often given in its stead. */
+/** Reads the arguments app and options, and recognizes what people often pass by mistake instead of an app. */
 import type { RequestListener } from 'node:http'
 import { FastCgiError } from '../errors.js'
 
@@ -13,7 +13,7 @@ export function appAndOptions<Options extends object>(
   return { app: app as RequestListener | undefined, options: options as Options | undefined }
 }
 
-/** For who needs an app at once. */
+/** The error of a call that needs an app and was given none. */
 export function missingApp(): FastCgiError {
   return new FastCgiError('ERR_FCGI_OPTION', 'the app is undefined: give an Express app or a (req, res) function')
 }
@@ -23,14 +23,14 @@ function isOptions(given: unknown): given is object {
   return isPlain(given) && !has(given, 'default') && !has(given, 'then')
 }
 
-/** Of whatever realm: a test runner's objects have other prototypes. */
+/** Also for objects of another realm, such as a test runner's, whose Object.prototype is another one. */
 function isPlain(given: unknown): given is object {
   if (typeof given !== 'object' || given === null) return false
   const prototype: unknown = Object.getPrototypeOf(given)
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** What is wrong with an app, and what to give; undefined where nothing is. */
+/** What is wrong with an app and what to give instead; undefined where nothing is wrong. */
 function mistake(app: unknown): string | undefined {
   if (typeof app === 'function') return uncalled(app)
   if (typeof app === 'object' && app !== null) {
@@ -40,14 +40,14 @@ function mistake(app: unknown): string | undefined {
   return `the app is ${app === null ? 'null' : typeof app}: give an Express app or a (req, res) function`
 }
 
-/** Express itself answers no request: each would wait for ever. Nor does a class, or Express's Router. */
+/** Functions that are no app: express itself, express.Router itself, a class. As an app, none would answer a request. */
 function uncalled(app: object): string | undefined {
   if (has(app, 'application') && has(app, 'Router') && has(app, 'static')) {
     return 'the app is express itself: call it, const app = express()'
   }
   const { prototype } = app as { prototype?: unknown }
   const isClass = /^class\b/.test(Function.prototype.toString.call(app))
-  // Express 5's is a function whose prototype is one, Express 4's the prototype of what it makes.
+  // In Express 5 the prototype of express.Router is a function. In Express 4 express.Router is itself the prototype of routers.
   const isRouter = (typeof prototype === 'function' && has(prototype, 'handle')) ||
     (Object.hasOwn(app, 'handle') && (app as { length?: unknown }).length === 1)
   if (isClass || isRouter) return 'the app is a class, or express.Router itself: give what it makes'

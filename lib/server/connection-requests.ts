@@ -14,40 +14,41 @@ import type { RequestCarrier, RequestSocket } from './request-socket.js'
 /** What the requests of a connection need of it. */
 export interface RequestConnection extends RequestCarrier {
   readonly flow: FlowControl
-  /** Whether nothing goes out or comes in any more. */
+  /** Whether the connection is over: nothing is read from it or written to it. */
   readonly closed: boolean
-  /** The first request of several, or the only one, begins. */
+  /** A request has begun while none was open. */
   onFirstBegun(): void
   /** The last of the open requests has ended; its END_REQUEST has not been written. */
   onLastEnded(): void
-  /** Writes what was gathered, where a chunk is being read at its end: the server's own answers leave together. */
+  /** Flushes the output now, or at the end of the chunk that is being read, so that several answers leave in one write. */
   flushAfterRead(): void
   /** Closes at once; its requests are given up with this error. */
   destroyWith(error: FastCgiError): void
   onError(error: FastCgiError): void
 }
 
-/** How long a body is waited for after its answer where the web server is not going to send it, in milliseconds. */
+/** How long END_REQUEST waits for the rest of a body that the web server does not send after an answer, in milliseconds. */
 const BRIEF_DRAIN = 50
 /** END_REQUEST's application status where the web server gave the request up. */
 const ABORTED_STATUS = 1
 /** END_REQUEST's application status where the response is not whole. */
 const BROKEN_OFF_STATUS = 1
 /**
- * No record header has version 0. Without it nginx takes a connection that just closes for the end of a response
- * of unknown length, unless it is kept and the response buffered.
+ * Eight bytes that are no record, because their version is 0. They make nginx treat the response as failed. Where the
+ * connection only closes, nginx takes the close for the end of a response of unknown length, unless the connection is kept
+ * and the response is buffered.
  */
 const NO_RECORD = new Uint8Array(HEADER_LENGTH)
 
 /** The method of a request whose PARAMS were not read. */
 export const UNKNOWN_METHOD = ''
 
-/** Those of one connection. */
+/** The requests of one connection. */
 export class ConnectionRequests {
   readonly #connection: RequestConnection
   readonly #byId = new RequestMap<RequestSocket>()
   #open = 0
-  /** Answered requests whose END_REQUEST waits for the end of STDIN. */
+  /** How many answered requests have an END_REQUEST that waits for the end of STDIN. */
   #late = 0
 
   constructor(connection: RequestConnection) {
@@ -64,7 +65,7 @@ export class ConnectionRequests {
     return this.#late > 0
   }
 
-  /** How many there are, with those that were answered while their STDIN comes. */
+  /** How many are open, or are answered while the rest of their STDIN comes. */
   get size(): number {
     return this.#byId.size
   }
@@ -84,25 +85,25 @@ export class ConnectionRequests {
     this.#byId.add(socket)
   }
 
-  /** Nothing more is to come for it. */
+  /** A request is answered, and its STDIN has ended. */
   remove(socket: RequestSocket): void {
     this.#byId.remove(socket)
   }
 
-  /** Its id is used anew, or there are too many of its kind: what still comes of its body is read into nothing. */
+  /** Removes a request before its STDIN has ended: the rest of its body is read and thrown away. */
   forget(socket: RequestSocket): void {
     this.#byId.remove(socket)
     this.#connection.flow.resumeInput(socket)
     if (!socket.body.ended) socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
   }
 
-  /** Answered requests whose STDIN goes on are kept for it, but not without end: the oldest goes. */
+  /** Forgets the oldest answered request whose STDIN has not ended, because too many of them are kept. */
   forgetOneAnswered(): void {
     const answered = this.list().find((socket) => socket.ended)
     if (answered !== undefined) this.forget(answered)
   }
 
-  /** Lets responses that were told to wait go on. */
+  /** Emits 'drain' on responses whose `write()` has returned false. */
   drain(): void {
     for (const socket of this.list()) socket.drain()
   }
@@ -126,7 +127,7 @@ export class ConnectionRequests {
     this.#connection.onError(refusal.error)
   }
 
-  /** Only what is known to be no HEAD gets a body. */
+  /** A body is sent only where the method is known and is not HEAD. */
   #answer(socket: RequestSocket, refusal: ErrorResponse, method = UNKNOWN_METHOD): void {
     const { status, reason, headers } = refusal
     const text = method === 'HEAD' || method === UNKNOWN_METHOD ? '' : refusal.text
@@ -147,8 +148,8 @@ export class ConnectionRequests {
   }
 
   /**
-   * The answer came before the body: END_REQUEST waits for it, as long as more of it comes. HAProxy has no use any more
-   * for its client's connection whose request has ended before its body was sent.
+   * The response is complete before the request body is. END_REQUEST waits for the rest of the body, as long as more of it
+   * comes. The reason is HAProxy: it closes the client's connection if the request ends before its body was sent.
    */
   #endWithBody(socket: RequestSocket): void {
     const { drain } = this.#connection.configuration.timeouts
@@ -167,7 +168,7 @@ export class ConnectionRequests {
     if (socket.body.ended) this.remove(socket)
   }
 
-  /** END_REQUEST waits no longer, if it does: the body is complete, or nothing more of it has come in time. */
+  /** Sends an END_REQUEST that waits: the body is complete, or nothing more of it has come in time. */
   endLate(socket: RequestSocket): void {
     if (socket.endTimer === undefined) return
     clearTimeout(socket.endTimer)
@@ -177,7 +178,7 @@ export class ConnectionRequests {
     this.#connection.flushAfterRead()
   }
 
-  /** The web server gives the request up: it ends soon after (section 5.4). */
+  /** The web server has sent ABORT_REQUEST, which END_REQUEST answers (section 5.4). */
   abort(socket: RequestSocket): void {
     socket.abort(new FastCgiError('ERR_FCGI_ABORTED'))
     this.endRequest(socket, ABORTED_STATUS)
@@ -186,9 +187,9 @@ export class ConnectionRequests {
   }
 
   /**
-   * The client must be able to tell that the response is not whole: alone on its connection, the connection
-   * ends without END_REQUEST and with bytes that are no record. Among others it must not end, so the status
-   * in END_REQUEST says that the response failed.
+   * Ends a request whose response is incomplete, in a way that lets the client notice. A request that is alone on its
+   * connection ends with bytes that are no record, and the connection closes without END_REQUEST. Where other requests
+   * are open the connection has to stay, so only the status in END_REQUEST says that the response failed.
    */
   breakOff(socket: RequestSocket): void {
     const connection = this.#connection

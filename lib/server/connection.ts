@@ -22,9 +22,9 @@ export interface ConnectionHost extends RequestHost {
   readonly server: Server
   readonly configuration: ServerConfiguration
   readonly counts: RequestCounts
-  /** The server stops: no connection is kept. */
+  /** The server is stopping: each connection is closed once its open requests are answered. */
   readonly draining: boolean
-  /** How long a kept connection may then stay until the web server has closed it, in milliseconds. */
+  /** How long the web server has to close a kept connection while the server is stopping, in milliseconds. */
   readonly drainLinger: number
   onConnectionError(error: FastCgiError, socket: Duplex): void
   onConnectionClosed(connection: Connection): void
@@ -48,8 +48,8 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
   readonly records: RequestRecords
   readonly flow: FlowControl
   /**
-   * http-terminator finds this on a connection that has open requests, and waits for it: to it, it is a response whose
-   * Connection header can be set.
+   * http-terminator waits for sockets whose `_httpMessage` is a response, and sets its Connection header unless
+   * `headersSent`. While requests are open this connection stands there: see {@link setHeader}.
    */
   readonly headersSent = false
   readonly #reader: RecordReader
@@ -57,15 +57,15 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
   #chunk: Buffer | undefined
   #closing = false
   #closed = false
-  /** What was gathered is written when the chunk that is being read has been. */
+  /** The output is to be flushed once the present chunk has been read. */
   #flushesAfterRead = false
   #closesWhenDone = false
-  /** The latest request that asked for the connection to be kept; 0 where none did. */
+  /** The id of the latest request, if it asked to keep the connection (FCGI_KEEP_CONN); otherwise 0. */
   #keptId = 0
-  /** Whether the web server closes a kept connection when it is asked to; undefined until it has said what it is. */
+  /** Whether this web server closes a kept connection when asked to; undefined until a request's params name the web server. */
   #closesWhenAsked: boolean | undefined
   #release: KeepAliveRelease | undefined
-  /** The tick since which no request has been open, or the connection has been closing. */
+  /** The tick (see `RequestHost.ticks`) since which no request has been open, or the connection has been closing. */
   #since: number
   /** The tick at which a record began while no request was open. */
   #recordSince: number
@@ -107,7 +107,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     return this.#closed
   }
 
-  /** Without an open request, nor the begin of one. */
+  /** Whether no request is open, and no record has been read in part. */
   get idle(): boolean {
     return this.requests.open === 0 && this.#reader.atBoundary
   }
@@ -120,7 +120,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     return this.requests.open > 1 || this.socket.writableLength > 0
   }
 
-  /** Whether somebody else who ends the socket takes it for idle, though it is not. */
+  /** Whether requests are open on a socket that packages for graceful stops take for idle: see letConnectionsAnswer(). */
   get isMistakenForIdle(): boolean {
     return this.requests.open > 0 && !this.#closed && !this.#closing
   }
@@ -140,12 +140,12 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
       this.#chunk = undefined
       this.records.onChunkEnd()
       if (this.#flushesAfterRead) this.flushAfterRead()
-      // Where the web server has still sent what nobody needs, that is over now.
+      // The connection is to close, and the rest of a body that was not needed has been read: it can close now.
       if (this.#closesWhenDone && this.idle) this.close()
       if (this.#reader.position < end && !this.#closed) {
         const rest = Buffer.from(chunk.subarray(this.#reader.position, end))
         if (returned) this.flow.keepRest(rest)
-        // An exception of the app's: the rest is read when whoever catches it has had it.
+        // The app has thrown: the rest is read after handlers of 'uncaughtException' have run.
         else process.nextTick(readRest, this, rest)
       }
     }
@@ -176,7 +176,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     else this.fail('ERR_FCGI_BAD_VERSION', message)
   }
 
-  /** Whoever has mixed up the two reads it in the browser. */
+  /** Answers by HTTP, so that a browser shows the message to the person who has configured HTTP by mistake. */
   #answerHttp(error: FastCgiError): void {
     this.#abortAll(error)
     this.#closing = true
@@ -187,10 +187,10 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
 
   // ---- Writing ----
 
-  /** Writes what was gathered. */
+  /** Writes all records that the output has buffered. */
   flush(): void {
     if (this.#closed) return
-    // The rest of the body may be in what is being read: then all leaves in one write.
+    // END_REQUEST waits for the end of a body, which may be in the present chunk: then both leave in one write.
     if (this.requests.someEndLate && this.#chunk !== undefined) {
       this.#flushesAfterRead = true
       return
@@ -200,6 +200,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     if (this.requests.open === 0) this.#onDone()
   }
 
+  /** Flushes now, or at the end of the chunk that is being read. */
   flushAfterRead(): void {
     this.#flushesAfterRead = this.#chunk !== undefined
     if (!this.#flushesAfterRead) this.flush()
@@ -225,7 +226,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     if (this.#release !== undefined || this.host.draining) this.#appendRelease()
   }
 
-  /** No request is open. http-terminator must not take the connection for idle before the last response has left. */
+  /** No request is open. http-terminator must not see the connection as idle before the last response has left the process. */
   #onDone(): void {
     if (this.output.length === 0) this.#terminable._httpMessage = null
     else {
@@ -247,8 +248,9 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
   // ---- Release ----
 
   /**
-   * Has the web server close the connection once no request is open, so that it sends none into the close; after
-   * `linger` milliseconds without one it is closed here. A connection that is not kept closes at once.
+   * Asks the web server to close the connection once no request is open, because a request that it sends while this side
+   * closes is lost. After `linger` milliseconds without a request, this side closes. A connection that is not kept is
+   * closed without asking, once no request is open.
    */
   release(linger: number): void {
     if (linger === 0 || this.#keptId === 0 || this.#closesWhenDone) {
@@ -265,7 +267,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     this.output.flush()
   }
 
-  /** The record by which a web server closes a connection: keep-alive-release.ts. */
+  /** Adds the record that makes a web server close the connection; keep-alive-release.ts explains it. */
   #appendRelease(): void {
     if (this.#keptId !== 0 && this.#closesWhenAsked === true) this.output.record(encodeRecord(RecordType.STDERR, this.#keptId))
   }
@@ -278,12 +280,12 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     if (this.idle) this.close()
   }
 
-  /** As on a response: `Connection: close` ends the connection with its open requests. */
+  /** http-terminator calls it with `Connection: close`, as on a response: the connection closes once no request is open. */
   setHeader(name: string, value: unknown): void {
     if (name.toLowerCase() === 'connection' && String(value).toLowerCase() === 'close') this.closeWhenDone()
   }
 
-  /** Closes when what was read and written in this tick is done with. */
+  /** Closes at the next `process.nextTick`, so that the present chunk is read and its responses are written first. */
   close(): void {
     if (this.#closing || this.#closed) return
     this.#closing = true
@@ -292,8 +294,8 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
   }
 
   /**
-   * With input still to come, closing at once could cost the web server the response: it is told that nothing
-   * more comes, and is read until it closes.
+   * Closing a socket that has unread input makes the kernel send a reset, by which the web server could lose the response.
+   * So where more input may come, or output is left, this side only ends its output, and reads until the web server closes.
    */
   closeNow(): void {
     if (!this.records.someStdinOpen && this.#reader.atBoundary && this.output.length === 0) this.socket.destroy()
@@ -313,13 +315,14 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     this.socket.destroy()
   }
 
+  /** Closes at once with an error, and reports it as 'clientError'. */
   fail(code: ErrorCode, message: string): void {
     const error = new FastCgiError(code, message)
     this.destroyWith(error)
     this.onError(error)
   }
 
-  /** The web server has closed: whoever it was for does not wait any more. */
+  /** The web server has ended its side. It waits for no response any more, so open requests are given up. */
   #onPeerEnd(): void {
     if (this.requests.open > 0) this.destroy()
     else if (this.output.length === 0) this.socket.destroy()
@@ -346,7 +349,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     this.host.onConnectionError(error, this.socket)
   }
 
-  /** Tells whoever operates the server about a mistake of the app's. */
+  /** Emits 'warning' about a mistake of the app's. */
   warn(error: FastCgiError): void {
     this.host.warn(error)
   }
@@ -369,9 +372,9 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     } else if (open > 0 && this.records.someStdinOpen) this.records.checkBodies(isOver)
   }
 
-  /** The tick since which the first record of a request has been incomplete; never where none is. */
+  /** The tick since which the first record of a request has been incomplete; Infinity where none is. */
   #beginIncompleteSince(): number {
-    // What is left of a body that was answered early is no request.
+    // An incomplete record may also be the rest of a body whose request was answered early: that has no limit here.
     return this.#reader.atBoundary || this.records.someStdinOpen ? Infinity : this.#recordSince
   }
 }

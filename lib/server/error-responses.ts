@@ -1,8 +1,8 @@
-/** The answers that the server itself gives, each with its error: to requests that the app is not given, or cannot answer. */
+/** Responses that the server itself sends, each with its error: the app does not get these requests, or fails to answer. */
 import type { HeadProblem, RequestHeadReader } from '../http/cgi-request.js'
 import { FastCgiError } from '../errors.js'
 
-/** A request that is answered by the server itself. */
+/** A response that the server itself sends. */
 export interface ErrorResponse {
   readonly status: number
   readonly reason: string
@@ -12,7 +12,7 @@ export interface ErrorResponse {
   readonly error: FastCgiError
 }
 
-/** The app gave up before it had answered. */
+/** 500: the app has destroyed the response before its head was sent. */
 export const INTERNAL_ERROR: ErrorResponse = {
   status: 500,
   reason: 'Internal Server Error',
@@ -52,13 +52,13 @@ export function bodyTimeout(limit: number): ErrorResponse {
   return { status: 408, reason: 'Request Timeout', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_TIMEOUT', text) }
 }
 
-/** The answer to what would need a connection of its own: there is none. */
+/** 501: CONNECT or an upgrade, which need a connection to the client. FastCGI has none. */
 export function upgradeRefused(what: string): ErrorResponse {
   const text = `This server is reached over FastCGI, which cannot carry ${what}.`
   return { status: 501, reason: 'Not Implemented', text, headers: '', error: new FastCgiError('ERR_FCGI_UPGRADE', text) }
 }
 
-/** The answer to params that make no request. */
+/** 400 or 431: params from which no request can be made. */
 export function errorResponseFor(problem: HeadProblem, { culprit }: RequestHeadReader, paramsCount: number): ErrorResponse {
   if (problem === 'too-many') return headerFieldsTooLarge(`more than ${String(paramsCount)} params`)
   const text = {

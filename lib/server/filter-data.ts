@@ -36,7 +36,7 @@ export class FilterData {
     return this.stream.push(chunk)
   }
 
-  /** Closes the stream, with the error only if somebody listens for it: an app need not know that there is such a stream. */
+  /** Closes the stream. The error is emitted only if 'error' has a listener: an app need not know of this stream. */
   destroy(error: Error | undefined): void {
     if (this.stream.listenerCount('error') === 0) this.stream.destroy()
     else this.stream.destroy(error)

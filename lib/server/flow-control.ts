@@ -1,6 +1,7 @@
 /**
- * What holds a connection up, both ways: request bodies whose readers are full, a web server that leaves its answers
- * unread, and responses that wait until what they wrote has left. Nothing else pauses or resumes a connection.
+ * Flow control of one connection, in both directions. Reading pauses while the reader of a request body is full, and while
+ * the web server does not read its responses. Responses wait for 'drain' while the output is full. Nothing else pauses a
+ * connection; connection.ts resumes one that is closing, to read what is left.
  */
 import type { Duplex } from 'node:stream'
 import type { RecordReader } from '../fastcgi/record.js'
@@ -16,14 +17,14 @@ export interface FlowConnection {
   readonly requests: {
     /** How many requests are open. */
     readonly open: number
-    /** Lets responses that were told to wait go on. */
+    /** Emits 'drain' on responses whose `write()` has returned false. */
     drain(): void
   }
   /** Reads what the web server sent. */
   read(chunk: Buffer, start: number, end: number): void
 }
 
-/** Bytes of answers that wait for the web server to read them, until its next question waits too. */
+/** Bytes of output that the web server has not read; from here on its next request is not read until it has. */
 const MAX_UNREAD = 1024 * 1024
 
 /** Pause and resume, stall and drain of one connection. */
@@ -32,11 +33,11 @@ export class FlowControl {
   readonly #reader: RecordReader
   /** Requests whose body has a reader that is full. */
   readonly #paused = new Set<RequestSocket>()
-  /** The web server does not read its answers, so it is not read from. */
+  /** Whether nothing is read, because the web server does not read the output. */
   #stalled = false
-  /** What had been read already as that began. */
+  /** The part of the chunk that was not parsed when the stall began. */
   #rest: Buffer | undefined
-  /** Some response waits for 'drain'. */
+  /** Whether a response waits for 'drain'. */
   #wantsDrain = false
 
   constructor(connection: FlowConnection, reader: RecordReader) {
@@ -44,7 +45,7 @@ export class FlowControl {
     this.#reader = reader
   }
 
-  /** Whether bodies may come to a halt because nothing is read, and not because nothing is sent. */
+  /** Whether reading is paused: then a body that brings nothing is not the web server's fault, and no time limit counts. */
   get isHeldUp(): boolean {
     return this.#stalled || this.#paused.size > 0
   }
@@ -56,7 +57,7 @@ export class FlowControl {
     this.#connection.socket.pause()
   }
 
-  /** As {@link pauseInput}. With other requests on the connection, a slow reader may hold more before they all have to wait. */
+  /** As {@link pauseInput}; while other requests share the connection, only once the body has `limits.bufferedBytes` unread. */
   pauseInputWithinLimit(socket: RequestSocket): void {
     const { requests, configuration } = this.#connection
     if (requests.open > 1 && socket.buffered < configuration.limits.bufferedBytes) return
@@ -68,14 +69,14 @@ export class FlowControl {
     if (this.#paused.size > 0 && this.#paused.delete(socket)) this.#resume()
   }
 
-  /** A stream of the request's input is complete: once nothing more is to come for it, it holds up nobody, read or not. */
+  /** A stream of the request's input has ended. When STDIN and DATA both have, a full reader no longer pauses the connection. */
   onInputEnd(socket: RequestSocket): void {
     if (!socket.expectsInput) this.resumeInput(socket)
   }
 
   /**
-   * A web server that asks without reading the answers is not read from either. Called where it asks for something new, so
-   * that one which sends a whole body before it reads the answer is never kept waiting.
+   * Stops reading from a web server that sends requests without reading the responses. Called only where a request or a
+   * management record begins: a web server that sends a whole body before it reads the response is never stopped.
    */
   stallWhileUnread(): void {
     const { output, socket } = this.#connection
@@ -89,12 +90,12 @@ export class FlowControl {
     output.flush()
   }
 
-  /** Keeps what was read and not looked at, until the stall is over. */
+  /** Keeps the part of a chunk that was not parsed until the stall is over. */
   keepRest(rest: Buffer): void {
     this.#rest = rest
   }
 
-  /** Some response waits for 'drain'. */
+  /** A response waits for 'drain'. */
   wantDrain(): void {
     this.#wantsDrain = true
   }

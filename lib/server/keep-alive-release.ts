@@ -1,36 +1,37 @@
 /**
  * Ending a kept connection without losing a request: the web server is asked to close it itself.
  *
- * FastCGI has no message for that, and closing a kept connection costs the request that the web server is just sending
- * on it. An empty STDERR record of a request that is over says the same to those that keep connections. nginx keeps
- * one only where END_REQUEST is the last that it has read, and closes an idle one that becomes readable; HAProxy closes
- * one on which something comes that belongs to no request. Where a request is on its way already the record is ignored,
- * and the request is answered like any other.
+ * Closing a kept connection from this side loses a request that the web server is sending at that moment, and FastCGI has
+ * no message that asks for a close. An empty STDERR record of a request that has ended has that effect. nginx keeps a
+ * connection only if END_REQUEST is the last record that it has read, and closes an idle connection that becomes readable.
+ * HAProxy closes a connection that brings a record of no open request. If a request is already on its way, the web server
+ * ignores the record, and the request is answered as usual.
  */
 
-/** How long after an answer the web server is asked once more, in milliseconds: HAProxy listens when it is idle. */
-const ASK_AGAIN_TIMES = 2
+/** How long after a response the web server is asked again, in milliseconds: HAProxy reacts only on an idle connection. */
+const ASK_AGAIN_MS = 2
 /**
- * How long a connection has to be idle until it is closed where asking does not help, in milliseconds, and how many
- * times longer than it was idle before. Apache keeps its connections whatever it is told, but uses the latest ones
- * first: one that is idle for unusually long is hardly ever taken up again at this very moment.
+ * When a connection is closed from this side, because its web server does not close when asked: after this many
+ * milliseconds without a request, and after this many times the longest idle time that it has had. Apache is such a
+ * server. It uses its most recent connections first, so one that is idle for unusually long is rarely used again.
  */
 const UNASKED_IDLE_MS = 200
 const UNASKED_FACTOR = 4
-/** Under load none may be idle for so long: after this share of the time less and less is asked for. */
-const HURRY_SHARE = 0.6
+/** Under load no connection may be idle for so long. After this share of `linger`, the required idle time shrinks. */
+const FULL_IDLE_SHARE = 0.6
+/** The required idle time never shrinks below this, in milliseconds. */
 const MIN_UNASKED_IDLE_MS = 20
 
 /** The connection that is released. */
 export interface ReleasableConnection {
-  /** Without an open request. */
+  /** Whether no request is open. */
   readonly done: boolean
-  /** Sends the record, where no request is open or on its way. */
+  /** Sends the record, if no request is open or partly read. */
   askToClose: () => void
   close: () => void
 }
 
-/** Those with which it was tried; what others make of such a record is not known, and the gateway takes it for a mistake. */
+/** Web servers with which this was tested. Others may do anything with the record; gateway() treats it as an error. */
 const RELEASING_SERVERS = /^(?:nginx|openresty|tengine|angie|freenginx|haproxy|h2o|lighttpd|caddy)\b/i
 
 /** Whether a web server closes a kept connection when it is asked to. `software`: what it calls itself. */
@@ -59,13 +60,13 @@ export class KeepAliveRelease {
     this.#linger = linger
   }
 
-  /** The connection is idle as this begins. */
+  /** The release begins, or continues, on an idle connection. */
   onIdle(): void {
     if (this.#asks) this.#connection.askToClose()
     this.#closeLater()
   }
 
-  /** The last open request is answered; the record went with the answer. */
+  /** The last open request is answered; the record was sent with the response. */
   onAnswered(): void {
     const now = performance.now()
     this.#longestIdle = Math.max(this.#longestIdle, now - this.#idleSince)
@@ -74,7 +75,7 @@ export class KeepAliveRelease {
       this.#closeLater()
       return
     }
-    this.#wait(ASK_AGAIN_TIMES, () => {
+    this.#wait(ASK_AGAIN_MS, () => {
       this.onIdle()
     })
   }
@@ -86,7 +87,7 @@ export class KeepAliveRelease {
 
   #closeLater(): void {
     this.#wait(this.#asks ? this.#linger : this.#unaskedIdle(), () => {
-      // Where the event loop was held up, a request may have come that has not been read.
+      // If the event loop was blocked, a request may have arrived that has not been read: two turns of the loop read it.
       const timer = this.#timer
       setImmediate(() => {
         setImmediate(() => {
@@ -96,14 +97,15 @@ export class KeepAliveRelease {
     })
   }
 
+  /** How long this connection has to be idle until it is closed without asking, in milliseconds. */
   #unaskedIdle(): number {
     const past = (performance.now() - this.#begin) / this.#linger
     const unusual = Math.min(Math.max(UNASKED_IDLE_MS, this.#longestIdle * UNASKED_FACTOR), this.#linger / UNASKED_FACTOR)
-    const patience = past < HURRY_SHARE ? 1 : Math.max(0, 1 - past) / (1 - HURRY_SHARE)
-    return Math.min(this.#linger, Math.max(MIN_UNASKED_IDLE_MS, unusual * patience))
+    const share = past < FULL_IDLE_SHARE ? 1 : Math.max(0, 1 - past) / (1 - FULL_IDLE_SHARE)
+    return Math.min(this.#linger, Math.max(MIN_UNASKED_IDLE_MS, unusual * share))
   }
 
-  /** One time at once: each answer begins it anew, and while a request is open nothing is due. */
+  /** Runs `then` after a time, unless a request is open by then. There is one timer: waiting again replaces it. */
   #wait(milliseconds: number, then: () => void): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {

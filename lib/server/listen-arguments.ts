@@ -1,14 +1,14 @@
-/** What a server that listens asks of the kernel where the caller says nothing else. */
+/** The default backlog of `listen()`: how many connections the kernel queues until they are accepted. */
 
 /**
- * Connections that the kernel holds until they are accepted. Node asks for 511, which an event loop that is held up for
- * a moment fills: web servers then answer 502 at once. The kernel cuts it to net.core.somaxconn.
+ * Node's default is 511. While the event loop is blocked for a moment, that many connections can arrive, and web servers
+ * then answer 502 at once. The kernel limits the backlog to net.core.somaxconn.
  */
 export const DEFAULT_BACKLOG = 4096
 
 /**
- * The arguments of `net.Server.listen()`, with the backlog where none was given: (options), (port, host), (path), …
- * As a number of its own, since Node takes none from the options where these name a descriptor.
+ * The arguments of `net.Server.listen()`, in any of its forms, with the default backlog where none was given. It is passed
+ * as an argument, because Node ignores the option `backlog` where the options name a file descriptor.
  */
 export function withBacklog(given: readonly unknown[]): unknown[] {
   const callback = given.findLast((argument) => typeof argument === 'function')
@@ -22,7 +22,7 @@ function backlogOf(place: unknown): unknown {
   return typeof place === 'object' && place !== null && 'backlog' in place ? place.backlog : undefined
 }
 
-/** As Node tells a backlog from a host. */
+/** Whether Node takes this argument for a backlog and not for a host. */
 function isBacklog(argument: unknown): boolean {
   return argument !== undefined && argument !== null && argument !== '' && Number(argument) >= 0
 }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { OptionChecks } from '../../shared/option-checks.js'
 import { optionChecks } from '../errors.js'
 
-/** Bounds on what a web server, and the clients behind it, can make the process hold. */
+/** Bounds on how much a web server and its clients can make the process hold in memory. */
 export interface Limits {
   /**
    * The headers and other params of a request, in bytes. Over it: 431, ERR_FCGI_PARAMS_LIMIT.
@@ -90,7 +90,7 @@ export interface Timeouts {
   drain: number
 }
 
-/** What counts of forwarded headers. */
+/** How forwarded headers are used: the values of the option `forwardedHeaders`. */
 export type ForwardedHeaders = 'ignore' | 'trust' | 'remove'
 
 /** The options of `createServer()`. */
@@ -124,11 +124,10 @@ export interface ServerOptions {
    */
   ambiguousHeaders?: 'refuse' | 'join' | undefined
   /**
-   * What counts of X-Forwarded-For, -Proto and -Host, which clients can send, too. `'ignore'`: `req.ip`, `ips`,
-   * `protocol`, `secure`, `host` and `hostname` are the web server's word, whatever the setting 'trust proxy' says; code
-   * that reads `req.headers` itself sees the headers. `'trust'`: 'trust proxy' decides, for sites where another proxy
-   * stands in front of the web server. `'remove'`: as `'ignore'`, and these headers are taken out of `req.headers`, with
-   * Forwarded and X-Real-IP.
+   * How X-Forwarded-For, -Proto and -Host are used. Clients can send them too. `'ignore'`: `req.ip`, `ips`, `protocol`,
+   * `secure`, `host` and `hostname` are what the web server says, even with Express's setting 'trust proxy'. The headers
+   * stay in `req.headers`. `'trust'`: 'trust proxy' decides. This is for sites where another proxy stands in front of the
+   * web server. `'remove'`: as `'ignore'`, and these headers, Forwarded and X-Real-IP are removed from `req.headers`.
    * @defaultValue `'ignore'`
    */
   forwardedHeaders?: ForwardedHeaders | undefined
@@ -145,7 +144,7 @@ export interface ServerOptions {
   webServerAddresses?: readonly string[] | undefined
 }
 
-/** All of it, resolved. */
+/** The options of `createServer()` with all defaults filled in. */
 export interface ServerConfiguration {
   readonly limits: Readonly<Limits>
   readonly timeouts: Readonly<Timeouts>

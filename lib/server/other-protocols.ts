@@ -1,4 +1,4 @@
-/** Who talks something else than is spoken here: what it is, told by its first bytes, and what is answered. */
+/** Recognizes connections that speak another protocol than FastCGI by their first bytes, and says what to do about it. */
 import { RecordType } from '../fastcgi/record.js'
 
 const LETTER_A = 'A'.charCodeAt(0)
@@ -10,39 +10,39 @@ const FASTCGI_VERSION = 1
 
 const REMEDY = 'let the web server pass requests on by FastCGI (nginx: fastcgi_pass instead of proxy_pass; Caddy: transport fastcgi; HAProxy: proto fcgi)'
 
-/** What a connection speaks that begins with this byte instead of a version. */
-export function describeProtocol(octet: number): string {
-  if (isHttp(octet)) return `HTTP came to a FastCGI socket: ${REMEDY}, or serve the app over HTTP`
-  if (octet === TLS_HANDSHAKE) return `TLS came to a FastCGI socket: ${REMEDY}`
-  return `a record of version ${String(octet)}; is this a client of another protocol?`
+/** The error message for a connection whose first byte is not FastCGI's version. */
+export function describeProtocol(firstByte: number): string {
+  if (isHttp(firstByte)) return `HTTP came to a FastCGI socket: ${REMEDY}, or serve the app over HTTP`
+  if (firstByte === TLS_HANDSHAKE) return `TLS came to a FastCGI socket: ${REMEDY}`
+  return `a record of version ${String(firstByte)}; is this a client of another protocol?`
 }
 
-/** A request line begins with a method, and methods with a capital. */
-export function isHttp(octet: number): boolean {
-  return octet >= LETTER_A && octet <= LETTER_Z
+/** Whether a first byte is HTTP's: a request begins with a method, a response with `HTTP`, both in capitals. */
+export function isHttp(firstByte: number): boolean {
+  return firstByte >= LETTER_A && firstByte <= LETTER_Z
 }
 
 const TEXT = `This is a FastCGI socket, and HTTP came to it. The remedy: ${REMEDY}.\n`
 
-/** What an HTTP client is answered. */
+/** The response to an HTTP client. */
 export const HTTP_ANSWER =
   'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n' +
   `Content-Length: ${String(TEXT.length)}\r\nConnection: close\r\n\r\n${TEXT}`
 
-/** What an application speaks whose answer begins with this byte instead of a version. */
-export function describeAnswer(octet: number): string {
-  const spoken = isHttp(octet) ? 'HTTP' : octet === TLS_HANDSHAKE || octet === TLS_ALERT ? 'TLS' : undefined
-  if (spoken === undefined) return `a record of version ${String(octet)}`
+/** The error message for an application whose response does not begin with FastCGI's version. */
+export function describeAnswer(firstByte: number): string {
+  const spoken = isHttp(firstByte) ? 'HTTP' : firstByte === TLS_HANDSHAKE || firstByte === TLS_ALERT ? 'TLS' : undefined
+  if (spoken === undefined) return `a record of version ${String(firstByte)}`
   return `the application answers by ${spoken}, not FastCGI: let it listen by createServer(app).listen() or serve(app) of express-responder, ` +
     'instead of app.listen(), or ask it without gateway()'
 }
 
-/** Whether bytes are the begin of a web server's FastCGI connection: a request's, or a question to the server. */
-export function isFastCgi(octets: Uint8Array): boolean {
-  return octets[0] === FASTCGI_VERSION && (octets[1] === RecordType.BEGIN_REQUEST || octets[1] === RecordType.GET_VALUES)
+/** Whether bytes begin a FastCGI connection: with BEGIN_REQUEST or GET_VALUES. */
+export function isFastCgi(bytes: Uint8Array): boolean {
+  return bytes[0] === FASTCGI_VERSION && (bytes[1] === RecordType.BEGIN_REQUEST || bytes[1] === RecordType.GET_VALUES)
 }
 
-/** What whoever operates a server of HTTP is told of FastCGI that came to it. */
+/** The error message for FastCGI that came to an HTTP server. */
 export const FASTCGI_TO_HTTP =
   'FastCGI came to the HTTP port of a gateway(): let the web server pass requests on by HTTP (nginx: proxy_pass instead of ' +
   'fastcgi_pass), or to the socket of the FastCGI server behind the gateway'

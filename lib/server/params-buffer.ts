@@ -3,7 +3,7 @@ import type { ErrorResponse } from './error-responses.js'
 
 const NO_PIECES: Buffer[] = []
 const NO_BYTES: Buffer = Buffer.alloc(0)
-/** Many small pieces are joined now and then: each has a cost of its own. */
+/** At this many pieces they are joined into one: each Buffer has a cost of its own. */
 const MAX_PIECES = 64
 
 /** The PARAMS of one request, until the empty record that ends them (FastCGI specification, section 5.2). */
@@ -57,7 +57,7 @@ export class ParamsBuffer {
     this.#bytes = NO_BYTES
   }
 
-  /** Adds content that is the caller's own no more. */
+  /** Adds content that the caller must not change after this. */
   add(piece: Buffer): void {
     if (this.#pieces === NO_PIECES) this.#pieces = [piece]
     else if (this.#pieces.length < MAX_PIECES) this.#pieces.push(piece)

@@ -1,6 +1,6 @@
 /**
- * The records that go out on one connection, gathered in a pooled buffer: what happens in one tick
- * leaves in one write, and one STDOUT record holds head and body where they fit.
+ * Buffers the records that go out on one connection, in buffers from a pool, until `flush()` writes them in one write.
+ * Where head and body of a response fit into one STDOUT record, they share it.
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -20,14 +20,17 @@ export type WriteCallback = (error?: Error | null) => void
 const BUFFER_LENGTH = 64 * 1024
 /** Content longer than this is not copied but written from where it is. */
 const COPY_LIMIT = 16 * 1024
-/** Text longer than this, in bytes that it could take, is encoded apart. */
+/** Text that could take more bytes than this is encoded into a buffer of its own. */
 const TEXT_LIMIT = 48 * 1024
-/** Room for what closes a record and a request: padding, an empty STDOUT, END_REQUEST. */
+/** Bytes kept free for the end of a record and of a request: padding, an empty STDOUT, END_REQUEST. */
 const TRAILER_LENGTH = 64
 /** Bytes that one UTF-16 code unit can take in any encoding. */
-const MAX_OCTETS_PER_UNIT = 3
+const MAX_BYTES_PER_UNIT = 3
 const MAX_POOLED = 8
-/** A head is written so that its first byte falls on the record header's last, where it is overwritten. */
+/**
+ * Node's head begins with `HTTP/1.1 `, FastCGI's with `Status: `, which is one byte shorter. So the head is written one byte
+ * early, over the last byte of the record header. The record header is written later, and Status over the rest.
+ */
 const STATUS_SHIFT = STATUS_LINE_PREFIX.length - STATUS_PREFIX.length
 const STATUS_BYTES = Buffer.from(STATUS_PREFIX, 'latin1')
 
@@ -44,19 +47,20 @@ function returnBuffer(buffer: Buffer): void {
 /** The outgoing side of a connection. */
 export class RecordWriter {
   readonly #socket: Duplex
-  /** Whether a completed write means that nobody holds the bytes any more: so with the kernel, not with streams in general. */
+  /** Whether a buffer can be reused once its write is complete. True of a net.Socket; another Duplex may keep the bytes. */
   readonly #reusesBuffers: boolean
   #buffer: Buffer | undefined
   /** The part of the buffer that no segment holds yet. */
   #start = 0
   #used = 0
-  /** Where the header of the open STDOUT record is to be written; -1 where none is open. */
+  /** The offset of the header of the open STDOUT record, which is written when the record closes; -1 where none is open. */
   #recordStart = -1
   #recordId = 0
   #segments: Uint8Array[] = []
   #segmentsLength = 0
-  /** The first that is to be called; all of them where there are more. */
+  /** The first callback of the next flush. */
   #callback: WriteCallback | undefined
+  /** All callbacks of the next flush, if there is more than one. */
   #callbacks: WriteCallback[] | undefined
 
   constructor(socket: Duplex) {
@@ -72,13 +76,13 @@ export class RecordWriter {
   /** The head of a response, as Node made it: `HTTP/1.1 200 OK…` becomes `Status: 200 OK…`. */
   head(requestId: number, text: string, encoding: BufferEncoding): void {
     this.#closeRecord()
-    if (text.length * MAX_OCTETS_PER_UNIT > TEXT_LIMIT) {
+    if (text.length * MAX_BYTES_PER_UNIT > TEXT_LIMIT) {
       const bytes = Buffer.from(text, encoding)
       bytes.set(STATUS_BYTES, STATUS_SHIFT)
       this.#reference(requestId, bytes.subarray(STATUS_SHIFT))
       return
     }
-    const buffer = this.#openRecord(requestId, text.length * MAX_OCTETS_PER_UNIT)
+    const buffer = this.#openRecord(requestId, text.length * MAX_BYTES_PER_UNIT)
     const content = this.#used
     this.#used += buffer.write(text, content - STATUS_SHIFT, encoding) - STATUS_SHIFT
     buffer.set(STATUS_BYTES, content)
@@ -86,11 +90,11 @@ export class RecordWriter {
 
   /** Content of a response's body. */
   stdoutText(requestId: number, text: string, encoding: BufferEncoding): void {
-    if (text.length * MAX_OCTETS_PER_UNIT > TEXT_LIMIT) {
+    if (text.length * MAX_BYTES_PER_UNIT > TEXT_LIMIT) {
       this.stdout(requestId, Buffer.from(text, encoding))
       return
     }
-    const buffer = this.#openRecord(requestId, text.length * MAX_OCTETS_PER_UNIT)
+    const buffer = this.#openRecord(requestId, text.length * MAX_BYTES_PER_UNIT)
     this.#used += buffer.write(text, this.#used, encoding)
   }
 
@@ -132,7 +136,7 @@ export class RecordWriter {
   flush(): void {
     const buffer = this.#buffer
     if (buffer === undefined) {
-      // Nothing but callbacks: they are to come after what is on its way.
+      // There are only callbacks. An empty write calls them after the writes before it.
       if (this.#callback !== undefined) this.#socket.write('', this.#takeCallback())
       return
     }
@@ -146,7 +150,7 @@ export class RecordWriter {
     else this.#writeSegments(tail, buffer, callback)
   }
 
-  /** Forgets what has not left; its callbacks are told why. */
+  /** Throws away what was not written, and calls the callbacks with the error. */
   discard(error: Error): void {
     const callback = this.#takeCallback()
     this.#buffer = undefined
@@ -158,7 +162,7 @@ export class RecordWriter {
     if (callback !== undefined) process.nextTick(callback, error)
   }
 
-  /** One that calls them all. */
+  /** Takes the callbacks of this flush, as one function that calls them all. */
   #takeCallback(): WriteCallback | undefined {
     const callback = this.#callbacks === undefined ? this.#callback : callAll.bind(undefined, this.#callbacks)
     this.#callback = undefined
@@ -185,7 +189,7 @@ export class RecordWriter {
     this.#socket.uncork()
   }
 
-  /** Puts bytes between records as they are, in as few records as they take. */
+  /** Adds content without copying it, in as few STDOUT records as it takes. */
   #reference(requestId: number, bytes: Uint8Array): void {
     for (let start = 0; start < bytes.length; start += MAX_ALIGNED_CONTENT_LENGTH) {
       const content = bytes.subarray(start, start + MAX_ALIGNED_CONTENT_LENGTH)

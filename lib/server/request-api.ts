@@ -75,13 +75,13 @@ export function filterData(request: IncomingMessage): Readable | undefined {
  * ```
  */
 export function authorize(response: ServerResponse, variables: Readonly<Record<string, string>> = {}): void {
-  const octets = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, encodeUtf8(value)]))
+  const encoded = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, encodeUtf8(value)]))
   try {
-    variableLines(octets)
+    variableLines(encoded)
   } catch (cause) {
     throw new FastCgiError('ERR_FCGI_BAD_VARIABLE', `authorize(): ${String(cause)} cannot be sent`, { cause })
   }
   response.statusCode = 200
-  for (const [name, value] of Object.entries(octets)) response.setHeader(`Variable-${name}`, value)
+  for (const [name, value] of Object.entries(encoded)) response.setHeader(`Variable-${name}`, value)
   response.end()
 }

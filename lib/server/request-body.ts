@@ -8,7 +8,7 @@ type BodyStateValue = (typeof BodyState)[keyof typeof BodyState]
 
 const UNKNOWN_LENGTH = -1
 
-/** The request whose body it is. */
+/** The request to which a body belongs. */
 export interface BodyOwner {
   /** Node's request; undefined before the app was given it. */
   readonly request: InternalRequest | undefined
@@ -39,14 +39,14 @@ export class RequestBody {
     return this.#owner.request?.readableLength ?? 0
   }
 
-  /** False where it is read into nothing: it need not even be copied. */
+  /** Whether the app may read it. If not, its bytes are dropped without being copied. */
   get isWanted(): boolean {
     const { request } = this.#owner
     if (request === undefined || request._dumped || request.destroyed) return false
     return request.readableFlowing !== true || request.listenerCount('data') > 0
   }
 
-  /** Whether somebody is going to read more of it, at once or later. */
+  /** Whether it has a listener for 'data' or 'readable'. */
   get hasReader(): boolean {
     const { request } = this.#owner
     return request !== undefined && (request.listenerCount('data') > 0 || request.listenerCount('readable') > 0)
@@ -57,7 +57,7 @@ export class RequestBody {
     return this.#owner.request?.push(chunk) ?? true
   }
 
-  /** All of STDIN has come. The end is delivered when somebody reads: most requests have no body and no reader. */
+  /** All of STDIN has come. The end is delivered when the app reads: most requests have no body and no reader. */
   end(): void {
     if (this.#state !== BodyState.OPEN) return
     this.#state = BodyState.ENDED
@@ -67,14 +67,14 @@ export class RequestBody {
     if (request._consuming || request.readableLength > 0) this.deliverEnd()
   }
 
-  /** Tells the app of the end, if it has come, and if nobody has told it. */
+  /** Gives the app the end of the body, once, if it has come. */
   deliverEnd(): void {
     if (this.#state !== BodyState.ENDED) return
     this.#state = BodyState.DELIVERED
     this.#owner.request?.push(null)
   }
 
-  /** The response has left: a body that nobody has read is read into nothing. */
+  /** The response has left: a body that the app has not read is thrown away. */
   settle(): void {
     const { request } = this.#owner
     if (request === undefined || request._consuming || request._readableState.resumeScheduled || request.destroyed) return
@@ -83,7 +83,7 @@ export class RequestBody {
       closeUnread(request)
       return
     }
-    // Node 26 reads a whole body without flow, and then has to find its end.
+    // Node 26's `_dump()` reads a complete body without flowing mode, so the end has to be delivered before.
     this.deliverEnd()
     request._dump()
   }

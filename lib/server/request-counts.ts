@@ -1,12 +1,12 @@
-/** How many requests a server has begun and done with, kept as numbers: whoever counts requests need not listen to each response. */
+/** Counts of requests that have begun and that are over. By these, counting requests needs no listener on each response. */
 
-/** Where a server has them, for whoever is not of this package's server, such as the memory endpoint. */
+/** The property of a server that holds the counts: code outside lib/server reads them there, such as the memory endpoint. */
 export const REQUEST_COUNTS = Symbol.for('express-responder.requests')
 
 /** How many requests a server has had. */
 export interface RequestCounts {
-  /** Given to the app. */
+  /** Requests that the app was given. */
   begun: number
-  /** Answered, or given up by whoever asked, the app or the web server. */
+  /** Those of them that were answered, or given up by the client, the web server or the app. */
   over: number
 }

@@ -1,4 +1,4 @@
-/** The requests of one connection by their ids. Nearly every connection carries one at a time: a table is only made for more. */
+/** The requests of one connection by their ids. Nearly every connection carries one at a time: a Map is only made for more. */
 
 /** Requests by the ids that the web server gives them (FastCGI specification, section 3.3). */
 export class RequestMap<Request extends { readonly requestId: number }> {

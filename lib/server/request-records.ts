@@ -21,13 +21,13 @@ import {
 import { ParamsBuffer } from './params-buffer.js'
 import { RequestSocket, asSocket } from './request-socket.js'
 
-/** What the reading of requests needs of the server. */
+/** What reading requests needs from the server. */
 export interface RequestHost {
   /** Reads PARAMS; one for all connections. */
   readonly headReader: RequestHeadReader
-  /** Grows by one about every second: time to the precision that limits need. */
+  /** Grows by one each tick, 10 to 1000 ms: a quarter of the shortest time limit, within these bounds. Time limits count it. */
   readonly ticks: number
-  /** The request is there as far as its PARAMS: makes request and response, and gives them to the app. */
+  /** PARAMS are complete: makes request and response, and gives them to the app. */
   dispatch(socket: RequestSocket, head: RequestHead): void
 }
 
@@ -39,25 +39,25 @@ export interface RecordConnection extends RequestConnection {
   readonly chunk: Buffer | undefined
   /** Whether no new request is taken. */
   readonly closing: boolean
-  /** A request begins that asks for the connection to be kept, or to be closed after it. */
+  /** A request begins: its flag FCGI_KEEP_CONN says whether the connection is kept after it. */
   setKeepConnection(requestId: number, keepConnection: boolean): void
-  /** The params of a request tell what the web server is. */
+  /** Finds out from a request's params which web server this is. */
   learnWebServer(params: RequestParams): void
   closeIfDone(): void
   /** The web server has broken the protocol. */
   fail(code: ErrorCode, message: string): void
 }
 
-/** More refused requests than this many times the allowed number, unanswered at one time, and the connection is closed. */
+/** At this many times `limits.requestsPerConnection` open requests, the connection is closed. */
 const REFUSED_FACTOR = 2
 
 /** Reads the requests of one connection. */
 export class RequestRecords {
-  /** Whether each request's socket is emitted as a connection, because somebody counts requests by their sockets. */
+  /** Whether each request's socket is emitted as 'connection', for packages that count open requests by socket. */
   emitsConnections = false
   readonly #connection: RecordConnection
   readonly #requests: ConnectionRequests
-  /** The PARAMS that are still in the chunk that is being read. */
+  /** PARAMS whose bytes are not copied, but still in the chunk that is being read. */
   #borrower: ParamsBuffer | undefined
   /** The app was given a request of the chunk that is being read. */
   #hasDispatched = false
@@ -65,7 +65,7 @@ export class RequestRecords {
   #incomplete = 0
   /** STDIN streams that the web server has not ended with an empty record, also of requests that are answered. */
   #openStdins = 0
-  /** Bytes that nobody wanted since a request has begun. */
+  /** Bytes that were thrown away since the latest request began. */
   #ignored = 0
 
   constructor(connection: RecordConnection) {
@@ -73,12 +73,12 @@ export class RequestRecords {
     this.#requests = connection.requests
   }
 
-  /** Whether some STDIN stream is to be read on, perhaps into nothing. */
+  /** Whether the web server has not ended some STDIN stream; the app may have no use for it. */
   get someStdinOpen(): boolean {
     return this.#openStdins > 0
   }
 
-  /** The tick since which PARAMS of a request have been incomplete; never where none are. */
+  /** The tick since which PARAMS of a request have been incomplete; Infinity where none are. */
   get incompleteSince(): number {
     if (this.#incomplete === 0) return Infinity
     return Math.min(...this.#requests.list().map(({ openParams }) => openParams?.since ?? Infinity))
@@ -105,14 +105,19 @@ export class RequestRecords {
     // Any other type is the application's to send; one that comes is ignored.
   }
 
-  /** Gives up requests of whose bodies nothing has come for too long. `isOver`: whether a limit in milliseconds has passed since a tick. */
+  /**
+   * Gives up requests whose bodies have brought nothing for too long.
+   *
+   * @param isOver whether a limit in milliseconds has passed since a tick
+   */
   checkBodies(isOver: (since: number, limit: number) => boolean): void {
     const { host, flow, configuration } = this.#connection
     const { body } = configuration.timeouts
     const { isHeldUp } = flow
     for (const socket of this.#requests.list()) {
       if (socket.undecided !== undefined) {
-        // Whatever comes is read, and no harm is done if nothing does.
+        // No STDIN has come for a tick. The app gets the request as one with a body: that is right if one comes, and an
+        // empty body if none does.
         if (socket.inputSince < host.ticks - 1) this.#decide(socket, true)
       } else if (isHeldUp) socket.inputSince = host.ticks
       else if (socket.awaitsInput && isOver(socket.inputSince, body)) this.#requests.giveUp(socket, bodyTimeout(body))
@@ -129,7 +134,7 @@ export class RequestRecords {
 
   #onBeginRequest(requestId: number, chunk: Uint8Array, start: number, end: number): void {
     const connection = this.#connection
-    // It could not be answered any more, so the app must not run for it. The web server sees the end, and may ask elsewhere.
+    // It could not be answered, so the app must not run for it. The web server sees the close, and may retry elsewhere.
     if (connection.closing) return
     const begin = decodeBeginRequest(chunk, start, end)
     if (begin === undefined) {
@@ -263,12 +268,12 @@ export class RequestRecords {
     const { bodyBytes } = configuration.limits
     if (role !== Role.AUTHORIZER && head.contentLength > bodyBytes) return contentTooLarge(bodyBytes)
     if (head.method === 'CONNECT') return upgradeRefused('CONNECT')
-    // As in Node's HTTP server, a request to upgrade is a request where nobody listens for it.
+    // As in Node's HTTP server: without a listener for 'upgrade', the app gets it as a usual request.
     if (head.upgrade !== '' && server.listenerCount('upgrade') > 0) return upgradeRefused(`an upgrade to ${head.upgrade}`)
     return undefined
   }
 
-  /** The first STDIN record tells whether there is a body that the params say nothing of. Body parsers read only if they are told. */
+  /** The first STDIN record shows whether a request without CONTENT_LENGTH has a body. Body parsers look for a header. */
   #decide(socket: RequestSocket, hasBody: boolean): void {
     const head = socket.undecided
     if (head === undefined) return
@@ -322,7 +327,7 @@ export class RequestRecords {
     }
     if (body.isWanted) {
       const wantsMore = socket.pushBody(copyOf(chunk, start, end))
-      // After the answer a body that nobody reads must not hold up the connection.
+      // After the response, a body without a reader must not pause the connection.
       if (wantsMore || !socket.ended || body.hasReader) this.#pauseUnless(wantsMore, socket)
       else request._dump()
     }
@@ -367,7 +372,7 @@ export class RequestRecords {
     if (!wantsMore) this.#connection.flow.pauseInputWithinLimit(socket)
   }
 
-  /** Input that nobody wants: read into nothing, but not without end. */
+  /** Counts input that is thrown away. Over `limits.drainBytes`, an END_REQUEST that waits is sent, or else the connection fails. */
   #ignore(length: number): void {
     this.#ignored += length
     const { drainBytes } = this.#connection.configuration.limits
@@ -385,7 +390,7 @@ function dispatchIsolated(host: RequestHost, socket: RequestSocket, head: Reques
   })
 }
 
-/** Content outlives the call that it came with, the bytes that were read do not. */
+/** The app keeps content for longer than the call; the bytes of the chunk are only valid during it. */
 function copyOf(chunk: Uint8Array, start: number, end: number): Buffer {
   return Buffer.from(chunk.subarray(start, end))
 }

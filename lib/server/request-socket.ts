@@ -1,5 +1,5 @@
 /**
- * The socket that one request and its response sit on. It has what Node's request and response, Express and common
+ * The socket of one request and its response. It has what Node's request and response, Express and common
  * middleware ask of a `net.Socket`; the body comes in by its RequestBody, the response leaves by its ResponseWriter.
  */
 import type { Server } from 'node:http'
@@ -41,14 +41,14 @@ export interface RequestCarrier extends ResponseCarrier {
     /** The body's reader is full, or wants more. */
     pauseInput(socket: RequestSocket): void
     resumeInput(socket: RequestSocket): void
-    /** Some response waits for 'drain'. */
+    /** A response waits for 'drain'. */
     wantDrain(): void
   }
-  /** Writes what was gathered. */
+  /** Writes all records that the output has buffered. */
   flush(): void
 }
 
-/** Where code outside of the server finds what is made of X-Forwarded-* of a request that came over FastCGI. */
+/** The property of a request's socket that holds the option `forwardedHeaders`, for code outside of the server. */
 export const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers')
 
 const NO_PARAMS = new RequestParams('')
@@ -68,17 +68,17 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   _httpMessage: InternalResponse | null = null
   /** The params; none until all have come. */
   params = NO_PARAMS
-  /** What came of PARAMS before it is complete; undefined then. */
+  /** The PARAMS that have come, while they are incomplete; undefined after that. */
   openParams: ParamsBuffer | undefined
   /** The second stream of a Filter that the app was given; undefined in other roles. */
   filterData: FilterData | undefined
-  /** The head of a request that waits for its first STDIN record, which tells whether it has a body. */
+  /** The head of a request that waits for its first STDIN record, which shows whether it has a body. */
   undecided: RequestHead | undefined
-  /** The tick of the last piece of the body, of the dispatch, or of the answer. */
+  /** The tick from which `timeouts.body` counts: of the dispatch, or of the latest piece of the body. */
   inputSince = 0
   /** The response is complete, and END_REQUEST was given to the connection or waits for the end of STDIN. */
   ended = false
-  /** Until it is over END_REQUEST waits for the end of STDIN. */
+  /** How long END_REQUEST waits for the end of STDIN; undefined where it does not wait. */
   endTimer: NodeJS.Timeout | undefined
 
   readonly _paused = false
@@ -154,7 +154,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     this.#emitClose(false)
   }
 
-  /** The response has left, all of it. Node's HTTP server does the same as the first to hear of 'finish'. */
+  /** The whole response has left. Called before the app's listeners of 'finish', as in Node's HTTP server. */
   complete(response: InternalResponse): void {
     this.#timeout?.stop()
     if (this.request !== undefined) detachAbortSignal(this.request)
@@ -165,21 +165,21 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     process.nextTick(settle, this, response)
   }
 
-  /** The response closes, and a body that nobody has read is read into nothing. */
+  /** The response closes, and a body that the app has not read is thrown away. */
   settle(response: InternalResponse): void {
     this.#closeResponse(response)
     this.body.settle()
     this.emit('close', false)
   }
 
-  /** Bytes have left: a response that was told to wait may go on. */
+  /** Bytes have left: emits 'drain' on the response, if its `write()` has returned false. */
   drain(): void {
     if (this._httpMessage !== null) emitDrain(this._httpMessage)
   }
 
   // ---- For Node's response ----
 
-  /** What is held does not count: Node 26 would not let the app go on before it is 0. */
+  /** Writes that a Filter holds do not count: Node 26 emits 'drain' only when this is 0, and the app would wait for ever. */
   get writableLength(): number {
     return this.destroyed || this.writer.isHeld ? 0 : this.#carrier.output.length
   }
@@ -208,7 +208,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     return this.ended && this.closed
   }
 
-  /** The response sets `corked` here when, and only when, it ends. */
+  /** Node's `response.end()` sets `socket._writableState.corked`, and nothing else does: so the socket notices the end. */
   get _writableState(): this {
     return this
   }
@@ -236,7 +236,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     }
     this.#timeout?.refresh()
     this.writer.write(data, encoding ?? 'utf8', callback ?? undefined)
-    // Nobody is asked to wait: STDIN may be what the app would not read meanwhile.
+    // Never false while writes are held: an app that waits for 'drain' might not read STDIN, whose end they wait for.
     if (this.writer.isHeld) return true
     if (this.#corks === 0) this.#carrier.flush()
     const mayWriteOn = this.#carrier.output.length < this.writableHighWaterMark
@@ -244,7 +244,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     return mayWriteOn
   }
 
-  /** A socket of one request has no end of its own: the response's is. */
+  /** Ending the socket ends the response. */
   end(): this {
     this._httpMessage?.end()
     return this
@@ -263,7 +263,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     else this.#carrier.requests.breakOff(this)
     this.filterData?.destroy(error)
     if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error)
-    // As over HTTP, where the handle's close takes a turn of the loop, and then tells request and response.
+    // As over HTTP: there the handle closes one event-loop turn later, and then request and response close.
     setImmediate(() => {
       if (!ended) this.request?.destroy(abortError())
       this.#emitClose(error !== undefined)
@@ -337,12 +337,12 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     return this.destroyed ? 'closed' : 'open'
   }
 
-  /** Tells whoever operates the server about a mistake of the app's. */
+  /** Emits 'warning' about a mistake of the app's. */
   warn(error: FastCgiError): void {
     this.#carrier.warn(error)
   }
 
-  /** For middleware that looks at such headers itself. */
+  /** For middleware that reads X-Forwarded-* itself. */
   get [FORWARDED_HEADERS](): ForwardedHeaders {
     return this.#carrier.configuration.forwardedHeaders
   }
@@ -413,7 +413,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     if (this._httpMessage !== null) this.#closeResponse(this._httpMessage)
   }
 
-  /** Answered, or cut off: either way the request is over. */
+  /** The response is over, whether complete or cut off: counts the request. */
   #closeResponse(response: InternalResponse): void {
     if (response._closed) return
     this.#carrier.counts.over++
@@ -436,7 +436,7 @@ function settle(socket: RequestSocket, response: InternalResponse): void {
   socket.settle(response)
 }
 
-/** It has what Node's request and response use of a socket, which is not all that a Socket has. */
+/** For Node's request and response: a RequestSocket has all that they use of a Socket, but not all of a Socket. */
 export function asSocket(socket: RequestSocket): Socket {
   return socket as unknown as Socket
 }

@@ -29,9 +29,9 @@ export interface ResponseCarrier {
   readonly output: RecordWriter
   /** Whether the connection carries other requests, or bytes of theirs that have not left. */
   readonly isShared: boolean
-  /** The connection is kept no longer than its open requests. */
+  /** Closes the connection once no request is open. */
   closeWhenDone(): void
-  /** Tells whoever operates the server about a mistake of the app's. */
+  /** Emits 'warning' about a mistake of the app's. */
   warn(error: FastCgiError): void
 }
 
@@ -75,7 +75,7 @@ export class ResponseWriter {
     return this.#held !== undefined
   }
 
-  /** Whether the body has ended before its Content-Length; then whoever operates the server was told of it. */
+  /** Whether the body has ended before its Content-Length. If so, it warns. */
   endsShort(): boolean {
     if (this.#bodyLeft === 0 || this.#bodyLeft === UNBOUNDED) return false
     this.#warnOfLength('shorter', 'the response was broken off, so that the client can tell')
@@ -90,7 +90,7 @@ export class ResponseWriter {
     }
     if (this.headSent) this.#body(data, encoding)
     else this.#head(typeof data === 'string' ? data : Buffer.from(data).toString('latin1'), encoding)
-    // One write tells the callbacks of several requests, each of which has its own asynchronous context.
+    // One write calls the callbacks of several requests, and each has to run in its own asynchronous context.
     if (callback !== undefined) this.#carrier.output.onFlushed(this.#carrier.isShared ? AsyncResource.bind(callback) : callback)
   }
 
@@ -107,7 +107,7 @@ export class ResponseWriter {
     this.#held = undefined
   }
 
-  /** For messages. */
+  /** The url of the request, for messages. */
   get #url(): string {
     return this.#request.request?.url ?? '?'
   }
@@ -150,21 +150,21 @@ export class ResponseWriter {
       return rewriteHead(this.#withoutRedirect(original, response), this.#hints + this.#unbuffered(original), 'last')
     }
     const variables = response.statusCode === 200 ? this.#variables(response) : ''
-    // No client is let on without what the app says of it.
+    // The web server would let the client in without the variables by which the app describes it: refuse it instead.
     if (variables === undefined) return rewriteHead(original, '', 'first', '500 Internal Server Error')
     return rewriteHead(original, variables, 'first')
   }
 
   /**
-   * nginx gathers a response before it passes any of it on, and an event stream never begins, unless the response says
-   * otherwise. nginx keeps the header to itself; other web servers would show it to the client, and are not told.
+   * nginx buffers a response before it passes it on, so that an event stream would never begin. X-Accel-Buffering turns
+   * this off. It is sent to nginx alone, which removes it; other web servers would pass it on to the client.
    */
   #unbuffered(original: string): string {
     if (this.#chunked === undefined || !isEventStream(original)) return ''
     return this.#request.params.get('SERVER_SOFTWARE')?.startsWith('nginx') === true ? 'X-Accel-Buffering: no\r\n' : ''
   }
 
-  /** Apache's mod_fcgid would run the request again and again, and answer 500. */
+  /** Removes Location from a 200: Apache's mod_fcgid would take it for a redirect, repeat the request and answer 500. */
   #withoutRedirect(head: string, response: InternalResponse): string {
     if (response.statusCode !== 200 || !response.hasHeader('location') || !redirectsByLocation((name) => this.#request.params.get(name))) return head
     this.#carrier.warn(
@@ -221,7 +221,7 @@ export class ResponseWriter {
     else this.#boundedContent(data, encoding)
   }
 
-  /** The app said how long its body is: no byte more. */
+  /** Sends no more of the body than its Content-Length says. */
   #boundedContent(data: string | Uint8Array, encoding: BufferEncoding): void {
     const length = typeof data === 'string' ? Buffer.byteLength(data, encoding) : data.length
     if (length <= this.#bodyLeft) {

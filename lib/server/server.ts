@@ -20,16 +20,17 @@ import { resolveServerOptions, type ServerConfiguration, type ServerOptions } fr
 import { REQUEST_COUNTS, type RequestCounts } from './request-counts.js'
 import { RequestSocket, asSocket } from './request-socket.js'
 
-/** How often time limits are looked at: at least this often, in milliseconds. */
+/** The longest tick, in milliseconds: a tick is the interval at which time limits are checked. */
 const MAX_TICK = 1000
-/** Looks at the shortest time limit within it. */
+/** The shortest time limit is checked this many times before it is over. */
 const TICKS_IN_LIMIT = 4
+/** The shortest tick, in milliseconds. */
 const MIN_TICK = 10
 
 const requestStart = channel('http.server.request.start')
 const responseFinish = channel('http.server.response.finish')
 
-/** Where a socket keeps the connection that it carries: looked up at every read. */
+/** The property by which a read callback finds the Connection of its socket. */
 const CONNECTION = Symbol('connection')
 
 interface CarryingSocket {
@@ -37,7 +38,7 @@ interface CarryingSocket {
 }
 
 /**
- * An `http.Server` in all but what its connections speak: `listen()`, `close()`, 'request', 'connection',
+ * An `http.Server` whose connections speak FastCGI instead of HTTP. `listen()`, `close()`, 'request', 'connection',
  * 'checkContinue' and the rest are Node's.
  *
  * Events of its own:
@@ -47,7 +48,7 @@ interface CarryingSocket {
  *   it becomes a process warning, once a code.
  */
 export class FastCgiServer extends http.Server {
-  /** Requests so far. */
+  /** How many requests the app was given, and how many of them are over. */
   readonly [REQUEST_COUNTS]: RequestCounts = { begun: 0, over: 0 }
   readonly #constructors: ResponderConstructors
   readonly #configuration: ServerConfiguration
@@ -114,7 +115,7 @@ export class FastCgiServer extends http.Server {
   }
 
   override closeIdleConnections(): void {
-    // Node closes them within close(); draining does it too, and reads first what was sent already.
+    // Node calls this within close(). drain() closes idle connections itself, after reading what the web server has sent.
     if (this.#closing) return
     this.#host.forEach((connection) => {
       if (connection.idle) connection.closeWhenDone()
@@ -153,11 +154,11 @@ export function createServer(one?: RequestListener | ServerOptions, other?: Requ
 
 const readIntoConnection: ReadCallback = (socket: Socket & CarryingSocket, length, buffer) => {
   socket[CONNECTION]?.read(buffer, 0, length)
-  // The socket was paused where somebody did not want more.
+  // `true` keeps the socket reading. Where reading has to stop, flow control has paused the socket already.
   return true
 }
 
-/** What connections need of their server, and what there is of them. */
+/** What connections need of their server; keeps the set of open connections, and the timer of their time limits. */
 class ServerHost implements ConnectionHost {
   readonly server: FastCgiServer
   readonly configuration: ServerConfiguration
@@ -207,8 +208,9 @@ class ServerHost implements ConnectionHost {
   }
 
   /**
-   * Helpers for stopping (stoppable, @godaddy/terminus, Apollo's drain plugin) count the open requests of each socket
-   * that 'connection' has told of, by `req.socket`. They listen for both events; the app is the one listener of the other.
+   * Whether a package for graceful stops is in use (stoppable, @godaddy/terminus, Apollo's drain plugin). They count the
+   * open requests of each socket: they listen for 'connection' and 'request', and find the socket by `req.socket`. Each
+   * event has one listener without them: this server listens for 'connection', the app for 'request'.
    */
   #countsRequestsBySocket(): boolean {
     return this.server.listenerCount('request') > 1 && this.server.listenerCount('connection') > 1
@@ -233,7 +235,8 @@ class ServerHost implements ConnectionHost {
   drain(linger: number): void {
     this.draining = true
     this.drainLinger = linger
-    // What a web server has sent already is read first: it would be lost. The second turn has read it for sure.
+    // Requests that a web server has sent already are read first, or closing would lose them. The first setImmediate may
+    // run before the event loop reads from sockets; the second runs after it.
     setImmediate(() => {
       setImmediate(() => {
         if (!this.draining) return
@@ -264,7 +267,7 @@ class ServerHost implements ConnectionHost {
 
   onConnectionError(error: FastCgiError, socket: Duplex): void {
     if (this.server.emit('clientError', error, socket) || error.code !== 'ERR_FCGI_BAD_VERSION') return
-    // Both ends are set up to misunderstand each other: that is not to be found out by silence.
+    // The web server is configured for another protocol. Without a listener for 'clientError', a warning says so, once.
     if (!this.#warned.has(error.code)) this.warn(error)
     this.#warned.add(error.code)
   }
@@ -301,7 +304,7 @@ class ServerHost implements ConnectionHost {
     socket.request = request
     request.method = head.method
     request.url = head.url
-    // A response looks at these as it is made; the true ones are set after.
+    // The constructor of the response reads the version. The request's own version is set after it.
     request.httpVersionMajor = 1
     request.httpVersionMinor = 1
     request._addHeaderLines(head.rawHeaders, head.rawHeaders.length)
@@ -334,8 +337,9 @@ class ServerHost implements ConnectionHost {
 }
 
 /**
- * Each request's socket is told of as a connection; a connection itself has no request, to whoever counts them by sockets.
- * Whoever closes it while it has some gets these answered first.
+ * Makes packages for graceful stops wait for open requests. They count requests by `req.socket`, which is a socket of the
+ * request's own: it is emitted as a 'connection' too. The real socket has no requests in their count, so they close it as
+ * idle. While it has open requests, `end()` and `destroy()` close it after their responses.
  */
 function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
   connection.records.emitsConnections = true
@@ -349,7 +353,7 @@ function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
       return socket
     },
     destroy(error?: Error): Duplex {
-      // Without a stop it is meant as it is said.
+      // With an error, or while the server is not stopping, the caller means to cut the connection off.
       if (error !== undefined || !host.draining || !connection.isMistakenForIdle) return destroy(error)
       connection.closeWhenDone()
       return socket

@@ -21,7 +21,7 @@ export class SocketTimeout {
     this.#socket = socket
   }
 
-  /** Begins anew. `milliseconds`: the time; 0 for none. */
+  /** Starts again. `milliseconds`: the time; 0 for none. */
   start(milliseconds: number): void {
     this.stop()
     if (!(milliseconds > 0)) return
@@ -41,7 +41,7 @@ export class SocketTimeout {
     this.#timer = undefined
   }
 
-  /** As Node's HTTP server: whoever listens decides, else the socket is destroyed. */
+  /** As in Node's HTTP server: listeners of 'timeout' decide; without one, the socket is destroyed. */
   #onTimeout(): void {
     this.#socket.emit('timeout')
     const { request, _httpMessage: response, server } = this.#socket

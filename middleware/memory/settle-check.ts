@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { getHeapStatistics } from 'node:v8'
 import { collectGarbage } from './profile/forced-collection.js'
-import { octets } from './units.js'
+import { formatBytes } from './units.js'
 
 export { collectGarbage } from './profile/forced-collection.js'
 
@@ -121,8 +121,8 @@ function pooledPages(before: MemoryNow, after: MemoryNow): number {
 /** External memory that was never touched is not resident: no part is larger than what the others leave of RSS. */
 export function partsOf({ rss, usedHeap, physicalHeap, external, mapped }: MemoryNow, pooled = 0): RssParts {
   let left = rss
-  const take = (octets: number): number => {
-    const taken = Math.min(left, Math.max(0, octets))
+  const take = (bytes: number): number => {
+    const taken = Math.min(left, Math.max(0, bytes))
     left -= taken
     return taken
   }
@@ -152,7 +152,7 @@ function mappedNow(): number | null {
 /** One part of the resident memory. */
 export interface SettlePart {
   part: keyof RssParts
-  octets: number
+  bytes: number
   /** What it is. */
   meaning: string
   /** What to do about it where it is large. */
@@ -187,16 +187,16 @@ const SETTLED_SHARE = 0.2
 /** Largest first. */
 export function describeParts(parts: RssParts): SettlePart[] {
   const names = Object.keys(PART_TEXTS) as (keyof RssParts)[]
-  return names.map((part) => ({ part, octets: parts[part] ?? 0, ...PART_TEXTS[part] }))
+  return names.map((part) => ({ part, bytes: parts[part] ?? 0, ...PART_TEXTS[part] }))
     .filter(({ part }) => parts[part] !== null)
-    .sort((one, other) => other.octets - one.octets)
+    .sort((one, other) => other.bytes - one.bytes)
 }
 
 /** What the settle check has found, in words. */
 export function settleSentence({ before, after, parts, peakRss }: Pick<SettleReport, 'before' | 'after' | 'parts' | 'peakRss'>): string {
   const collected = Math.max(0, before.usedHeap - after.usedHeap)
-  const start = `The collection freed ${octets(collected)}: ${octets(after.usedHeap)} of the heap are alive.`
-  const rss = `RSS is ${octets(after.rss)}, ${octets(before.rss)} before, ${octets(peakRss)} at its peak.`
+  const start = `The collection freed ${formatBytes(collected)}: ${formatBytes(after.usedHeap)} of the heap are alive.`
+  const rss = `RSS is ${formatBytes(after.rss)}, ${formatBytes(before.rss)} before, ${formatBytes(peakRss)} at its peak.`
   return `${start} ${rss} ${answer(before.rss, after.rss, peakRss, parts)}`
 }
 
@@ -211,7 +211,7 @@ function answer(before: number, after: number, peak: number, parts: RssParts): s
 /** The report as text. */
 export function settleText({ sentence, trigger, collectionMs, explained }: SettleReport): string {
   const cause = trigger === 'request' ? 'on request' : 'because load had dropped'
-  const lines = explained.map(({ part, octets: size, meaning, remedy }) => `${octets(size).padStart(10)}  ${part.padEnd(10)} ${meaning}\n${' '.repeat(24)}${remedy}`)
+  const lines = explained.map(({ part, bytes: size, meaning, remedy }) => `${formatBytes(size).padStart(10)}  ${part.padEnd(10)} ${meaning}\n${' '.repeat(24)}${remedy}`)
   return `A collection was forced ${cause}; it took ${String(collectionMs)} ms.\n${sentence}\n\n${lines.join('\n')}\n`
 }
 

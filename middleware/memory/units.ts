@@ -6,7 +6,7 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
 /** Bytes with a unit, decimal, such as `24.1 MB`. */
-export function octets(value: number): string {
+export function formatBytes(value: number): string {
   let unit = 0
   let scaled = Math.abs(value)
   for (; scaled >= 999.5 && unit < UNITS.length - 1; unit++) scaled /= 1000

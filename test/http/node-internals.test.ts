@@ -66,6 +66,6 @@ describe('the runtime', () => {
     }).not.toThrow()
     expect(() => {
       checkRuntime({ node: '24.3.0', bun: '1.4.5' })
-    }).toThrow(expect.objectContaining({ code: 'ERR_FCGI_UNSUPPORTED_NODE', message: expect.stringMatching(/^Bun 1\.4\.5 .*Run the app with node\.$/) }))
+    }).toThrow(expect.objectContaining({ code: 'ERR_FCGI_UNSUPPORTED_NODE', message: expect.stringMatching(/^Bun 1\.4\.5 .*Run the app with node\. See \S+#err_fcgi_unsupported_node$/) }))
   })
 })

@@ -1,8 +1,8 @@
 /** The verdict in plain words. */
-import { duration, octets } from '../units.js'
+import { duration, formatBytes } from '../units.js'
 import type { Evidence, GrownCallSite, VerdictState } from './verdict.js'
 
-export { duration, octets }
+export { duration, formatBytes }
 
 const QUANTITY_NAMES = {
   heap: 'The live heap',
@@ -20,22 +20,22 @@ export function sentenceFor(state: VerdictState, evidence: Evidence): string {
     return `Too early to tell: ${String(evidence.points)} of ${String(evidence.pointsNeeded)} periods with a major collection have passed.`
   }
   if (state === 'ok') return level(evidence)
-  const grown = `${subject} has grown by ${octets(evidence.growth)} in ${duration(evidence.span)}`
+  const grown = `${subject} has grown by ${formatBytes(evidence.growth)} in ${duration(evidence.span)}`
   if (state === 'growing') {
     return evidence.likeLoad
       ? `${grown} at like load and goes on; a cache that fills looks the same at first.`
       : `${grown}, but so has the load: the two can be told apart when load stays level or comes back.`
   }
   const name = state === 'leak-suspected' ? 'a leak is suspected' : 'memory outside the heap leaks, or is kept'
-  return `${grown} at like load, ${octets(evidence.bytesPerSecond * HOUR)} an hour, and goes on: ${name}.${limit(evidence)}${sites(evidence.callSites)}`
+  return `${grown} at like load, ${formatBytes(evidence.bytesPerSecond * HOUR)} an hour, and goes on: ${name}.${limit(evidence)}${sites(evidence.callSites)}`
 }
 
 /** No more than is known: less growth than that, in that time, would not have been told. */
 function level({ growth, leastGrowth, level: usual, span, likeLoad }: Evidence): string {
   const hidden = likeLoad ? '' : ' Load has crept up meanwhile, which may hide some.'
-  if (growth >= leastGrowth) return `No growth that goes on: the live heap has grown by ${octets(growth)} in ${duration(span)}, but not all the while.${hidden}`
+  if (growth >= leastGrowth) return `No growth that goes on: the live heap has grown by ${formatBytes(growth)} in ${duration(span)}, but not all the while.${hidden}`
   const share = Math.ceil(leastGrowth / usual * 100 - ROUNDING)
-  return `No growth of ${String(share)} % or more in ${duration(span)}: the live heap is at about ${octets(usual)} at like load.${hidden}`
+  return `No growth of ${String(share)} % or more in ${duration(span)}: the live heap is at about ${formatBytes(usual)} at like load.${hidden}`
 }
 
 function limit({ timeToLimit, limit: reached }: Evidence): string {
@@ -46,5 +46,5 @@ function limit({ timeToLimit, limit: reached }: Evidence): string {
 
 function sites(callSites: readonly GrownCallSite[]): string {
   const [first] = callSites
-  return first === undefined ? '' : ` What ${first.name} (${first.url}:${String(first.line)}) allocates has grown most, by ${octets(first.growth)}.`
+  return first === undefined ? '' : ` What ${first.name} (${first.url}:${String(first.line)}) allocates has grown most, by ${formatBytes(first.growth)}.`
 }

@@ -117,7 +117,7 @@ export class HeapSampler {
       throw new SamplingError(`sampling of the heap was ended by something else in this process, and ${now}`, { cause: error })
     }
     const stacks = heapStacks(profile)
-    const total = stacks.reduce((sum, { values: [, octets = 0] }) => sum + octets, 0)
+    const total = stacks.reduce((sum, { values: [, bytes = 0] }) => sum + bytes, 0)
     return { time: Date.now(), pauseMs: performance.now() - begun, interval, total, stacks }
   }
 }

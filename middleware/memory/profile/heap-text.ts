@@ -40,17 +40,17 @@ export function heapText(input: HeapTextInput): string {
 }
 
 /** What was allocated is not known: as in other heaps of live objects alone, it is given as what is in use. */
-function figures(samples: number, octets: number): string {
-  const inUse = `${String(samples)}: ${String(octets)}`
+function figures(samples: number, bytes: number): string {
+  const inUse = `${String(samples)}: ${String(bytes)}`
   return `${inUse} [${inUse}]`
 }
 
 /** pprof takes bytes without a count for an error. */
-function recordOf({ frames, values: [samples = 1, octets = 0] }: FrameStack, symbols: SymbolTable): string[] {
+function recordOf({ frames, values: [samples = 1, bytes = 0] }: FrameStack, symbols: SymbolTable): string[] {
   const addressed = frames.map((frame) => [`0x${(symbols.entryOf(frame) + OFFSET).toString(16)}`, frame] as const)
   const addresses = addressed.map(([address]) => ` ${address}`).join('')
   const rows = addressed.map(([address, frame]) => ['#', address, `${frame.name}+0x${OFFSET.toString(16)}`, placeOf(frame)])
-  return [`${figures(Math.max(1, samples), octets)} @${addresses}`, ...aligned(rows), '']
+  return [`${figures(Math.max(1, samples), bytes)} @${addresses}`, ...aligned(rows), '']
 }
 
 function placeOf({ file, line }: Frame): string {

@@ -28,9 +28,9 @@ export function deviation(samples: Iterable<HeapSample>, interval: number): numb
 
 /** Bytes of the allocation that an estimate stands for: s = w * (1 - exp(-s / interval)), by iteration from above. */
 function allocated(estimate: number, interval: number): number {
-  let octets = estimate
-  for (let round = 0; round < ROUNDS; round++) octets = estimate * -Math.expm1(-octets / interval)
-  return octets
+  let bytes = estimate
+  for (let round = 0; round < ROUNDS; round++) bytes = estimate * -Math.expm1(-bytes / interval)
+  return bytes
 }
 
 /** What came since, and what is gone. */

@@ -10,7 +10,7 @@ import { shortPlace, type Frame } from './stacks.js'
 const MOST = 8192
 /** The room for a function, bytes of an address space that does not exist. With it, addresses are below 2 ** 53. */
 const ROOM = 4096
-const HASH_OCTETS = 5
+const HASH_BYTES = 5
 
 /** Addresses for functions, for `go tool pprof`, which asks for names by address. */
 export class SymbolTable {
@@ -20,7 +20,7 @@ export class SymbolTable {
   /** Where the function begins. Return addresses lie behind it, and pprof asks for the one before those. */
   entryOf(frame: Frame): number {
     const key = `${frame.file}\n${String(frame.line)}\n${frame.name}`
-    const hash = createHash('sha256').update(key).digest().readUIntBE(0, HASH_OCTETS)
+    const hash = createHash('sha256').update(key).digest().readUIntBE(0, HASH_BYTES)
     const entry = Math.max(1, hash) * ROOM
     this.#functions.delete(entry)
     for (const oldest of this.#functions.keys()) {

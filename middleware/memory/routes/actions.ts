@@ -10,7 +10,7 @@ import type { ProcessMonitor } from '../process-monitor.js'
 import { collectGarbage } from '../profile/forced-collection.js'
 import { FORCED, type Route } from '../route.js'
 import { memoryNow, settleText, type SettleChecks } from '../settle-check.js'
-import { octets } from '../units.js'
+import { formatBytes } from '../units.js'
 import { handleFailures } from './profile-responses.js'
 import { sendJson } from './responses.js'
 
@@ -45,7 +45,7 @@ async function collect({ gc }: ProcessMonitor, response: ServerResponse): Promis
   const after = memoryNow()
   const freed = Math.max(0, before.usedHeap - after.usedHeap)
   sendJson(response, {
-    sentence: `A collection was forced; it took ${String(collectionMs)} ms, in which nothing else ran, and freed ${octets(freed)}.`,
+    sentence: `A collection was forced; it took ${String(collectionMs)} ms, in which nothing else ran, and freed ${formatBytes(freed)}.`,
     collectionMs, before, after,
   })
 }
@@ -56,7 +56,7 @@ async function snapshot(monitor: ProcessMonitor, free: () => number, request: In
   const { limit, use } = monitor.latest.cgroup
   const available = Math.min(free(), limit === null ? Infinity : limit - (use ?? process.memoryUsage.rss()))
   if (needed > available) {
-    const detail = `A snapshot of ${octets(used)} of heap may need ${octets(needed)} of memory, and ${octets(Math.max(0, available))} are free: the process might be killed.`
+    const detail = `A snapshot of ${formatBytes(used)} of heap may need ${formatBytes(needed)} of memory, and ${formatBytes(Math.max(0, available))} are free: the process might be killed.`
     response.removeHeader(FORCED)
     sendProblem(request, response, { status: 503, detail, heap: used, needed, available, pauseMs }, { 'Retry-After': '60' })
     return

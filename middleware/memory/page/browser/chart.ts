@@ -1,5 +1,5 @@
 /** The chart: an SVG of three lanes, memory, collections and load, over one axis of time. Colours and line patterns are the style sheet's. */
-import { octets } from '../../units.js'
+import { formatBytes } from '../../units.js'
 import type { Collection, ColumnName, Columns } from './api.js'
 import { setAll, shape } from './dom.js'
 import { area, type Layout, layoutOf, line, type NamedLimit, pieces, timeTicks, type View } from './geometry.js'
@@ -146,10 +146,10 @@ function lostNote({ collections, from }: View, { x, left, collections: lane }: L
 
 function limitLine({ name, value }: NamedLimit, layout: Layout): SVGElement[] {
   const y = layout.yMemory(value)
-  return [rule(layout, y, `limit ${name.replace(' ', '-')}`), label(layout.left + 6, y - 6, `${name} ${octets(value)}`, 'limit-label')]
+  return [rule(layout, y, `limit ${name.replace(' ', '-')}`), label(layout.left + 6, y - 6, `${name} ${formatBytes(value)}`, 'limit-label')]
 }
 
 function beyondNote({ beyond, right, memory: lane }: Layout): SVGElement[] {
   if (beyond.length === 0) return []
-  return [label(right, lane.top - 8, `↑ ${beyond.map(({ name, value }) => `${name} ${octets(value)}`).join(', ')}`, 'limit-label end')]
+  return [label(right, lane.top - 8, `↑ ${beyond.map(({ name, value }) => `${name} ${formatBytes(value)}`).join(', ')}`, 'limit-label end')]
 }

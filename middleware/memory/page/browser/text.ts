@@ -1,6 +1,6 @@
 /** What the page says, and values as people read them. Times are local; names of days are English, as the page is. Pure. */
 import { costsOf, spanText } from '../../costs.js'
-import { duration, octets } from '../../units.js'
+import { duration, formatBytes } from '../../units.js'
 import type { CallSite, Evidence, GrownCallSite, Verdict, VerdictState } from './api.js'
 
 /** The verdict's sentence stands below: a title does not say the same. */
@@ -39,8 +39,8 @@ export function factsOf({ state, since, evidence }: Verdict, now: number): Fact[
   return [
     { name: 'Slope', ...slopeOf(evidence, quantity) },
     { name: 'Time to the limit', ...limitOf(evidence) },
-    { name: 'Growth', value: growth(evidence.growth), note: evidence.span > 0 ? `in ${duration(evidence.span)}; noise ±${octets(evidence.noise)}` : 'nothing measured yet' },
-    { name: 'Level', value: octets(evidence.level), note: `median of the ${quantity}` },
+    { name: 'Growth', value: growth(evidence.growth), note: evidence.span > 0 ? `in ${duration(evidence.span)}; noise ±${formatBytes(evidence.noise)}` : 'nothing measured yet' },
+    { name: 'Level', value: formatBytes(evidence.level), note: `median of the ${quantity}` },
     basis,
     begun,
   ]
@@ -112,7 +112,7 @@ export function siteAddress({ url, line }: Pick<GrownCallSite, 'url' | 'line'>):
 
 /** Most grown first where there is a mark, else largest first. */
 export function ordered(sites: readonly CallSite[], marked: boolean): CallSite[] {
-  return [...sites].sort((one, other) => (marked ? (other.growth ?? 0) - (one.growth ?? 0) : 0) || other.octets - one.octets)
+  return [...sites].sort((one, other) => (marked ? (other.growth ?? 0) - (one.growth ?? 0) : 0) || other.bytes - one.bytes)
 }
 
 /** What is said above the list of call sites. */
@@ -127,7 +127,7 @@ export function growthNote({ growth: grown, margin }: CallSite): { note: string;
   if (grown === null || margin === undefined) return { note: '', chance: false }
   if (grown === 0 && margin === 0) return { note: '', chance: true }
   const chance = Math.abs(grown) <= margin
-  return { note: chance ? 'may be chance' : `±${octets(margin)}`, chance }
+  return { note: chance ? 'may be chance' : `±${formatBytes(margin)}`, chance }
 }
 
 /** How old a profile is that was taken for somebody else. */
@@ -140,7 +140,7 @@ export function costText(kind: string, heapUsed: number): string {
   const costs = costsOf(heapUsed)
   if (kind === 'collection') return spanText(costs.collection)
   if (kind === 'profile') return spanText(costs.profile)
-  return kind === 'snapshot' ? `${spanText(costs.snapshot)}, and needs some ${octets(costs.snapshotMemory)} of memory` : ''
+  return kind === 'snapshot' ? `${spanText(costs.snapshot)}, and needs some ${formatBytes(costs.snapshotMemory)} of memory` : ''
 }
 
 /** For a shell: in quotes where the address needs them. */
@@ -158,13 +158,13 @@ export const UNKNOWN = '–'
 
 /** Bytes as text. */
 export function memory(value: number | null): string {
-  return value === null ? UNKNOWN : octets(value)
+  return value === null ? UNKNOWN : formatBytes(value)
 }
 
 /** With its sign. */
 export function growth(value: number | null): string {
   if (value === null) return UNKNOWN
-  return value > 0 ? `+${octets(value)}` : octets(value).replace('-', '−')
+  return value > 0 ? `+${formatBytes(value)}` : formatBytes(value).replace('-', '−')
 }
 
 /** A rate as text. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { LeakDetector } from '../../../../middleware/memory/leak-detector/leak-detector.js'
 import type { GrownCallSite, SampleInput, Verdict } from '../../../../middleware/memory/leak-detector/verdict.js'
 import { Buckets } from '../../../../middleware/memory/leak-detector/buckets.js'
-import { duration, octets } from '../../../../middleware/memory/units.js'
+import { duration, formatBytes } from '../../../../middleware/memory/units.js'
 import { TimeScale } from '../../../../middleware/memory/leak-detector/time-scale.js'
 import { GrowthTracker, lasts } from '../../../../middleware/memory/leak-detector/growth-state.js'
 import { COLLECTED } from '../../../../middleware/memory/leak-detector/thresholds.js'
@@ -206,7 +206,7 @@ describe('the verdict on made-up series', () => {
   interface MadeUp {
     length: number
     load: (moment: number, random: () => number) => number
-    /** Octets that a share of all requests, or of the time, have left behind. */
+    /** Bytes that a share of all requests, or of the time, have left behind. */
     grown: (requests: number, moment: number) => number
     /** How much of the noise of a moment is that of the one before. */
     correlation?: number
@@ -365,8 +365,8 @@ describe('buckets', () => {
 })
 
 describe('words', () => {
-  it.each([[0, '0 B'], [999, '999 B'], [1500, '1.5 KB'], [999_700, '1.0 MB'], [24_100_000, '24.1 MB'], [213e6, '213 MB'], [-2e6, '-2.0 MB']])('%d octets are %s', (value, words) => {
-    expect(octets(value)).toBe(words)
+  it.each([[0, '0 B'], [999, '999 B'], [1500, '1.5 KB'], [999_700, '1.0 MB'], [24_100_000, '24.1 MB'], [213e6, '213 MB'], [-2e6, '-2.0 MB']])('%d bytes are %s', (value, words) => {
+    expect(formatBytes(value)).toBe(words)
   })
   it.each([[0, '1 minute'], [300, '5 minutes'], [7199, '120 minutes'], [7200, '2 hours'], [200_000, '2 days']])('%d seconds are %s', (value, words) => {
     expect(duration(value)).toBe(words)

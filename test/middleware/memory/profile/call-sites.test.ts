@@ -11,12 +11,12 @@ const MB = 1_048_576
 const run = promisify(execFile)
 
 /** `remember@/srv/app/visits.js:15`, innermost first. */
-function stack(text: string, octets: number): Stack {
+function stack(text: string, bytes: number): Stack {
   const places = text.split(' ').map((part) => {
     const [, name = '', url = '', line] = /^([^@]*)@(.*):(\d+)$/.exec(part) ?? []
     return { name, url, line: Number(line), column: 0, at: 0 }
   })
-  return { places, values: [1, octets] }
+  return { places, values: [1, bytes] }
 }
 
 class Profiles implements HeapSource {
@@ -24,7 +24,7 @@ class Profiles implements HeapSource {
   taken = 0
 
   take(): ReturnType<HeapSource['take']> {
-    const total = this.now.reduce((sum, { values: [, octets = 0] }) => sum + octets, 0)
+    const total = this.now.reduce((sum, { values: [, bytes = 0] }) => sum + bytes, 0)
     return Promise.resolve({ time: 1000 * ++this.taken, pauseMs: 1, interval: 524_288, total, stacks: this.now })
   }
 }
@@ -74,9 +74,9 @@ describe('call sites', () => {
     expect(await new CallSiteTable(source).sites()).toEqual({
       mark: null,
       sites: [
-        { name: 'remember', url: '/srv/app/visits.js', line: 15, octets: 3 * MB, growth: null },
-        { name: 'f', url: '/srv/app/a.js', line: 1, octets: MB, growth: null },
-        { name: 'remember', url: '/srv/app/other.js', line: 15, octets: 5, growth: null },
+        { name: 'remember', url: '/srv/app/visits.js', line: 15, bytes: 3 * MB, growth: null },
+        { name: 'f', url: '/srv/app/a.js', line: 1, bytes: MB, growth: null },
+        { name: 'remember', url: '/srv/app/other.js', line: 15, bytes: 5, growth: null },
       ],
     })
   })
@@ -116,7 +116,7 @@ describe('what the endpoint allocates when it reads', () => {
     const source = new Profiles()
     const table = new CallSiteTable(source)
     source.now = [stack(remember, MB), stack(taken, MB), stack(mapped, MB), stack(sent, MB), stack(`post@node:inspector:112 ${remember}`, MB)]
-    expect((await table.mark()).sites.map(({ name, octets }) => [name, octets])).toEqual([['remember', 2 * MB]])
+    expect((await table.mark()).sites.map(({ name, bytes }) => [name, bytes])).toEqual([['remember', 2 * MB]])
     source.now = [...source.now, stack(taken, 8 * MB)]
     expect((await table.sites()).sites.map(({ name, growth }) => [name, growth])).toEqual([['remember', 0]])
     expect((await callSiteSource(source).grown()).map(({ name }) => name)).toEqual(['remember'])

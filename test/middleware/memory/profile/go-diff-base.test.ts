@@ -40,7 +40,7 @@ describeIfInstalled({ package: 'golang-go', installed: go !== undefined }, 'go t
     return path
   }
 
-  /** What `-top` prints, in octets. */
+  /** What `-top` prints, in bytes. */
   async function top(...profiles: string[]): Promise<{ report: string; functions: { name: string; flat: number }[] }> {
     const environment = { ...process.env, PPROF_TMPDIR: directory, HOME: directory, GOFLAGS: '' }
     const { stdout } = await promisify(execFile)(String(go), ['tool', 'pprof', '-top', '-unit=B', ...profiles], { env: environment, cwd: directory })

@@ -3,7 +3,7 @@
  *
  * The app (support/leaking-app.ts) is a process of its own, asked over HTTP until its handlers are optimized. One handler
  * leaks by itself. It is called by Express's router, as every handler is, which calls so many that V8 inlines none of them:
- * its octets are its own. The other one leaks in a helper, which V8 may inline: then the handler has its octets. Both are
+ * its bytes are its own. The other one leaks in a helper, which V8 may inline: then the handler has its bytes. Both are
  * compiled from TypeScript, to an ES module with a map beside it, and to CommonJS with the map within.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
@@ -105,7 +105,7 @@ describeIfInstalled({ package: 'golang-go', installed: go !== undefined }, 'go t
     return stdout
   }
 
-  /** Octets of the whole, and functions with their own and all octets, as `-top -unit=B` prints them. */
+  /** Bytes of the whole, and functions with their own and all bytes, as `-top -unit=B` prints them. */
   const top = (report: string): { total: number; functions: { name: string; flat: number; cum: number }[] } => {
     const total = Number(/ of ([\d.]+)B total$/m.exec(report)?.[1])
     const functions = [...report.matchAll(/^ *(-?\d+)B? +\S+% +\S+% +(-?\d+)B? +\S+% +(.+?)(?: \(inline\))?$/gm)]
@@ -178,14 +178,14 @@ describeIfInstalled({ package: 'golang-go', installed: go !== undefined }, 'go t
 
   it('is given the page that people read, with every field of Go\'s', async () => {
     const { header, records, stats } = parseHeapPage(await (await get('/debug/pprof/heap?debug=1')).text())
-    expect(records.reduce((sum, { octets }) => sum + octets, 0)).toBe(header.octets)
+    expect(records.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(header.bytes)
     const remember = records.find(({ frames: [innermost] }) => innermost?.name === 'remember')
     expect(remember?.frames[0]).toMatchObject({ file: join(directory, 'remember.ts'), line: REMEMBER_LINE })
     expect(Number(stats.get('HeapSys'))).toBe(Number(stats.get('HeapIdle')) + Number(stats.get('HeapInuse')))
   })
 
   it('has its counterpart for the page: call sites and their growth', async () => {
-    interface Sites { sites: { name: string; url: string; line: number; octets: number; growth: number }[] }
+    interface Sites { sites: { name: string; url: string; line: number; bytes: number; growth: number }[] }
     const marked = await (await fetch(`${origin}/debug/pprof/mark`, { method: 'POST' })).json() as Sites
     expect(marked.sites[0]).toMatchObject({ name: 'remember', url: join(directory, 'remember.ts'), line: REMEMBER_LINE, growth: 0 })
     await visit(REQUESTS)

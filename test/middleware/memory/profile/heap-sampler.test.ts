@@ -36,7 +36,7 @@ describe('the heap sampler', () => {
     kept.rows = []
     const empty = await sampler.take()
     const held = (name: string, { stacks }: HeapProfile): number => stacks
-      .reduce((sum, { places, values: [, octets = 0] }) => sum + (places.some((place) => place.name === name) ? octets : 0), 0)
+      .reduce((sum, { places, values: [, bytes = 0] }) => sum + (places.some((place) => place.name === name) ? bytes : 0), 0)
     expect(held('keepSome', full)).toBeGreaterThan(1_000_000)
     expect(held('keepSome', empty)).toBeLessThan(100_000)
     expect(full.total - empty.total).toBeGreaterThan(500_000)
@@ -45,12 +45,12 @@ describe('the heap sampler', () => {
     expect(Math.abs(full.time - Date.now())).toBeLessThan(60_000)
   })
 
-  it('says what V8 says, to the octet, of the same moment', async () => {
+  it('says what V8 says, to the byte, of the same moment', async () => {
     await started()
     const kept = keepSome()
     const { profile } = await session().post('HeapProfiler.getSamplingProfile')
     const sumOf = (node: HeapProfiler.SamplingHeapProfileNode): number => node.children.reduce((sum, child) => sum + sumOf(child), node.selfSize)
-    const sum = heapStacks(profile).reduce((total, { values: [, octets = 0] }) => total + octets, 0)
+    const sum = heapStacks(profile).reduce((total, { values: [, bytes = 0] }) => total + bytes, 0)
     expect(kept).toHaveLength(20_000)
     expect(sum).toBeGreaterThan(500_000)
     expect(sum).toBe(sumOf(profile.head))
@@ -133,7 +133,7 @@ describe('a tree of V8\'s', () => {
     ])
   })
 
-  it('may have octets at its root, no samples, and code without a file', () => {
+  it('may have bytes at its root, no samples, and code without a file', () => {
     expect(stacksOf(node('(root)', '0', 3, 1, [node('', '8', 4, 2, [], '')]))).toEqual([[['@eval:10'], 1, 4], [['(root)@:0'], 1, 3]])
   })
 })

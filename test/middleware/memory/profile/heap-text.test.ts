@@ -25,8 +25,8 @@ describe('the text form of the heap profile', () => {
       { frames: [handler], values: [1, 600_000] },
       { frames: [remember, handler], values: [4, 2_100_000] },
     ]))
-    expect(page.header).toEqual({ samples: 5, octets: 2_700_000, rate: 2 })
-    expect(page.records.map(({ samples, octets, frames }) => [samples, octets, frames.map(({ name, file, line }) => `${name} ${file}:${String(line)}`)])).toEqual([
+    expect(page.header).toEqual({ samples: 5, bytes: 2_700_000, rate: 2 })
+    expect(page.records.map(({ samples, bytes, frames }) => [samples, bytes, frames.map(({ name, file, line }) => `${name} ${file}:${String(line)}`)])).toEqual([
       [4, 2_100_000, ['remember /srv/app/src/visits.ts:15', 'handleVisit /srv/app/src/routes.ts:4']],
       [1, 600_000, ['handleVisit /srv/app/src/routes.ts:4']],
     ])
@@ -77,8 +77,8 @@ describe('the text form of the heap profile', () => {
     ])
   })
 
-  it('never has octets without a count, which pprof refuses', () => {
+  it('never has bytes without a count, which pprof refuses', () => {
     const { records } = parseHeapPage(pageOf([{ frames: [remember], values: [0, 5] }]))
-    expect(records[0]).toMatchObject({ samples: 1, octets: 5 })
+    expect(records[0]).toMatchObject({ samples: 1, bytes: 5 })
   })
 })

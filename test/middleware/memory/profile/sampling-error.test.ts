@@ -27,13 +27,13 @@ function sampled(sizes: readonly number[], random: () => number, first = 1): Hea
 }
 
 describe('the deviation', () => {
-  it.each([[4000, 4000], [300_000, 60], [900_000, 30]])('of allocations of %i octets covers what a simulation does', (size, count) => {
+  it.each([[4000, 4000], [300_000, 60], [900_000, 30]])('of allocations of %i bytes covers what a simulation does', (size, count) => {
     const random = randomFrom(size)
     const truth = size * count
     let within = 0
     for (let round = 0; round < 100; round++) {
       const samples = sampled(Array.from({ length: count }, () => size), random)
-      const sum = samples.reduce((total, { size: octets }) => total + octets, 0)
+      const sum = samples.reduce((total, { size: bytes }) => total + bytes, 0)
       if (Math.abs(sum - truth) <= CONFIDENCE * deviation(samples, INTERVAL)) within++
     }
     // With few samples the deviation is estimated from few, too.
@@ -51,9 +51,9 @@ describe('growth since a mark', () => {
     samples: HeapSample[] = []
     taken = 0
     take(): ReturnType<HeapSource['take']> {
-      const octets = this.samples.reduce((sum, { size }) => sum + size, 0)
-      const stack: Stack = { places: [{ name: 'remember', url: '/srv/app/visits.js', line: 15, column: 0, at: 0 }], values: [this.samples.length, octets], samples: this.samples }
-      return Promise.resolve({ time: 1000 * ++this.taken, pauseMs: 1, interval: INTERVAL, total: octets, stacks: this.samples.length > 0 ? [stack] : [] })
+      const bytes = this.samples.reduce((sum, { size }) => sum + size, 0)
+      const stack: Stack = { places: [{ name: 'remember', url: '/srv/app/visits.js', line: 15, column: 0, at: 0 }], values: [this.samples.length, bytes], samples: this.samples }
+      return Promise.resolve({ time: 1000 * ++this.taken, pauseMs: 1, interval: INTERVAL, total: bytes, stacks: this.samples.length > 0 ? [stack] : [] })
     }
   }
   const samples = (first: number, count: number): HeapSample[] => Array.from({ length: count }, (_, index) => ({ ordinal: first + index, size: INTERVAL + 60 }))

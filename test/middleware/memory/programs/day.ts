@@ -1,7 +1,7 @@
 /**
  * A day of samples and collections on a clock that is moved by hand, for an endpoint with everything on and V8's sampling
  * heap profiler running, as in production, in an app that holds something; prints how much heap and external memory there
- * is more than before and not the app's, after all garbage has been collected, and what the profiler has found: octets.
+ * is more than before and not the app's, after all garbage has been collected, and what the profiler has found: bytes.
  */
 import { Registry } from 'prom-client'
 import { memoryStats } from '../../../../middleware/memory.js'

@@ -13,8 +13,8 @@ import { parseHeapPage } from '../profile/support/heap-page.js'
 
 const gc = { major: 3, forced: 1, pauseTotalNs: 9, minorPauseTotalNs: 4, pauseNs: [2, 3, 4], pauseEnd: [5, 6, 7], lastGc: 7 }
 
-function stack(names: string, samples: number, octets: number): Stack {
-  return { places: names.split(' ').map((name) => ({ name, url: '/srv/app/visits.js', line: 15, column: 2, at: 0 })), values: [samples, octets] }
+function stack(names: string, samples: number, bytes: number): Stack {
+  return { places: names.split(' ').map((name) => ({ name, url: '/srv/app/visits.js', line: 15, column: 2, at: 0 })), values: [samples, bytes] }
 }
 
 /** What the sampler of the tests has to say, one after another; the last one for ever. */
@@ -26,7 +26,7 @@ class Source {
     const stacks = this.profiles[Math.min(this.taken, this.profiles.length - 1)] ?? []
     this.taken++
     if (stacks instanceof Error) return Promise.reject(stacks)
-    const total = stacks.reduce((sum, { values: [, octets = 0] }) => sum + octets, 0)
+    const total = stacks.reduce((sum, { values: [, bytes = 0] }) => sum + bytes, 0)
     return Promise.resolve({ time: 1_700_000_000_000 + this.taken * 2000, pauseMs: 12.3, interval: 524_288, total, stacks })
   }
 }
@@ -87,7 +87,7 @@ describe.each(Object.values(TRANSPORTS))('profiles over $name', (transport) => {
     expect(status).toBe(200)
     expect(headers).toMatchObject({ 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'forced-gc': 'true' })
     const { header, records, stats } = parseHeapPage(body.toString())
-    expect(header).toEqual({ samples: 2, octets: 1_048_600, rate: 2 })
+    expect(header).toEqual({ samples: 2, bytes: 1_048_600, rate: 2 })
     expect(records[0]?.frames.map(({ name }) => name)).toEqual(['remember', 'handler'])
     expect(stats.get('NumGC')).toBe('3')
   })
@@ -183,9 +183,9 @@ describe.each(Object.values(TRANSPORTS))('profiles over $name', (transport) => {
       return JSON.parse(response.body.toString())
     }
     const site = { name: 'remember', url: '/srv/app/visits.js', line: 15 }
-    expect(json(await ask('callsites'))).toEqual({ mark: null, sites: [{ ...site, octets: 200, growth: null }] })
-    expect(json(await ask('mark', { method: 'POST' }))).toEqual({ mark: 1_700_000_004_000, sites: [{ ...site, octets: 200, growth: 0 }] })
-    expect(json(await ask('callsites'))).toEqual({ mark: 1_700_000_004_000, sites: [{ ...site, octets: 500, growth: 300 }] })
+    expect(json(await ask('callsites'))).toEqual({ mark: null, sites: [{ ...site, bytes: 200, growth: null }] })
+    expect(json(await ask('mark', { method: 'POST' }))).toEqual({ mark: 1_700_000_004_000, sites: [{ ...site, bytes: 200, growth: 0 }] })
+    expect(json(await ask('callsites'))).toEqual({ mark: 1_700_000_004_000, sites: [{ ...site, bytes: 500, growth: 300 }] })
   })
 
   it('is not available where the heap is not sampled, and hides no other error', async () => {

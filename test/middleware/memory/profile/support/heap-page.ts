@@ -2,13 +2,13 @@
 
 export interface HeapRecord {
   samples: number
-  octets: number
+  bytes: number
   addresses: string[]
   frames: { address: string; name: string; offset: string; file: string; line: number }[]
 }
 
 export interface HeapPage {
-  header: { samples: number; octets: number; rate: number }
+  header: { samples: number; bytes: number; rate: number }
   records: HeapRecord[]
   /** As they are written, by Go's name. */
   stats: Map<string, string>
@@ -46,8 +46,8 @@ export function parseHeapPage(text: string): HeapPage {
     if (found === null) throw new Error(`${what} expected: ${line}`)
     return found
   }
-  const [, samples, octets, allocations, allocated, rate] = take('header', HEADER)
-  if (samples !== allocations || octets !== allocated) throw new Error('the brackets must repeat what is in use')
+  const [, samples, bytes, allocations, allocated, rate] = take('header', HEADER)
+  if (samples !== allocations || bytes !== allocated) throw new Error('the brackets must repeat what is in use')
   const records: HeapRecord[] = []
   while (lines[0] !== '') records.push(parseRecord(take))
   take('empty line', /^$/)
@@ -58,11 +58,11 @@ export function parseHeapPage(text: string): HeapPage {
   }
   const notes = lines.slice(0, -1).map((line) => /^(?:|# ?(.*))$/.exec(line)?.[1] ?? (line === '' ? '' : fail(line)))
   if (lines.at(-1) !== '') throw new Error('the last line must end')
-  return { header: { samples: Number(samples), octets: Number(octets), rate: Number(rate) }, records, stats, notes }
+  return { header: { samples: Number(samples), bytes: Number(bytes), rate: Number(rate) }, records, stats, notes }
 }
 
 function parseRecord(take: (what: string, pattern: RegExp) => RegExpExecArray): HeapRecord {
-  const [, samples, octets, , , list = ''] = take('record', RECORD)
+  const [, samples, bytes, , , list = ''] = take('record', RECORD)
   const addresses = list.trim().split(' ')
   const frames = addresses.map((expected) => {
     const [, address = '', name = '', offset = '', file = '', line] = take('frame', FRAME)
@@ -70,7 +70,7 @@ function parseRecord(take: (what: string, pattern: RegExp) => RegExpExecArray): 
     return { address, name, offset, file, line: Number(line) }
   })
   take('empty line', /^$/)
-  return { samples: Number(samples), octets: Number(octets), addresses, frames }
+  return { samples: Number(samples), bytes: Number(bytes), addresses, frames }
 }
 
 function fail(line: string): never {
