@@ -152,7 +152,7 @@ function mappedNow(): number | null {
 /** One part of the resident memory. */
 export interface SettlePart {
   part: keyof RssParts
-  bytes: number
+  octets: number
   /** What it is. */
   meaning: string
   /** What to do about it where it is large. */
@@ -187,9 +187,9 @@ const SETTLED_SHARE = 0.2
 /** Largest first. */
 export function describeParts(parts: RssParts): SettlePart[] {
   const names = Object.keys(PART_TEXTS) as (keyof RssParts)[]
-  return names.map((part) => ({ part, bytes: parts[part] ?? 0, ...PART_TEXTS[part] }))
+  return names.map((part) => ({ part, octets: parts[part] ?? 0, ...PART_TEXTS[part] }))
     .filter(({ part }) => parts[part] !== null)
-    .sort((one, other) => other.bytes - one.bytes)
+    .sort((one, other) => other.octets - one.octets)
 }
 
 /** What the settle check has found, in words. */
@@ -211,7 +211,7 @@ function answer(before: number, after: number, peak: number, parts: RssParts): s
 /** The report as text. */
 export function settleText({ sentence, trigger, collectionMs, explained }: SettleReport): string {
   const cause = trigger === 'request' ? 'on request' : 'because load had dropped'
-  const lines = explained.map(({ part, bytes: size, meaning, remedy }) => `${formatBytes(size).padStart(10)}  ${part.padEnd(10)} ${meaning}\n${' '.repeat(24)}${remedy}`)
+  const lines = explained.map(({ part, octets: size, meaning, remedy }) => `${formatBytes(size).padStart(10)}  ${part.padEnd(10)} ${meaning}\n${' '.repeat(24)}${remedy}`)
   return `A collection was forced ${cause}; it took ${String(collectionMs)} ms.\n${sentence}\n\n${lines.join('\n')}\n`
 }
 

@@ -21,7 +21,7 @@ export interface CallSite {
   /** Where it begins, from 1; 0 where that is unknown. */
   line: number
   /** Bytes alive that it, or what it called, has allocated: an estimate, from samples. */
-  bytes: number
+  octets: number
   /** Bytes since the mark; null where there is none. */
   growth: number | null
   /** Growth of no more bytes than this, or as much shrinking, may be chance of sampling: 99 of 100 times it is less. With a mark. */
@@ -77,7 +77,7 @@ export class CallSiteTable {
     const { time, interval, held } = await this.#take()
     this.#mark = {
       time,
-      sites: new Map(held.map(({ key, site: { bytes }, samples = [] }) => [key, { bytes, samples: new Map(samples.map((sample) => [sample.ordinal, sample])) }])),
+      sites: new Map(held.map(({ key, site: { octets: bytes }, samples = [] }) => [key, { bytes, samples: new Map(samples.map((sample) => [sample.ordinal, sample])) }])),
     }
     return this.#report(held, interval)
   }
@@ -100,7 +100,7 @@ export class CallSiteTable {
    */
   async grown(): Promise<GrownCallSite[]> {
     const { held, interval } = await this.#take()
-    return held.map((each) => ({ each, growth: each.site.bytes - (this.#mark?.sites.get(each.key)?.bytes ?? 0) }))
+    return held.map((each) => ({ each, growth: each.site.octets - (this.#mark?.sites.get(each.key)?.bytes ?? 0) }))
       .filter(({ each, growth }) => growth >= interval && growth > (this.#deviation(each, interval) ?? 0) * GROWTH)
       .sort((one, other) => other.growth - one.growth)
       .slice(0, MOST_GROWN)
@@ -131,7 +131,7 @@ export class CallSiteTable {
 
   #growth(each: Held, mark: Mark, interval: number): Pick<CallSite, 'growth' | 'margin'> {
     const spread = this.#deviation(each, interval)
-    const growth = each.site.bytes - (mark.sites.get(each.key)?.bytes ?? 0)
+    const growth = each.site.octets - (mark.sites.get(each.key)?.bytes ?? 0)
     return spread === undefined ? { growth } : { growth, margin: Math.round(spread * CONFIDENCE) }
   }
 }
@@ -159,13 +159,13 @@ function sum(stacks: readonly FrameStack[]): Held[] {
     const { name, file, line } = callSiteOf(frames)
     const key = `${file}\n${String(line)}\n${name}`
     const held = byKey.get(key)
-    if (held === undefined) byKey.set(key, { key, site: { name, url: file, line, bytes }, samples: samples === undefined ? undefined : [...samples] })
+    if (held === undefined) byKey.set(key, { key, site: { name, url: file, line, octets: bytes }, samples: samples === undefined ? undefined : [...samples] })
     else {
-      held.site.bytes += bytes
+      held.site.octets += bytes
       if (samples !== undefined) held.samples?.push(...samples)
     }
   }
-  return [...byKey.values()].sort((one, other) => other.site.bytes - one.site.bytes)
+  return [...byKey.values()].sort((one, other) => other.site.octets - one.site.octets)
 }
 
 /**

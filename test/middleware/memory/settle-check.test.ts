@@ -22,7 +22,7 @@ describe('the settle check', () => {
     expect(parts.external).toBeGreaterThan(20 * MB)
     const sum = parts.liveHeap + parts.external + parts.freePages + parts.allocator + (parts.mapped ?? 0)
     expect(sum).toBe(after.rss)
-    expect(explained.map(({ bytes }) => bytes)).toEqual(explained.map(({ bytes }) => bytes).sort((one, other) => other - one))
+    expect(explained.map(({ octets }) => octets)).toEqual(explained.map(({ octets }) => octets).sort((one, other) => other - one))
     expect(sentence).toMatch(/^The collection freed \d.* MB: .* of the heap are alive\. RSS is .* before, .* at its peak\. Memory has /)
   })
 

@@ -44,12 +44,12 @@ async function setMark(addressOf: AddressOf): Promise<void> {
 
 function showSites({ sites, mark, age }: CallSites): void {
   const listed = ordered(sites, mark !== null).slice(0, MOST)
-  const largest = Math.max(1, ...listed.map(({ bytes }) => bytes))
+  const largest = Math.max(1, ...listed.map(({ octets }) => octets))
   byId('sites-table').hidden = listed.length === 0
   byId('sites-limits').hidden = mark === null || listed.length === 0
   byId('sites-rows').replaceChildren(...listed.map((site) => element('tr', { role: 'row' },
-    element('th', { scope: 'row', role: 'rowheader' }, siteElement(site), bar(site.bytes / largest)),
-    element('td', { role: 'cell' }, memory(site.bytes)),
+    element('th', { scope: 'row', role: 'rowheader' }, siteElement(site), bar(site.octets / largest)),
+    element('td', { role: 'cell' }, memory(site.octets)),
     growthElement(site),
   )))
   say('sites-message', sitesSentence(sites.length, listed.length, mark, Date.now()) + ageText(age))

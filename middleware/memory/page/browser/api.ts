@@ -95,7 +95,7 @@ export interface Verdict {
 /** A part of the resident memory. */
 export interface SettlePart {
   part: string
-  bytes: number
+  octets: number
   meaning: string
   remedy: string
 }
@@ -135,7 +135,7 @@ export interface CallSite {
   name: string
   url: string
   line: number
-  bytes: number
+  octets: number
   growth: number | null
   /** Growth of no more may be chance. */
   margin?: number | undefined
@@ -191,7 +191,7 @@ const EVIDENCE = shape({
 const VERDICT = shape({ state: string, since: number, sentence: string, evidence: EVIDENCE })
 const SETTLE = shape({
   trigger: string, collectionMs: number, sentence: string,
-  explained: listOf(shape({ part: string, bytes: number, meaning: string, remedy: string })),
+  explained: listOf(shape({ part: string, octets: number, meaning: string, remedy: string })),
 })
 const HISTORY = shape({
   process: PROCESS,
@@ -210,7 +210,7 @@ const COLLECTION = shape({ time: number, durationMs: number, forced: flag })
 const CALL_SITES = shape({
   mark: nullable(number),
   age: optional(number),
-  sites: listOf(shape({ name: string, url: string, line: number, bytes: number, growth: nullable(number), margin: optional(number) })),
+  sites: listOf(shape({ name: string, url: string, line: number, octets: number, growth: nullable(number), margin: optional(number) })),
 })
 
 /** Whether it is a history. */

@@ -75,10 +75,10 @@ export function showSettle({ sentence, explained, collectionMs, trigger }: Settl
   byId('settle-message').classList.remove('failure')
   setText(byId('settle-message'), sentence)
   setText(byId('settle-collection'), `${cause}The forced collection took ${milliseconds(collectionMs)}.`)
-  const whole = Math.max(1, explained.reduce((sum, { bytes }) => sum + bytes, 0))
-  byId('settle-parts').replaceChildren(...explained.map(({ part, bytes, meaning, remedy }) => element('li', {},
-    element('div', { class: 'part' }, element('h4', {}, partName(part)), element('span', { class: 'amount' }, memory(bytes))),
-    bar(bytes / whole),
+  const whole = Math.max(1, explained.reduce((sum, { octets }) => sum + octets, 0))
+  byId('settle-parts').replaceChildren(...explained.map(({ part, octets, meaning, remedy }) => element('li', {},
+    element('div', { class: 'part' }, element('h4', {}, partName(part)), element('span', { class: 'amount' }, memory(octets))),
+    bar(octets / whole),
     element('p', {}, meaning),
     element('p', { class: 'note' }, remedy),
   )))

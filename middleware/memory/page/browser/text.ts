@@ -112,7 +112,7 @@ export function siteAddress({ url, line }: Pick<GrownCallSite, 'url' | 'line'>):
 
 /** Most grown first where there is a mark, else largest first. */
 export function ordered(sites: readonly CallSite[], marked: boolean): CallSite[] {
-  return [...sites].sort((one, other) => (marked ? (other.growth ?? 0) - (one.growth ?? 0) : 0) || other.bytes - one.bytes)
+  return [...sites].sort((one, other) => (marked ? (other.growth ?? 0) - (one.growth ?? 0) : 0) || other.octets - one.octets)
 }
 
 /** What is said above the list of call sites. */

@@ -326,7 +326,7 @@ describeIfInstalled(CHROMIUM, 'the memory page in Chromium', () => {
   })
 
   it('shows markup in names as text', async () => {
-    server.replies.set('GET callsites', { body: { mark: NOW, sites: [{ name: MARKUP, url: MARKUP, line: 3, bytes: MB, growth: MB }] } })
+    server.replies.set('GET callsites', { body: { mark: NOW, sites: [{ name: MARKUP, url: MARKUP, line: 3, octets: MB, growth: MB }] } })
     server.replies.set('POST settle', { status: 500, body: { detail: MARKUP } })
     const { page, complaints } = await open(withMarkup())
     await page.getByRole('button', { name: 'Refresh' }).click()
@@ -346,7 +346,7 @@ describeIfInstalled(CHROMIUM, 'the memory page in Chromium', () => {
 
   it.each([360, 320])('needs no scrolling sideways at %d pixels', async (width) => {
     const name = 'a'.repeat(300)
-    server.replies.set('GET callsites', { body: { mark: NOW, sites: [{ name: `remember${name}`, url: name, line: 3, bytes: 123 * MB, growth: 123 * MB }] } })
+    server.replies.set('GET callsites', { body: { mark: NOW, sites: [{ name: `remember${name}`, url: name, line: 3, octets: 123 * MB, growth: 123 * MB }] } })
     const given = history({ verdict: verdictOf('leak-suspected') })
     const { page } = await open({
       ...given, process: { ...given.process, argv: name, worker: name }, allowed: { gc: true, snapshot: true, profiles: true },

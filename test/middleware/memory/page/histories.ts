@@ -138,12 +138,12 @@ export function settleReport(trigger: SettleReport['trigger'] = 'request'): Sett
 export const CALL_SITES: CallSites = {
   mark: NOW - 9 * MINUTE,
   sites: [
-    { name: 'compile', url: 'file:///srv/shop/node_modules/handlebars/dist/cjs/handlebars/compiler/compiler.js', line: 474, bytes: 9.6 * MB, growth: 0 },
-    { name: 'remember', url: 'file:///srv/shop/dist/session-store.js', line: 88, bytes: 8.1 * MB, growth: 5.3 * MB },
-    { name: 'Cart.addItem', url: 'file:///srv/shop/dist/cart.js', line: 31, bytes: 2.4 * MB, growth: 1.1 * MB },
-    { name: 'wrapSafe', url: 'node:internal/modules/cjs/loader', line: 1464, bytes: 4.2 * MB, growth: 0 },
-    { name: '', url: 'file:///srv/shop/dist/catalogue.js', line: 12, bytes: 1.9 * MB, growth: -0.4 * MB },
-    { name: '(V8 API)', url: '', line: 0, bytes: 0.8 * MB, growth: 16_400 },
+    { name: 'compile', url: 'file:///srv/shop/node_modules/handlebars/dist/cjs/handlebars/compiler/compiler.js', line: 474, octets: 9.6 * MB, growth: 0 },
+    { name: 'remember', url: 'file:///srv/shop/dist/session-store.js', line: 88, octets: 8.1 * MB, growth: 5.3 * MB },
+    { name: 'Cart.addItem', url: 'file:///srv/shop/dist/cart.js', line: 31, octets: 2.4 * MB, growth: 1.1 * MB },
+    { name: 'wrapSafe', url: 'node:internal/modules/cjs/loader', line: 1464, octets: 4.2 * MB, growth: 0 },
+    { name: '', url: 'file:///srv/shop/dist/catalogue.js', line: 12, octets: 1.9 * MB, growth: -0.4 * MB },
+    { name: '(V8 API)', url: '', line: 0, octets: 0.8 * MB, growth: 16_400 },
   ],
 }
 
@@ -157,7 +157,7 @@ export function withMarkup(): History {
     process: { pid: PID, worker: MARKUP, node: MARKUP, uptime: 5, argv: MARKUP },
     spaces: [{ name: MARKUP, used: 1, size: 2, available: 3, physical: 4 }],
     verdict: { ...verdict, sentence: MARKUP, evidence: { ...verdict.evidence, callSites: [{ name: MARKUP, url: `javascript:${MARKUP}`, line: 1, growth: MB }] } },
-    settle: { ...settleReport(), sentence: MARKUP, explained: [{ part: 'liveHeap', bytes: 1, meaning: MARKUP, remedy: MARKUP }] },
+    settle: { ...settleReport(), sentence: MARKUP, explained: [{ part: 'liveHeap', octets: 1, meaning: MARKUP, remedy: MARKUP }] },
   }
 }
 

@@ -74,9 +74,9 @@ describe('call sites', () => {
     expect(await new CallSiteTable(source).sites()).toEqual({
       mark: null,
       sites: [
-        { name: 'remember', url: '/srv/app/visits.js', line: 15, bytes: 3 * MB, growth: null },
-        { name: 'f', url: '/srv/app/a.js', line: 1, bytes: MB, growth: null },
-        { name: 'remember', url: '/srv/app/other.js', line: 15, bytes: 5, growth: null },
+        { name: 'remember', url: '/srv/app/visits.js', line: 15, octets: 3 * MB, growth: null },
+        { name: 'f', url: '/srv/app/a.js', line: 1, octets: MB, growth: null },
+        { name: 'remember', url: '/srv/app/other.js', line: 15, octets: 5, growth: null },
       ],
     })
   })
@@ -116,7 +116,7 @@ describe('what the endpoint allocates when it reads', () => {
     const source = new Profiles()
     const table = new CallSiteTable(source)
     source.now = [stack(remember, MB), stack(taken, MB), stack(mapped, MB), stack(sent, MB), stack(`post@node:inspector:112 ${remember}`, MB)]
-    expect((await table.mark()).sites.map(({ name, bytes }) => [name, bytes])).toEqual([['remember', 2 * MB]])
+    expect((await table.mark()).sites.map(({ name, octets }) => [name, octets])).toEqual([['remember', 2 * MB]])
     source.now = [...source.now, stack(taken, 8 * MB)]
     expect((await table.sites()).sites.map(({ name, growth }) => [name, growth])).toEqual([['remember', 0]])
     expect((await callSiteSource(source).grown()).map(({ name }) => name)).toEqual(['remember'])

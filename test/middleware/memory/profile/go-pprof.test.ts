@@ -185,7 +185,7 @@ describeIfInstalled({ package: 'golang-go', installed: go !== undefined }, 'go t
   })
 
   it('has its counterpart for the page: call sites and their growth', async () => {
-    interface Sites { sites: { name: string; url: string; line: number; bytes: number; growth: number }[] }
+    interface Sites { sites: { name: string; url: string; line: number; octets: number; growth: number }[] }
     const marked = await (await fetch(`${origin}/debug/pprof/mark`, { method: 'POST' })).json() as Sites
     expect(marked.sites[0]).toMatchObject({ name: 'remember', url: join(directory, 'remember.ts'), line: REMEMBER_LINE, growth: 0 })
     await visit(REQUESTS)

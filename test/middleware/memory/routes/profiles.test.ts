@@ -183,9 +183,9 @@ describe.each(Object.values(TRANSPORTS))('profiles over $name', (transport) => {
       return JSON.parse(response.body.toString())
     }
     const site = { name: 'remember', url: '/srv/app/visits.js', line: 15 }
-    expect(json(await ask('callsites'))).toEqual({ mark: null, sites: [{ ...site, bytes: 200, growth: null }] })
-    expect(json(await ask('mark', { method: 'POST' }))).toEqual({ mark: 1_700_000_004_000, sites: [{ ...site, bytes: 200, growth: 0 }] })
-    expect(json(await ask('callsites'))).toEqual({ mark: 1_700_000_004_000, sites: [{ ...site, bytes: 500, growth: 300 }] })
+    expect(json(await ask('callsites'))).toEqual({ mark: null, sites: [{ ...site, octets: 200, growth: null }] })
+    expect(json(await ask('mark', { method: 'POST' }))).toEqual({ mark: 1_700_000_004_000, sites: [{ ...site, octets: 200, growth: 0 }] })
+    expect(json(await ask('callsites'))).toEqual({ mark: 1_700_000_004_000, sites: [{ ...site, octets: 500, growth: 300 }] })
   })
 
   it('is not available where the heap is not sampled, and hides no other error', async () => {
