@@ -79,12 +79,15 @@ export async function received(socket: Socket): Promise<string> {
   return Buffer.concat(chunks).toString('latin1')
 }
 
+/** Shorter than a test may take, so that what the process has said instead is told. */
+const LINE_TIMEOUT_MS = 45_000
+
 /** A child process whose lines of output can be waited for, and how it ended. */
 export interface Child {
   readonly process: ChildProcess
   /** All lines of standard output so far. */
   readonly lines: string[]
-  /** The first line, seen or to come, that begins so. Rejects if the process ends without it. */
+  /** The first line, seen or to come, that begins so. Rejects if the process ends without it, or does not say it in time. */
   readonly line: (beginning: string) => Promise<string>
   readonly ended: Promise<{ code: number | null, signal: NodeJS.Signals | null, stderr: string }>
 }
@@ -127,11 +130,20 @@ export function start(command: string, args: readonly string[], options: SpawnOp
     })
   })
   const line = async (beginning: string): Promise<string> => {
-    for (;;) {
-      const found = lines.find((candidate) => candidate.startsWith(beginning))
-      if (found !== undefined) return found
-      if (over) throw new Error(`the process ended without '${beginning}': ${stderr}`)
-      await changed()
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      wake()
+    }, LINE_TIMEOUT_MS)
+    try {
+      for (;;) {
+        const found = lines.find((candidate) => candidate.startsWith(beginning))
+        if (found !== undefined) return found
+        if (over || late) throw new Error(`the process ${over ? 'ended' : 'goes on'} without '${beginning}': ${JSON.stringify(lines)} ${stderr}`)
+        await changed()
+      }
+    } finally {
+      clearTimeout(timer)
     }
   }
   return { process: child, lines, line, ended }

@@ -95,11 +95,14 @@ const script = new RedisScript(LEASE_SCRIPT)
  * @returns what the option `limit` of `concurrencyLimit()` takes
  * @throws OptionError ERR_MIDDLEWARE_OPTION that names a wrong option
  *
- * @example ```ts import { createClient } from 'redis' import { concurrencyLimit, redisLease } from
- * 'express-responder/middleware'
+ * @example
+ * ```ts
+ * import { createClient } from 'redis'
+ * import { concurrencyLimit, redisLease } from 'express-responder/middleware'
  *
- * const client = await createClient().connect() const sendCommand = (...command: string[]) =>
- * client.sendCommand(command) app.use(concurrencyLimit({ limit: redisLease({ sendCommand, key: 'db', limit: 100 }) }))
+ * const client = await createClient().connect()
+ * const sendCommand = (...command: string[]) => client.sendCommand(command)
+ * app.use(concurrencyLimit({ limit: redisLease({ sendCommand, key: 'db', limit: 100 }) }))
  * ```
  */
 export function redisLease(given: RedisLeaseOptions): RedisLease {
