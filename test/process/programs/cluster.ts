@@ -23,9 +23,14 @@ function fork(): void {
   worker.on('message', (text) => {
     console.log(`worker ${String(worker.id)} ${String(text)}`)
   })
+  // Node forgets a worker with the later of 'exit' and 'disconnect', and they come in either order.
+  const endAfterLast = (): void => {
+    if (Object.keys(cluster.workers ?? {}).length === 0) process.exit(0)
+  }
+  worker.on('disconnect', endAfterLast)
   worker.on('exit', (code) => {
     console.log(`worker ${String(worker.id)} ended ${String(code)}`)
-    if (Object.keys(cluster.workers ?? {}).length === 0) process.exit(0)
+    endAfterLast()
   })
 }
 
