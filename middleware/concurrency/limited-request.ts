@@ -70,6 +70,10 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     return isAnswered(this.response) || !this.request.complete
   }
 
+  get releaseAtStream(): boolean {
+    return true
+  }
+
   get releaseAtEnd(): boolean {
     return this.owner.releaseAtEnd
   }

@@ -23,6 +23,8 @@ export interface LifetimeObserver {
   end(ending: Ending): void
   /** Release at `response.end()`, not when everything has been sent. */
   readonly releaseAtEnd: boolean
+  /** Release once the response is a stream, which goes on. Else a stream is over like any other response. */
+  readonly releaseAtStream: boolean
   /** What it observes for, such as a limiter. */
   readonly owner: object
 }
@@ -95,7 +97,9 @@ export class RequestLifetime {
 
   /** The response is a stream from now on: it goes on, and counts no longer. */
   stream(): void {
-    for (const observer of this.#observers) observer.end('streams')
+    for (const observer of this.#observers) {
+      if (observer.releaseAtStream) observer.end('streams')
+    }
   }
 
   /** The request is over. The first call counts. */
@@ -147,8 +151,9 @@ export function isAnswerable(request: IncomingMessage, response: ServerResponse)
 export function onceOver(request: IncomingMessage, response: ServerResponse, call: () => void): () => void {
   const observer: LifetimeObserver = {
     releaseAtEnd: false,
+    releaseAtStream: false,
     owner: lifetimeCallers,
-    end: (ending) => { if (ending !== 'streams') call() },
+    end: call,
   }
   const lifetime = RequestLifetime.of(request, response)
   lifetime.add(observer)

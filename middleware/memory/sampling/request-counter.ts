@@ -34,9 +34,9 @@ export class RequestCounter {
   /** One for all requests. */
   readonly #counting: LifetimeObserver = {
     releaseAtEnd: false,
+    releaseAtStream: false,
     owner: this,
-    end: (ending) => {
-      if (ending === 'streams') return
+    end: () => {
       this.#inFlight--
       this.#over++
     },
@@ -45,9 +45,9 @@ export class RequestCounter {
   /** One for all that are left out although their servers count them: takes off what these count too much. */
   readonly #excluding: LifetimeObserver = {
     releaseAtEnd: false,
+    releaseAtStream: false,
     owner: this,
-    end: (ending) => {
-      if (ending === 'streams') return
+    end: () => {
       this.#inFlight++
       this.#over--
     },
