@@ -21,6 +21,9 @@ const FLOORS: Readonly<Record<'lib' | 'middleware' | 'shared', readonly (readonl
     ['lib/server/'],
     ['lib/gateway/', 'lib/process/'],
     ['lib/index.ts'],
+    ['lib/workers/'],
+    ['lib/status/'],
+    ['lib/cli/'],
   ],
   middleware: [
     ['shared/'],
