@@ -70,6 +70,8 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     return isAnswered(this.response) || !this.request.complete
   }
 
+  // A field would be written for each request.
+  // eslint-disable-next-line @typescript-eslint/class-literal-property-style
   get releaseAtStream(): boolean {
     return true
   }

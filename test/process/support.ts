@@ -130,16 +130,16 @@ export function start(command: string, args: readonly string[], options: SpawnOp
     })
   })
   const line = async (beginning: string): Promise<string> => {
-    let late = false
+    const deadline = { passed: false }
     const timer = setTimeout(() => {
-      late = true
+      deadline.passed = true
       wake()
     }, LINE_TIMEOUT_MS)
     try {
       for (;;) {
         const found = lines.find((candidate) => candidate.startsWith(beginning))
         if (found !== undefined) return found
-        if (over || late) throw new Error(`the process ${over ? 'ended' : 'goes on'} without '${beginning}': ${JSON.stringify(lines)} ${stderr}`)
+        if (over || deadline.passed) throw new Error(`the process ${over ? 'ended' : 'goes on'} without '${beginning}': ${JSON.stringify(lines)} ${stderr}`)
         await changed()
       }
     } finally {

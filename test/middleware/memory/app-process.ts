@@ -18,9 +18,12 @@ export class AppProcess {
     this.origin = `http://127.0.0.1:${String(port)}`
   }
 
-  /** The program of programs/app.ts, or another one that sends its port as that one does and ends when it is disconnected. */
-  static async start(options: MemoryStatsOptions = {}, program = APP): Promise<AppProcess> {
-    const child = fork(program, [JSON.stringify(options)], { execArgv: [] })
+  /**
+   * The program of programs/app.ts, or another one that sends its port as that one does and ends when it is disconnected.
+   * Its last argument is the options, as JSON.
+   */
+  static async start(options: MemoryStatsOptions = {}, program = APP, args: readonly string[] = []): Promise<AppProcess> {
+    const child = fork(program, [...args, JSON.stringify(options)], { execArgv: [] })
     const ended = once(child, 'exit').then(([code]: unknown[]) => { throw new Error(`the app ended with ${String(code)} before it listened`) })
     const [{ port }] = await Promise.race([once(child, 'message'), ended]) as [{ port: number }]
     ended.catch(() => undefined)

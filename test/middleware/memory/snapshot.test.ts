@@ -1,12 +1,21 @@
-/** Snapshots of the heap, as memoryStats() sends them. Each takes seconds. */
+/** A heap snapshot, on what carries the app, of a process whose heap is an app's: it takes a second for each 100 MB or so. */
+import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
-import { start, PROTECTED } from './support.js'
+import { AppProcess } from './app-process.js'
+import { PROTECTED } from './support.js'
 
-it.each(['Express 5 over HTTP', 'Express 5 over FastCGI'] as const)('%s: POST snapshot sends one that Chrome can read', async (carrier) => {
-  const server = await start(carrier, { snapshot: true })
-  const { status, headers, body } = await server.post('snapshot')
-  expect(status).toBe(200)
-  expect(headers).toMatchObject({ ...PROTECTED, 'forced-gc': 'true', 'content-type': 'application/json' })
-  expect(headers['content-disposition']).toMatch(/^attachment; filename="\d+-\d+\.heapsnapshot"$/)
-  expect((JSON.parse(body) as { snapshot: { node_count: number } }).snapshot.node_count).toBeGreaterThan(1000)
+const PROGRAM = fileURLToPath(new URL('programs/carrier.js', import.meta.url))
+
+it.each(['Express 5 over HTTP', 'Express 5 over FastCGI'])('%s: POST snapshot sends one that Chrome can read', async (carrier) => {
+  const app = await AppProcess.start({ snapshot: true }, PROGRAM, [carrier])
+  try {
+    const response = await fetch(`${app.origin}/debug/pprof/snapshot`, { method: 'POST' })
+    expect(response.status).toBe(200)
+    expect(Object.fromEntries(response.headers)).toMatchObject({ ...PROTECTED, 'forced-gc': 'true', 'content-type': 'application/json' })
+    expect(response.headers.get('content-disposition')).toMatch(/^attachment; filename="\d+-\d+\.heapsnapshot"$/)
+    const { snapshot } = await response.json() as { snapshot: { node_count: number } }
+    expect(snapshot.node_count).toBeGreaterThan(1000)
+  } finally {
+    await app.stop()
+  }
 })
