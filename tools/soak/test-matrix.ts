@@ -7,7 +7,7 @@
  * The exit status is 1 where any test fails on any version.
  */
 import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -30,6 +30,8 @@ export function run(args: readonly string[]): void {
   const named = separator < 0 ? args : args.slice(0, separator)
   const jestArguments = separator < 0 ? [] : args.slice(separator + 1)
   const directory = mkdtempSync(join(tmpdir(), 'matrix-'))
+  // Some tests start the app as another user, who has to be let in.
+  chmodSync(directory, 0o755)
   try {
     for (const version of named.length > 0 ? named : DEFAULT_VERSIONS) {
       if (!runOn(version, jestArguments, directory)) process.exitCode = 1
@@ -42,7 +44,7 @@ export function run(args: readonly string[]): void {
 /** Whether every test passed. */
 function runOn(version: string, jestArguments: readonly string[], directory: string): boolean {
   try {
-    const binary = VERSION.test(version) ? fetchNode(version) : version
+    const binary = VERSION.test(version) ? fetchNode(version, directory) : version
     const name = execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim()
     return runJest(binary, name, jestArguments, join(directory, `${name}.json`))
   } catch (error) {
@@ -51,10 +53,14 @@ function runOn(version: string, jestArguments: readonly string[], directory: str
   }
 }
 
-/** The path of the binary that the npm package `node` has for this version. */
-function fetchNode(version: string): string {
+/** The path of a copy of the binary that the npm package `node` has for this version: npm's own may be in a directory that nobody else may enter. */
+function fetchNode(version: string, directory: string): string {
   const printPath = ['--yes', '--package', `node@${version}`, '--', 'node', '--print', 'process.execPath']
-  return execFileSync('npx', printPath, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
+  const path = execFileSync('npx', printPath, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
+  const copy = join(directory, `node-${version}`)
+  copyFileSync(path, copy)
+  chmodSync(copy, 0o755)
+  return copy
 }
 
 function runJest(binary: string, name: string, jestArguments: readonly string[], file: string): boolean {
