@@ -32,20 +32,26 @@ const LONG_LINGER_SHARE = 0.8
 const FIRST_BYTE_TIMEOUT_MS = 500
 /** How often to look whether the first byte is there, in ms: sockets tell of it to their reader only. */
 const FIRST_BYTE_INTERVAL_MS = 5
+/** http-terminator's own time limit is set before it is known how long the stop may take: the limit of the stop comes first. */
+const UNLIMITED_MS = 2 ** 31 - 1
+
+/** For how long a stop may wait, in milliseconds. */
+export interface StopTimes {
+  /** For the stop as a whole; then what is still open is cut off. */
+  readonly timeout: number
+  /** For web servers to close idle kept connections, where the next process serves already. Default: most of `timeout`. */
+  readonly linger?: number | undefined
+}
 
 /** Stops the server. */
-export type Stop = (place: StoppedPlace) => Promise<void>
+export type Stop = (place: StoppedPlace, times: StopTimes) => Promise<void>
 
-/**
- * Prepares a graceful stop. Call it before the server listens, as it has to know every connection.
- *
- * @param timeout for the stop as a whole, in milliseconds; then what is still open is cut off
- */
-export function prepareStop(server: DrainableServer, timeout: number): Stop {
+/** Prepares a graceful stop. Call it before the server listens, as it has to know every connection. */
+export function prepareStop(server: DrainableServer): Stop {
   const connections = new OpenConnections(server)
-  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: timeout })
+  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: UNLIMITED_MS })
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
-  const stop: Stop = async ({ unlist, isSucceeded }) => {
+  const stop: Stop = async ({ unlist, isSucceeded }, { timeout, linger = timeout * LONG_LINGER_SHARE }) => {
     const succeeded = isSucceeded()
     if (server.listening) {
       if (unlist !== undefined) {
@@ -60,7 +66,7 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
     await allSpoke(connections.open, Math.min(FIRST_BYTE_TIMEOUT_MS, timeout))
     // What kept connections have sent by now gets read: a turn ends right after the event loop's poll.
     await turn()
-    server.drain(succeeded ? timeout * LONG_LINGER_SHARE : BRIEF_LINGER_MS)
+    server.drain(succeeded ? linger : BRIEF_LINGER_MS)
     await turn()
     // http-terminator destroys idle connections, even one that the web server is about to use or to close.
     await connections.allClosed(succeeded ? timeout : BRIEF_LINGER_MS)
@@ -68,12 +74,12 @@ export function prepareStop(server: DrainableServer, timeout: number): Stop {
     await terminate(terminator)
     await closed
   }
-  return async (place) => {
+  return async (place, times) => {
     const limit = setTimeout(() => {
       for (const socket of connections.open) socket.destroy()
-    }, timeout)
+    }, times.timeout)
     try {
-      await stop(place)
+      await stop(place, times)
     } finally {
       clearTimeout(limit)
     }

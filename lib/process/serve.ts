@@ -55,7 +55,7 @@ export async function operate<S extends DrainableServer>(
   server: S,
   { place, stopTimeout, signals }: Omit<ServeConfiguration, 'server'>,
 ): Promise<Serving<S>> {
-  const stopGracefully = prepareStop(server, stopTimeout)
+  const stopGracefully = prepareStop(server)
   const listening = await listenAt(server, place)
   const closed = once(server, 'close').then(async () => {
     // The server may also have been closed by its owner.
@@ -64,7 +64,7 @@ export async function operate<S extends DrainableServer>(
     forgetSignals?.()
   })
   let stopped: Promise<void> | undefined
-  const stop = (): Promise<void> => stopped ??= stopGracefully(listening).then(() => closed)
+  const stop = (): Promise<void> => stopped ??= stopGracefully(listening, { timeout: stopTimeout }).then(() => closed)
   const forgetSignals = signals ? stopOnSignal(stop) : undefined
   return { server, address: listening.address, stop, closed }
 }

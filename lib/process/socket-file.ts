@@ -45,6 +45,16 @@ export interface SocketFile {
   readonly isReplaced: () => boolean
 }
 
+/** A socket that is bound, with its mode and owner, and has not got its name yet. */
+export interface BoundSocketFile {
+  /** The name that it was bound to, which the kernel goes on to show. */
+  readonly boundPath: string
+  /** Gives it the name. Call it once the socket listens. */
+  readonly giveName: () => Promise<SocketFile>
+  /** Removes what was made for it; {@link giveName} does so too. */
+  readonly discard: () => void
+}
+
 /**
  * Lets `server` listen on a socket file.
  *
@@ -52,6 +62,24 @@ export interface SocketFile {
  * @throws FastCgiError ERR_FCGI_SOCKET_PATH, _DIRECTORY, _FILE or _OWNER, each naming the remedy
  */
 export async function listenOnSocketFile(server: Server, options: SocketFileOptions): Promise<SocketFile> {
+  try {
+    const bound = await bindSocketFile(options, (path) => listenAt(server, path, options.backlog))
+    const file = await bound.giveName()
+    server.address = () => options.path
+    return file
+  } catch (error) {
+    if (server.listening) server.close()
+    throw error
+  }
+}
+
+/**
+ * Has a socket bound in a private directory beside the path where it is to stand, and sets its mode and owner.
+ *
+ * @param bindAt binds the socket to the path that it is given
+ * @throws as {@link listenOnSocketFile}
+ */
+export async function bindSocketFile(options: SocketFileOptions, bindAt: (path: string) => void | Promise<void>): Promise<BoundSocketFile> {
   const { path } = options
   checkPath(path)
   const ids = resolveIds(options)
@@ -59,23 +87,29 @@ export async function listenOnSocketFile(server: Server, options: SocketFileOpti
   else await removeStaleSocket(path)
   await removeLeftovers(path)
   const directory = makePrivateDirectory(path)
-  let file: FileIdentity | undefined
-  try {
-    const bound = join(directory, basename(path))
-    await bind(server, directory, basename(path), options.backlog)
-    setAccess(bound, options, ids)
-    file = identify(bound)
-    if (file === undefined) throw new FastCgiError('ERR_FCGI_SOCKET_FILE', `option socket: ${bound} was removed while it was being set up. Let nothing else remove files there.`)
-    if (options.replace) replaceName(bound, path)
-    else while (!linkTo(bound, path)) await removeStaleSocket(path)
-  } catch (error) {
-    if (server.listening) server.close()
-    throw error
-  } finally {
+  const discard = (): void => {
     removePrivateDirectory(directory)
   }
-  server.address = () => path
-  return ownFile(path, file)
+  try {
+    const bound = join(directory, basename(path))
+    await bindIn(directory, basename(path), bindAt)
+    setAccess(bound, options, ids)
+    const giveName = async (): Promise<SocketFile> => {
+      try {
+        const file = identify(bound)
+        if (file === undefined) throw new FastCgiError('ERR_FCGI_SOCKET_FILE', `option socket: ${bound} was removed while it was being set up. Let nothing else remove files there.`)
+        if (options.replace) replaceName(bound, path)
+        else while (!linkTo(bound, path)) await removeStaleSocket(path)
+        return ownFile(path, file)
+      } finally {
+        discard()
+      }
+    }
+    return { boundPath: bound, giveName, discard }
+  } catch (error) {
+    discard()
+    throw error
+  }
 }
 
 /** The numbers of owner and group; -1 leaves what is. */
@@ -102,11 +136,11 @@ export function setAccess(bound: string, options: SocketFileOptions, ids: Ids): 
   giveAway(bound, ids, options)
 }
 
-/** Binds in `directory` and listens. Where the path gets too long for that, the directory's descriptor shortens it. */
-async function bind(server: Server, directory: string, name: string, backlog: number): Promise<void> {
+/** Binds in `directory`. Where the path gets too long for that, the directory's descriptor shortens it. */
+async function bindIn(directory: string, name: string, bindAt: (path: string) => void | Promise<void>): Promise<void> {
   const path = join(directory, name)
   if (Buffer.byteLength(path) <= MAX_PATH_BYTES) {
-    await listenAt(server, path, backlog)
+    await bindAt(path)
     return
   }
   const descriptor = openSync(directory, 'r')
@@ -114,7 +148,7 @@ async function bind(server: Server, directory: string, name: string, backlog: nu
     // Closing the server unlinks the name that it was bound to, when the descriptor may be another directory's:
     // so that name is one that no file has.
     const alias = randomBytes(16).toString('hex')
-    await listenAt(server, `/proc/self/fd/${String(descriptor)}/${alias}`, backlog)
+    await bindAt(`/proc/self/fd/${String(descriptor)}/${alias}`)
     linkSync(join(directory, alias), path)
     unlinkSync(join(directory, alias))
   } finally {

@@ -6,7 +6,7 @@ import { HEADER_LENGTH, ProtocolStatus } from '../fastcgi/record.js'
 import { plainResponse } from '../http/cgi-response.js'
 import { sendsOnAfterAnswer } from '../http/web-servers.js'
 import { FastCgiError } from '../errors.js'
-import { INTERNAL_ERROR, type ErrorResponse } from './error-responses.js'
+import { INTERNAL_ERROR, requestTimeout, type ErrorResponse } from './error-responses.js'
 import type { FlowControl } from './flow-control.js'
 import { RequestMap } from './request-map.js'
 import type { RequestCarrier, RequestSocket } from './request-socket.js'
@@ -134,6 +134,20 @@ export class ConnectionRequests {
     this.#connection.output.head(socket.requestId, plainResponse(status, reason, text, headers), 'utf8')
     this.endRequest(socket, 0)
     this.#connection.flushAfterRead()
+  }
+
+  /**
+   * Gives up requests that the app has not begun to answer for too long.
+   *
+   * @param isOver whether a limit in milliseconds has passed since a tick
+   */
+  checkAges(isOver: (since: number, limit: number) => boolean): void {
+    const { request: limit } = this.#connection.configuration.timeouts
+    for (const socket of this.list()) {
+      const { request } = socket
+      if (request === undefined || socket.ended || socket.writer.headSent || !isOver(socket.dispatchedAt, limit)) continue
+      this.giveUp(socket, requestTimeout(limit, `${request.method ?? ''} ${request.url ?? ''}`))
+    }
   }
 
   // ---- How a request ends ----

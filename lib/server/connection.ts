@@ -120,6 +120,11 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     return this.requests.open > 1 || this.socket.writableLength > 0
   }
 
+  /** Whether the web server keeps this connection, closes it when it is asked to, and has not been asked. */
+  get canBeReleased(): boolean {
+    return this.#keptId !== 0 && this.#closesWhenAsked === true && this.#release === undefined && !this.#closesWhenDone && !this.#closing
+  }
+
   /** Whether requests are open on a socket that packages for graceful stops take for idle: see letConnectionsAnswer(). */
   get isMistakenForIdle(): boolean {
     return this.requests.open > 0 && !this.#closed && !this.#closing
@@ -360,7 +365,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
   checkTime(millisecondsPerTick: number): void {
     const isOver = (since: number, limit: number): boolean =>
       limit > 0 && (this.host.ticks - since - 1) * millisecondsPerTick >= limit
-    const { params, idle, linger } = this.configuration.timeouts
+    const { params, idle, linger, request } = this.configuration.timeouts
     const { open } = this.requests
     if (this.#closing) {
       if (isOver(this.#since, linger)) this.socket.destroy()
@@ -370,6 +375,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
       this.close()
       this.onError(new FastCgiError('ERR_FCGI_IDLE_TIMEOUT', `no request for ${String(idle)} ms`))
     } else if (open > 0 && this.records.someStdinOpen) this.records.checkBodies(isOver)
+    if (request > 0 && open > 0) this.requests.checkAges(isOver)
   }
 
   /** The tick since which the first record of a request has been incomplete; Infinity where none is. */

@@ -52,6 +52,12 @@ export function bodyTimeout(limit: number): ErrorResponse {
   return { status: 408, reason: 'Request Timeout', text, headers: '', error: new FastCgiError('ERR_FCGI_BODY_TIMEOUT', text) }
 }
 
+/** 503: the app has not begun to answer within so many ms, `timeouts.request`. `what`: method and url. */
+export function requestTimeout(limit: number, what: string): ErrorResponse {
+  const error = new FastCgiError('ERR_FCGI_REQUEST_TIMEOUT', `${what} was not answered within ${String(limit)} ms`)
+  return { status: 503, reason: 'Service Unavailable', text: 'The application takes too long to answer.', headers: '', error }
+}
+
 /** 501: CONNECT or an upgrade, which need a connection to the client. FastCGI has none. */
 export function upgradeRefused(what: string): ErrorResponse {
   const text = `This server is reached over FastCGI, which cannot carry ${what}.`

@@ -88,6 +88,12 @@ export interface Timeouts {
    * @defaultValue 1 s
    */
   drain: number
+  /**
+   * From the moment at which the app gets a request until its response begins. Over it: 503, ERR_FCGI_REQUEST_TIMEOUT. A
+   * response that has begun is left alone. 0: the app may take as long as it likes.
+   * @defaultValue 0
+   */
+  request: number
 }
 
 /** How forwarded headers are used: the values of the option `forwardedHeaders`. */
@@ -168,7 +174,7 @@ const DEFAULT_LIMITS: Readonly<Limits> = {
   headerCount: 99,
 }
 
-const DEFAULT_TIMEOUTS: Readonly<Timeouts> = { params: 10_000, idle: 120_000, linger: 5000, body: 300_000, drain: 1000 }
+const DEFAULT_TIMEOUTS: Readonly<Timeouts> = { params: 10_000, idle: 120_000, linger: 5000, body: 300_000, drain: 1000, request: 0 }
 
 /** The names of all options. */
 export const SERVER_OPTION_NAMES: readonly (keyof ServerOptions)[] = [

@@ -9,4 +9,14 @@ export interface RequestCounts {
   begun: number
   /** Those of them that were answered, or given up by the client, the web server or the app. */
   over: number
+  /** Those whose response had a status from 500 to 599. */
+  serverErrors: number
+}
+
+const FIRST_SERVER_ERROR = 500
+
+/** Counts a request that is over. */
+export function countOver(counts: RequestCounts, status: number): void {
+  counts.over++
+  if (status >= FIRST_SERVER_ERROR) counts.serverErrors++
 }

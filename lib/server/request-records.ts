@@ -286,6 +286,7 @@ export class RequestRecords {
 
   #dispatch(socket: RequestSocket, head: RequestHead): void {
     const { host, server } = this.#connection
+    socket.dispatchedAt = host.ticks
     if (this.emitsConnections) server.emit('connection', asSocket(socket))
     if (this.#hasDispatched) dispatchIsolated(host, socket, head)
     else {

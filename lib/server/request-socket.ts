@@ -21,7 +21,7 @@ import type { FilterData } from './filter-data.js'
 import type { ParamsBuffer } from './params-buffer.js'
 import type { ForwardedHeaders } from './options.js'
 import type { WriteCallback } from './record-writer.js'
-import type { RequestCounts } from './request-counts.js'
+import { countOver, type RequestCounts } from './request-counts.js'
 import { RequestBody, type BodyOwner } from './request-body.js'
 import { ResponseWriter, type AnsweredRequest, type ResponseCarrier } from './response-writer.js'
 import { SocketTimeout } from './socket-timeout.js'
@@ -76,6 +76,8 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   undecided: RequestHead | undefined
   /** The tick from which `timeouts.body` counts: of the dispatch, or of the latest piece of the body. */
   inputSince = 0
+  /** The tick at which the app was given the request. */
+  dispatchedAt = 0
   /** The response is complete, and END_REQUEST was given to the connection or waits for the end of STDIN. */
   ended = false
   /** How long END_REQUEST waits for the end of STDIN; undefined where it does not wait. */
@@ -416,7 +418,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   /** The response is over, whether complete or cut off: counts the request. */
   #closeResponse(response: InternalResponse): void {
     if (response._closed) return
-    this.#carrier.counts.over++
+    countOver(this.#carrier.counts, response.statusCode)
     closeResponse(response)
   }
 

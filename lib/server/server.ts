@@ -49,7 +49,7 @@ interface CarryingSocket {
  */
 export class FastCgiServer extends http.Server {
   /** How many requests the app was given, and how many of them are over. */
-  readonly [REQUEST_COUNTS]: RequestCounts = { begun: 0, over: 0 }
+  readonly [REQUEST_COUNTS]: RequestCounts = { begun: 0, over: 0, serverErrors: 0 }
   readonly #constructors: ResponderConstructors
   readonly #configuration: ServerConfiguration
   readonly #host: ServerHost
@@ -91,6 +91,24 @@ export class FastCgiServer extends http.Server {
    */
   drain(linger = 0): void {
     this.#host.drain(linger)
+  }
+
+  /** How many connections are open. */
+  get openConnections(): number {
+    return this.#host.size
+  }
+
+  /**
+   * Asks the web server to close some of the connections that it keeps, those with open requests first. It opens new ones when
+   * it needs them, and whichever process has time accepts those. No request is lost. Connections of web servers that do not
+   * close when asked are left alone.
+   *
+   * @param count how many
+   * @param linger for how long, in milliseconds, such a connection may be idle until it is closed from this side
+   * @returns how many were asked
+   */
+  releaseConnections(count: number, linger: number): number {
+    return this.#host.releaseSome(count, linger)
   }
 
   /** As Node's, with a default backlog of 4096. `where`: a port, a path, Node's options, or a handle. */
@@ -180,8 +198,8 @@ class ServerHost implements ConnectionHost {
     this.#constructors = constructors
     const { url, ambiguousHeaders, forwardedHeaders, limits: { paramsCount } } = configuration
     this.headReader = new RequestHeadReader({ paramsCount, url, ambiguousHeaders, removeForwarded: forwardedHeaders === 'remove' }, createParams)
-    const { params, idle, linger, body } = configuration.timeouts
-    const limits = [params, idle, linger, body].filter((limit) => limit > 0)
+    const { params, idle, linger, body, request } = configuration.timeouts
+    const limits = [params, idle, linger, body, request].filter((limit) => limit > 0)
     this.#tick = Math.max(MIN_TICK, Math.min(MAX_TICK, ...limits.map((limit) => limit / TICKS_IN_LIMIT)))
   }
 
@@ -245,6 +263,17 @@ class ServerHost implements ConnectionHost {
         })
       })
     })
+  }
+
+  get size(): number {
+    return this.#connections.size
+  }
+
+  releaseSome(count: number, linger: number): number {
+    const candidates = [...this.#connections].filter(({ canBeReleased }) => canBeReleased)
+    const busyFirst = [...candidates.filter(({ done }) => !done), ...candidates.filter(({ done }) => done)].slice(0, count)
+    for (const connection of busyFirst) connection.release(linger)
+    return busyFirst.length
   }
 
   forEach(visit: (connection: Connection) => void): void {

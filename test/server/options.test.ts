@@ -25,7 +25,7 @@ describe('wrong options', () => {
   const wrong: [string, unknown, RegExp[]][] = [
     ['an unknown name', { limit: {} }, [/limit\b/, /limits/]],
     ['an unknown limit', { limits: { bodySize: 1 } }, [/limits\.bodySize/, /bodyBytes/]],
-    ['an unknown timeout', { timeouts: { request: 1 } }, [/timeouts\.request/, /params, idle/]],
+    ['an unknown timeout', { timeouts: { requests: 1 } }, [/timeouts\.requests/, /params, idle/]],
     ['a limit of 0', { limits: { bodyBytes: 0 } }, [/limits\.bodyBytes/, /is 0/, /at least 1/]],
     ['a limit that is no number', { limits: { connections: '10' } }, [/limits\.connections/, /'10'/, /whole number/]],
     ['a limit that is no whole number', { limits: { connections: 1.5 } }, [/limits\.connections/, /1\.5/]],

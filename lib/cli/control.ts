@@ -1,0 +1,86 @@
+/**
+ * The control socket: by it `express-responder reload` tells a running process to reload, and hears what became of it. HTTP on a Unix
+ * socket of mode 0600: only the user who runs the app, and root, can use it.
+ */
+import { createServer, request, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { codeOf } from '../../shared/errors.js'
+import { FastCgiError } from '../errors.js'
+import { listenOnSocketFile } from '../process/socket-file.js'
+
+const OWNER_ONLY = 0o600
+const BACKLOG = 16
+
+/** What a running process does for those who ask. */
+export interface Control {
+  /** Rejects with the reason where the old workers go on. */
+  readonly reload: () => Promise<void>
+  /** Answers everything else: status, metrics. */
+  readonly status: RequestListener
+}
+
+/** The control socket of an app that listens at a socket, where no other is given. */
+export function controlSocketOf(socket: string): string {
+  return `${socket}.control`
+}
+
+/** Listens for those who ask. @returns what ends it, and takes the file away */
+export async function serveControl(path: string, replace: boolean, control: Control): Promise<() => void> {
+  const server = createServer((incoming, response) => {
+    if (incoming.url === '/reload') void answerReload(control, incoming, response)
+    else control.status(incoming, response)
+  })
+  const file = await listenOnSocketFile(server, { path, mode: OWNER_ONLY, owner: undefined, group: undefined, backlog: BACKLOG, replace })
+  server.unref()
+  return () => {
+    file.remove()
+    server.close()
+    server.closeAllConnections()
+  }
+}
+
+async function answerReload(control: Control, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (incoming.method !== 'POST') {
+    response.writeHead(405, { Allow: 'POST' }).end()
+    return
+  }
+  try {
+    await control.reload()
+    sendJson(response, 200, { reloaded: true })
+  } catch (error) {
+    sendJson(response, 500, { reloaded: false, message: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+}
+
+/**
+ * Asks a running process.
+ *
+ * @returns status and body of its answer
+ * @throws FastCgiError ERR_FCGI_CONTROL where nobody answers, or may not be asked
+ */
+export function ask(path: string, method: string, url: string): Promise<{ status: number, body: string }> {
+  return new Promise((resolve, reject) => {
+    const asking = request({ socketPath: path, method, path: url, headers: { Host: 'localhost' } }, (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        body += piece
+      })
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, body })
+      })
+      response.on('error', reject)
+    })
+    asking.on('error', (error) => {
+      reject(new FastCgiError('ERR_FCGI_CONTROL', `nobody answers at the control socket ${path} (${codeOf(error) ?? error.message}). ${remedyFor(codeOf(error))}`, { cause: error }))
+    })
+    asking.end()
+  })
+}
+
+function remedyFor(code: string | undefined): string {
+  if (code === 'EACCES') return 'Ask as the user who runs the app, or as root.'
+  return 'Give the --socket or --control-socket that the process was started with, and see that it runs.'
+}

@@ -1,0 +1,82 @@
+/** What the primary process and its workers tell each other over IPC. An app may use the same channel for messages of its own. */
+import type { ServerOptions } from '../server/options.js'
+import type { WorkerReport } from './reports.js'
+
+/** What a worker is to run. */
+export interface WorkerConfiguration {
+  /** The module that exports the app: an absolute path. */
+  readonly module: string
+  readonly server: ServerOptions
+  /** Connections that the kernel holds until they are accepted. */
+  readonly backlog: number
+  /** Where the workers listen, for `server.address()`. */
+  readonly address: string
+  /** The path of the request by which a new worker shows that it can answer; undefined where none is made. */
+  readonly bootPath: string | undefined
+  /** For how long idle kept connections may stay until they are closed from this side, in milliseconds. */
+  readonly linger: number
+  /** For how long a worker whose primary is gone may answer what it has, in milliseconds. */
+  readonly stopTimeout: number
+  /** A worker whose event loop stands still for so many milliseconds is stuck; undefined where nobody looks. */
+  readonly stuckTimeout: number | undefined
+}
+
+/** How a worker is to stop. */
+export interface StopOrder {
+  readonly type: 'stop'
+  /** What is open after so many milliseconds is cut off. */
+  readonly timeout: number
+  /** Whether connections that wait to be accepted are this worker's to answer: nobody else will. */
+  readonly acceptsBacklog: boolean
+  /** Whether other workers serve at the same place. */
+  readonly succeeded: boolean
+}
+
+/** To a worker: load and prove the app; listen; stop; let go of some connections; tell details; whether requests are welcome. */
+export type ToWorker =
+  | { readonly type: 'boot', readonly configuration: WorkerConfiguration }
+  | { readonly type: 'listen' }
+  | StopOrder
+  | { readonly type: 'release', readonly count: number }
+  | { readonly type: 'details', readonly id: number }
+
+/** A failure, as IPC carries it. */
+export interface Failure {
+  readonly code: string | undefined
+  readonly message: string
+  readonly stack: string | undefined
+}
+
+/** From a worker. `up`: it can hear now. `notice` is for the log: something that the server has reported. */
+export type FromWorker =
+  | { readonly type: 'up' }
+  | { readonly type: 'booted', readonly milliseconds: number }
+  | { readonly type: 'failed', readonly failure: Failure }
+  | { readonly type: 'listening' }
+  | { readonly type: 'stopped' }
+  | { readonly type: 'report', readonly report: WorkerReport }
+  | { readonly type: 'details', readonly id: number, readonly sources: Readonly<Record<string, unknown>> }
+  | { readonly type: 'signal', readonly signal: NodeJS.Signals }
+  | { readonly type: 'notice', readonly code: string, readonly message: string }
+
+/** The name under which a message travels, so that messages of the app's are not taken for ours, or ours for the app's. */
+const ENVELOPE = 'express-responder'
+
+/** The message as it is sent. */
+export function wrap(message: ToWorker | FromWorker): Record<string, unknown> {
+  return { [ENVELOPE]: message }
+}
+
+/** What the primary has told; undefined where the message is not ours. Both ends are of one version of the package. */
+export function toldByPrimary(received: unknown): ToWorker | undefined {
+  return contentOf(received) as ToWorker | undefined
+}
+
+/** What a worker has told; undefined where the message is not ours. */
+export function toldByWorker(received: unknown): FromWorker | undefined {
+  return contentOf(received) as FromWorker | undefined
+}
+
+function contentOf(received: unknown): unknown {
+  return typeof received === 'object' && received !== null ? Reflect.get(received, ENVELOPE) : undefined
+}

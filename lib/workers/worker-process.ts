@@ -1,0 +1,266 @@
+/** One worker, as the primary has it: the process, its state, what it was told and what it said. */
+import cluster, { type Worker } from 'node:cluster'
+import { createInterface } from 'node:readline'
+import { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { ERROR_CODES, FastCgiError, type ErrorCode } from '../errors.js'
+import { toldByWorker, wrap, type Failure, type FromWorker, type StopOrder, type ToWorker, type WorkerConfiguration } from './messages.js'
+import { ownLimits, type OwnLimits } from './recycling.js'
+import type { PoolConfiguration } from './options.js'
+import type { WorkerReport, WorkerState, WorkerStatus } from './reports.js'
+
+/** Who hears of a worker. */
+export interface WorkerOwner {
+  onExit(worker: WorkerProcess, code: number | null, signal: NodeJS.Signals | null): void
+  /** Somebody else than the primary has sent it a signal. */
+  onSignal(worker: WorkerProcess, signal: NodeJS.Signals): void
+  /** It has told of something that the operator should know. */
+  onNotice(worker: WorkerProcess, code: string, message: string): void
+  /** The thread that watches its event loop has told that it stands still, as JSON has it. */
+  onStuck(worker: WorkerProcess, finding: unknown): void
+}
+
+/** Where the thread that watches the event loop writes to, in the worker. */
+export const FINDINGS_DESCRIPTOR = 5
+/** How long after its time a worker is killed that does not end, in milliseconds. */
+const KILL_AFTER_MS = 1000
+
+/**
+ * What all workers are forked with. `node:cluster` makes them, so that an app's further ports are shared as usual, and packages that
+ * look for a cluster find one.
+ *
+ * @param fd the listening socket
+ * @param nodeArguments such as `--import`
+ */
+export function prepareForks(fd: number | 'ignore', nodeArguments: readonly string[]): void {
+  cluster.setupPrimary({
+    exec: fileURLToPath(new URL('worker.js', import.meta.url)),
+    args: [],
+    execArgv: [...process.execArgv, ...nodeArguments],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', fd, 'pipe'],
+  })
+}
+
+/** What a worker has to know of the pool's configuration. */
+export function workerConfiguration({ module, server, place, bootPath, linger, stopTimeout, stuckTimeout }: PoolConfiguration, address: string): WorkerConfiguration {
+  return { module, server, backlog: place.backlog, address, bootPath, linger, stopTimeout, stuckTimeout }
+}
+
+/**
+ * Loads the app in a worker that never listens, and has it answer.
+ *
+ * @throws FastCgiError ERR_FCGI_BOOT or ERR_FCGI_APP, saying what is wrong
+ */
+export async function checkApp(configuration: PoolConfiguration, onNotice: (code: string, message: string) => void): Promise<void> {
+  prepareForks('ignore', configuration.nodeArguments)
+  const nothing = (): void => undefined
+  const owner: WorkerOwner = { onExit: nothing, onSignal: nothing, onStuck: nothing, onNotice: (_worker, code, message) => { onNotice(code, message) } }
+  const worker = new WorkerProcess(owner, 0, 0, configuration)
+  try {
+    await worker.boot(workerConfiguration(configuration, ''), configuration.bootTimeout)
+  } finally {
+    worker.kill('SIGKILL')
+  }
+}
+
+/** A worker process. */
+export class WorkerProcess {
+  readonly number: number
+  readonly generation: number
+  readonly startedAt = Date.now()
+  readonly limits: OwnLimits
+  state: WorkerState = 'starting'
+  readyAt: number | undefined
+  report: WorkerReport | undefined
+  reportedAt: number | undefined
+  readonly #worker: Worker
+  readonly #owner: WorkerOwner
+  readonly #exited: Promise<void>
+  #steps = new Map<'booted' | 'listening', () => void>()
+  #reject: ((error: Error) => void) | undefined
+  readonly #details = new Map<number, (sources: Readonly<Record<string, unknown>> | undefined) => void>()
+  #killTimer: NodeJS.Timeout | undefined
+  /** What it is told once it listens to the channel. */
+  #waiting: ToWorker[] | undefined = []
+
+  constructor(owner: WorkerOwner, number: number, generation: number, configuration: PoolConfiguration) {
+    this.#owner = owner
+    this.number = number
+    this.generation = generation
+    this.limits = ownLimits(configuration.recycling, Math.random())
+    this.#worker = cluster.fork({ EXPRESS_RESPONDER_WORKERS: String(configuration.workers), EXPRESS_RESPONDER_WORKER: String(number) })
+    this.#worker.on('message', (received: unknown) => {
+      const message = toldByWorker(received)
+      if (message !== undefined) this.#onMessage(message)
+    })
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on('exit', (code: number | null, signal: NodeJS.Signals | null) => {
+        this.#onExit(code, signal)
+        resolve()
+      })
+    })
+    // A message to a process that has just ended fails here; 'exit' follows.
+    this.#worker.on('error', () => undefined)
+    this.#readFindings()
+  }
+
+  get pid(): number {
+    return this.#worker.process.pid ?? 0
+  }
+
+  get status(): WorkerStatus {
+    const { number: worker, pid, state, generation, startedAt, report, reportedAt } = this
+    return { worker, pid, state, generation, startedAt, report, reportedAt }
+  }
+
+  /**
+   * Resolves once the app is loaded and has answered.
+   *
+   * @throws FastCgiError ERR_FCGI_BOOT or ERR_FCGI_APP, saying what the worker said
+   */
+  boot(configuration: WorkerConfiguration, timeout: number): Promise<void> {
+    this.#send({ type: 'boot', configuration })
+    return this.#step('booted', timeout)
+  }
+
+  /** Resolves once it accepts. */
+  async listen(timeout: number): Promise<void> {
+    this.#send({ type: 'listen' })
+    await this.#step('listening', timeout)
+    this.state = 'ready'
+    this.readyAt = Date.now()
+  }
+
+  /** Resolves once it has ended: by itself, or killed when its time is over. */
+  stop(order: Omit<StopOrder, 'type'>): Promise<void> {
+    if (this.state !== 'ended' && this.state !== 'draining') {
+      this.state = 'draining'
+      this.#send({ type: 'stop', ...order })
+      this.#killTimer = setTimeout(() => {
+        this.kill('SIGKILL')
+      }, order.timeout + KILL_AFTER_MS).unref()
+    }
+    return this.#exited
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    if (this.state !== 'ended') this.#worker.process.kill(signal)
+  }
+
+  release(count: number): void {
+    this.#send({ type: 'release', count })
+  }
+
+  /** What its status sources tell; undefined where it does not answer in time. */
+  details(id: number, timeout: number): Promise<Readonly<Record<string, unknown>> | undefined> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        answer(undefined)
+      }, timeout).unref()
+      const answer = (sources: Readonly<Record<string, unknown>> | undefined): void => {
+        clearTimeout(timer)
+        this.#details.delete(id)
+        resolve(sources)
+      }
+      this.#details.set(id, answer)
+      this.#send({ type: 'details', id })
+    })
+  }
+
+  #send(message: ToWorker): void {
+    // A worker of node:cluster reads the channel from its start, and loses what comes before its program listens.
+    if (this.#waiting !== undefined) this.#waiting.push(message)
+    else if (this.#worker.isConnected()) this.#worker.process.send(wrap(message), () => undefined)
+  }
+
+  #step(name: 'booted' | 'listening', timeout: number): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#reject = undefined
+        reject(new FastCgiError('ERR_FCGI_BOOT', `worker ${String(this.number)} has not answered within ${String(timeout)} ms (boot-timeout): it loads the app, or waits for something`))
+      }, timeout)
+      this.#steps.set(name, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      this.#reject = (error) => {
+        clearTimeout(timer)
+        reject(error)
+      }
+    })
+  }
+
+  #onMessage(message: FromWorker): void {
+    switch (message.type) {
+      case 'up':
+        this.#onUp()
+        break
+      case 'booted':
+      case 'listening':
+        this.#steps.get(message.type)?.()
+        break
+      case 'failed':
+        this.#reject?.(errorOf(message.failure))
+        break
+      case 'report':
+        this.report = message.report
+        this.reportedAt = Date.now()
+        break
+      case 'details':
+        this.#details.get(message.id)?.(message.sources)
+        break
+      case 'signal':
+        this.#owner.onSignal(this, message.signal)
+        break
+      case 'notice':
+        this.#owner.onNotice(this, message.code, message.message)
+        break
+      case 'stopped':
+        break
+    }
+  }
+
+  #onUp(): void {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    for (const message of waiting) this.#send(message)
+  }
+
+  #onExit(code: number | null, signal: NodeJS.Signals | null): void {
+    this.state = 'ended'
+    clearTimeout(this.#killTimer)
+    this.#reject?.(new FastCgiError('ERR_FCGI_BOOT', `worker ${String(this.number)} ended with ${signal ?? `status ${String(code)}`} before it had answered`))
+    for (const answer of this.#details.values()) answer(undefined)
+    this.#owner.onExit(this, code, signal)
+  }
+
+  #readFindings(): void {
+    const streams: readonly unknown[] = this.#worker.process.stdio
+    const pipe = streams[FINDINGS_DESCRIPTOR]
+    if (!(pipe instanceof Socket)) return
+    pipe.unref()
+    pipe.on('error', () => undefined)
+    createInterface({ input: pipe }).on('line', (line) => {
+      this.#owner.onStuck(this, parsed(line))
+    })
+  }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code)
+}
+
+/** What the worker has failed with, with its own stack. */
+function errorOf({ code, message, stack }: Failure): Error {
+  if (code !== undefined && isErrorCode(code)) return new FastCgiError(code, message)
+  const error = new FastCgiError('ERR_FCGI_BOOT', `the app could not be loaded: ${message}`)
+  return stack === undefined ? error : Object.assign(error, { stack })
+}
