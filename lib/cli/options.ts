@@ -161,15 +161,22 @@ function readConfigFile(path: string): Record<string, unknown> {
     throw wrong(`the configuration file ${path} cannot be read (${codeOf(error) ?? String(error)}): give a file of JSON`)
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw wrong(`the configuration file ${path} is no object: give {"socket": "/run/app/app.sock"}`)
+  const options: Record<string, unknown> = { ...parsed }
   // Editors find the schema by it.
-  return Object.fromEntries(Object.entries<unknown>({ ...parsed }).filter(([name]) => name !== '$schema'))
+  delete options['$schema']
+  return options
 }
 
 function fromEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown> {
   const names = Object.keys(environment).filter((name) => name.startsWith(VARIABLE_PREFIX) && !OTHER_VARIABLES.has(name) && environment[name] !== '')
   const known = new Map([...OPTION_NAMES.filter((name) => name !== 'server'), 'module', 'config'].map((name) => [variableOf(name), name]))
   checkNames(names, (name) => name, [...known.keys()], 'the environment')
-  return Object.fromEntries(names.map((name) => [known.get(name) ?? '', environment[name]]).filter(([name]) => name !== 'module' && name !== 'config'))
+  const given: Record<string, unknown> = {}
+  for (const name of names) {
+    const option = known.get(name)
+    if (option !== undefined && option !== 'module' && option !== 'config') given[option] = environment[name]
+  }
+  return given
 }
 
 function checkNames(names: readonly string[], shown: (name: string) => string, known: readonly string[], where: string): void {

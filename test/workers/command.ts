@@ -1,0 +1,61 @@
+/** The command as its users have it: a process of its own, whose lines of JSON are read. */
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { start, type Child } from '../process/support.js'
+
+const COMMAND = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
+/** The app that programs/answering.ts is. */
+export const ANSWERING = fileURLToPath(new URL('programs/answering.js', import.meta.url))
+
+/** A line of the log. */
+export interface LogLine {
+  readonly msg: string
+  readonly worker?: number
+  readonly pid?: number
+  readonly [field: string]: unknown
+}
+
+/** The command, running. */
+export class Command {
+  readonly child: Child
+
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    this.child = start(process.execPath, [COMMAND, ...args], { env: { ...process.env, ...environment } })
+  }
+
+  /** All lines of its log so far. */
+  get log(): LogLine[] {
+    return this.child.lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine)
+  }
+
+  /** The first line of its log, seen or to come, whose message begins so, after the `skip` ones that did before. */
+  async logged(beginning: string, skip = 0): Promise<LogLine> {
+    const found = (): LogLine | undefined => this.log.filter(({ msg }) => msg.startsWith(beginning))[skip]
+    const { stdout } = this.child.process
+    for (;;) {
+      const line = found()
+      if (line !== undefined) return line
+      if (stdout === null || this.child.process.exitCode !== null) throw new Error(`no '${beginning}': ${JSON.stringify(this.child.lines)} ${(await this.child.ended).stderr}`)
+      await Promise.race([once(stdout, 'data'), this.child.ended])
+    }
+  }
+
+  /** Ends it, and waits until it has ended. */
+  async stop(): Promise<Awaited<Child['ended']>> {
+    this.child.process.kill('SIGTERM')
+    return this.child.ended
+  }
+
+  /** For the end of a test, whatever has become of it. */
+  async kill(): Promise<void> {
+    this.child.process.kill('SIGKILL')
+    await this.child.ended
+  }
+}
+
+/** Runs the command to its end. */
+export async function runCommand(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<{ code: number | null, stdout: string, stderr: string }> {
+  const { child } = new Command(args, environment)
+  const { code, stderr } = await child.ended
+  return { code, stdout: child.lines.join('\n'), stderr }
+}

@@ -1,0 +1,65 @@
+/** Reloading under load, behind real web servers; and what a reload with broken code does: nothing. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { describeIfInstalled } from '../proxies/support/installed.js'
+import { servers } from '../proxies/support/servers.js'
+import type { RunningServer } from '../proxies/support/web-server.js'
+import { createWorkspace, type Workspace } from '../proxies/support/workspace.js'
+import { Load } from '../process/load.js'
+import { ANSWERING, Command, runCommand } from './command.js'
+import { reloadBehind } from './reloads.js'
+
+describe.each([servers.nginx, servers.haproxy])('reload behind $name', (server) => {
+  describeIfInstalled(server, 'which keeps its connections', () => {
+    it('loses no request, GET or POST', async () => {
+      const { requests, posts, failures, processes } = await reloadBehind(server, 3)
+      expect(failures).toEqual([])
+      expect(processes).toBeGreaterThan(4)
+      expect(posts).toBeGreaterThan(0)
+      expect(requests).toBeGreaterThan(posts)
+    })
+  })
+})
+
+describeIfInstalled(servers.nginx, 'a reload with code that', () => {
+  let workspace: Workspace
+  let front: RunningServer
+  let command: Command
+  let mode: string
+
+  beforeEach(async () => {
+    workspace = await createWorkspace()
+    mode = join(workspace.directory, 'mode')
+    writeFileSync(mode, '')
+    command = new Command([ANSWERING, '--socket', workspace.socket, '--mode', '0666', '--workers', '2', '--boot-timeout', '3s'], { APP_MODE: mode })
+    await command.logged('listening')
+    front = await servers.nginx.start(workspace)
+  })
+
+  afterEach(async () => {
+    await front.stop()
+    await command.kill()
+    await workspace.remove()
+  })
+
+  it.each([
+    ['throws', 'the new code is broken'],
+    ['hangs', 'has not answered within 3000 ms'],
+    ['500', 'answered 500 to GET /'],
+  ])('%s fails, says why, and the old workers go on without a failure', async (broken, reason) => {
+    const load = new Load(front.port)
+    writeFileSync(mode, broken)
+    const { code, stderr } = await runCommand(['reload', '--socket', workspace.socket])
+    await load.end()
+    expect(code).toBe(1)
+    expect(stderr).toContain('the old workers go on')
+    expect(stderr).toContain(reason)
+    expect((await command.logged('the old workers go on'))['level']).toBe(50)
+    expect(load.failures).toEqual([])
+    writeFileSync(mode, 'new')
+    expect(await runCommand(['reload', '--socket', workspace.socket])).toMatchObject({ code: 0, stdout: 'reloaded' })
+    const response = await fetch(`http://127.0.0.1:${String(front.port)}/`, { headers: { Host: 'app.example.com' } })
+    expect(response.headers.get('x-mode')).toBe('new')
+  })
+})
