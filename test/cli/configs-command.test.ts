@@ -44,6 +44,8 @@ describe('config', () => {
     ['lighttpd', '--keep-connections'],
     ['caddy', '--head-size'],
     ['nginx', '--health'],
+    ['caddy', '--health'],
+    ['caddy', '--timeout'],
   ])('refuses for %s the option %s, which it cannot do', async (name, option) => {
     expect(await runConfig([name, option, '/a'])).toMatchObject({ status: 2, stdout: '' })
   })
@@ -78,7 +80,13 @@ describe('a wrong value', () => {
     [['--socket', '/run/app/'], 'name the socket file'],
     [['--socket', '/run/../etc/app.sock'], 'without . and ..'],
     [['--socket', `/${'a'.repeat(107)}`], '107 bytes'],
-    [['--socket', '/run/a.sock', '--upstream', '10.0.0.5:9000'], 'Give one of the two'],
+    [['--socket', '/run/a.sock', '--upstream', '10.0.0.5:9000'], 'Give one'],
+    [['--socket', '/run/a.sock', '--port', '9000'], 'Give one'],
+    [['--port', '9000', '--upstream', '10.0.0.5:9000'], 'Give one'],
+    [['--host', '10.0.0.5'], 'only together with --port'],
+    [['--host', '10.0.0.5:1', '--port', '9000'], 'an address or a name'],
+    [['--host', '10.0.0.5;', '--port', '9000'], 'an address or a name'],
+    [['--port', '90a'], '1 to 65535'],
     [['--upstream', '10.0.0.5'], 'host:port'],
     [['--upstream', '10.0.0.5:0'], '1 to 65535'],
     [['--upstream', '[10.0.0.5]:9000'], 'host:port'],
@@ -118,7 +126,7 @@ describe('a wrong value', () => {
   })
 
   it.each(SERVERS)('is none where a size or a time has a unit: %s', async (name) => {
-    const text = await config(name, '--body-size', '3MB', '--timeout', '2m')
+    const text = await config(name, '--body-size', '3MB', ...(name === 'caddy' ? [] : ['--timeout', '2m']))
     expect(text).toMatch(name === 'lighttpd' ? /\b3072\b/ : /\b3145728\b/)
     if (name !== 'caddy') expect(text).toMatch(name === 'h2o' ? /\b120000\b/ : /\b120s?\b/)
   })

@@ -35,7 +35,9 @@ class ConfigCommand extends Command {
 const SITE_OPTIONS: Readonly<Record<keyof SiteOptions, () => Option>> = {
   name: () => option('--name <name>', 'name of the site', 'app'),
   socket: () => option('--socket <path>', 'the app\'s socket (default: /run/NAME/NAME.sock)'),
-  upstream: () => option('--upstream <host:port...>', 'the app\'s hosts on TCP, in place of --socket'),
+  port: () => option('--port <port>', 'the app\'s TCP port, in place of --socket'),
+  host: () => option('--host <host>', 'its host (default: 127.0.0.1)'),
+  upstream: () => option('--upstream <host:port...>', 'the same for several hosts'),
   serverName: () => option('--server-name <name...>', 'host names of the site (default: any)'),
   listen: () => option('--listen <address>', 'where to listen: [address:]port', '80'),
   mount: () => option('--mount <path>', 'prefix of the app\'s URLs', '/'),
@@ -48,7 +50,7 @@ const SITE_OPTIONS: Readonly<Record<keyof SiteOptions, () => Option>> = {
   health: () => option('--health <path>', 'path that says whether a host is ready: /readyz'),
 }
 
-const COMMON: readonly (keyof SiteOptions)[] = ['name', 'socket', 'upstream', 'serverName', 'listen', 'mount', 'bodySize', 'timeout']
+const COMMON: readonly (keyof SiteOptions)[] = ['name', 'socket', 'host', 'port', 'upstream', 'serverName', 'listen', 'mount', 'bodySize']
 
 /**
  * Adds `config` with a command for each web server, and for systemd.

@@ -104,29 +104,13 @@ function proxy(site: Site): Line {
   const place = site.app.kind === 'socket'
     ? `unix:${site.app.path}|fcgi://${site.name}`
     : `fcgi://${site.app.hosts.map(addressText).join('')}`
-  const timeout = `timeout=${String(site.timeoutSeconds)}`
+  const settings = `enablereuse=${site.keepConnections ? 'on max=25' : 'off'} flushpackets=on connectiontimeout=5 timeout=${String(site.timeoutSeconds)}`
   return [
     comment('flushpackets hands on each piece of a response as the app writes it, or an event stream would wait. A response that is silent for `timeout` seconds is cut off: let an event stream send a comment line now and then.'),
     site.keepConnections
-      ? [
-          comment('enablereuse keeps connections to the app; `max` times the number of Apache\'s processes is how many it may see. Apache cannot be asked to let go of one: a reload or restart of the app can cost a request, about 1 in 10,000 at light load.'),
-          parameters(`${place}/`, `enablereuse=on flushpackets=on max=25 connectiontimeout=5 ${timeout}`),
-        ]
-      : [
-          comment('enablereuse=off: each request has a connection of its own. Kept connections are quicker, but Apache cannot be asked to let go of one, so a reload or restart of the app could cost a request. With --keep-connections they are kept.'),
-          parameters(`${place}/`, `enablereuse=off flushpackets=on connectiontimeout=5 ${timeout}`),
-        ],
-    site.mount === ''
-      ? `ProxyPass "/" "${place}/"`
-      : [
-          comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${site.mount}', or routes that begin with it.`),
-          `ProxyPass "${site.mount}/" "${place}${site.mount}/"`,
-          `ProxyPass "${site.mount}" "${place}${site.mount}"`,
-        ],
+      ? comment('enablereuse keeps connections to the app; `max` times the number of Apache\'s processes is how many it may see. Apache cannot be asked to let go of one: a reload or restart of the app can cost a request, about 1 in 10,000 at light load.')
+      : comment('enablereuse=off: each request has a connection of its own. Kept connections are quicker, but Apache cannot be asked to let go of one, so a reload or restart of the app could cost a request. With --keep-connections they are kept.'),
+    site.mount !== '' && comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${site.mount}', or routes that begin with it.`),
+    site.mount === '' ? `ProxyPass "/" "${place}/" ${settings}` : `ProxyPass "${site.mount}" "${place}${site.mount}" ${settings}`,
   ]
-}
-
-/** What holds for all that is passed to this place. */
-function parameters(url: string, settings: string): Line {
-  return [`<Proxy "${url}" ${settings}>`, '</Proxy>']
 }

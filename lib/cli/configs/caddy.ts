@@ -2,6 +2,8 @@
 import { comment, indented, print, type Line } from './lines.js'
 import { addressText, type Site } from './site.js'
 
+const HTTPS_PORT = 443
+
 /**
  * A Caddyfile, or a part of one.
  * @param site what is wanted
@@ -15,18 +17,20 @@ export function caddyConfig(site: Site): string {
     comment('Install: /etc/caddy/Caddyfile, or what that file imports, then caddy validate --config /etc/caddy/Caddyfile && systemctl reload caddy.'),
     site.app.kind === 'socket' && comment('Caddy\'s user (caddy) must be in the group of the socket, which has mode 0660.'),
     '',
-    comment('For HTTPS: a host name without http:// and without port. Caddy then fetches a certificate.'),
-    `${hosts.map((name) => `http://${name}:${String(port)}`).join(', ')} {`,
+    port === HTTPS_PORT
+      ? comment('Caddy fetches a certificate for the host name.')
+      : comment('For HTTPS: a host name without http:// and without port. Caddy then fetches a certificate.'),
+    // Caddy refuses http:// with port 443.
+    `${hosts.map((name) => port === HTTPS_PORT ? `https://${name}` : `http://${name}:${String(port)}`).join(', ')} {`,
     indented(
-      host !== undefined && `bind ${host}`,
+      host !== undefined && [`bind ${host}`, ''],
       site.bodyBytes > 0 && [
-        '',
         comment('Larger uploads are refused with 413, in bytes.'),
         'request_body {',
         indented(`max_size ${String(site.bodyBytes)}`),
         '}',
+        '',
       ],
-      '',
       routes(site),
     ),
     '}',
@@ -82,17 +86,12 @@ function reverseProxy(site: Site): Line {
       'header_down -Status',
       comment('Each piece of a response goes on as the app writes it, or an event stream would wait.'),
       'flush_interval -1',
-      comment('While the app cannot be reached Caddy tries again for so long; without it each request is a 502 at once. A GET whose connection broke is sent again, so a handler may run twice.'),
+      comment('While the app cannot be reached Caddy tries again for so long; without it each request is a 502 at once. A GET whose connection broke is sent again, so a handler may run twice. Other methods get 502, even where no host could be reached (Caddy 2.6).'),
       'lb_try_duration 5s',
       places.length > 1 && [
-        comment('Not to the first host alone, and not to one that has just failed.'),
+        comment('In turn, and not to one that has just failed. No health_uri: over FastCGI its questions fail within Caddy 2.6 itself, and no host is ever asked.'),
         'lb_policy round_robin',
         'fail_duration 2s',
-      ],
-      site.health !== undefined && [
-        comment('A host that does not say that it is ready gets no requests.'),
-        `health_uri ${site.health}`,
-        'health_interval 2s',
       ],
       'transport fastcgi {',
       indented(
@@ -101,7 +100,7 @@ function reverseProxy(site: Site): Line {
         comment('Who has come in by a password that Caddy asked for; else nobody.'),
         'env REMOTE_USER {http.auth.user.id}',
         'dial_timeout 2s',
-        comment('No read_timeout: in Caddy 2.6 it ends a response that takes longer in all, event streams too.'),
+        comment('No read_timeout: it ends a response that lasts longer in all, silent or not, and so every event stream (Caddy 2.6).'),
       ),
       '}',
     ),

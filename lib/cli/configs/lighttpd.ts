@@ -24,8 +24,6 @@ export function lighttpdConfig(site: Site): string {
           comment('In KiB: larger uploads are refused with 413. It holds for the whole of lighttpd.'),
           `server.max-request-size = ${String(Math.ceil(site.bodyBytes / 1024))}`,
         ],
-    comment('Seconds that a response may be silent before it is cut off: let an event stream send a comment line now and then. It holds for the whole of lighttpd.'),
-    `server.max-write-idle = ${String(site.timeoutSeconds)}`,
     '',
     within(site, [
       comment('Uploads are gathered before the app is asked, which shields it from slow clients.'),
@@ -86,7 +84,7 @@ function routes(site: Site): Line {
   ]
 }
 
-function passes({ app, name }: Site): Line {
+function passes({ app, name, timeoutSeconds }: Site): Line {
   return [
     comment('lighttpd opens a connection for each request. The Authorization header reaches the app; a client\'s Proxy header (httpoxy) lighttpd itself leaves out.'),
     'fastcgi.server = (',
@@ -101,7 +99,9 @@ function passes({ app, name }: Site): Line {
           index === 0 && comment('No directory index: / is the app\'s too.'),
           '"fix-root-scriptname" => "enable",',
           index === 0 && comment('After a failure it is asked again the next second.'),
-          '"disable-time" => 1',
+          '"disable-time" => 1,',
+          index === 0 && comment('Seconds that a response may be silent before it is cut off: let an event stream send a comment line now and then.'),
+          `"read-timeout" => ${String(timeoutSeconds)}`,
         ),
         '),',
       ])),

@@ -10,6 +10,8 @@ import { durationMs, sizeBytes } from './units.js'
 export interface SiteOptions {
   name?: string
   socket?: string
+  host?: string
+  port?: string
   upstream?: readonly string[]
   serverName?: readonly string[]
   listen?: string
@@ -111,27 +113,39 @@ function size(checks: OptionChecks, option: string, value: string, least: number
   return bytes
 }
 
-function appAddress(checks: OptionChecks, { severalHosts }: Abilities, given: SiteOptions, name: string): AppAddress {
-  const { socket, upstream = [] } = given
-  if (upstream.length === 0) return { kind: 'socket', path: socketPath(checks, socket ?? `/run/${name}/${name}.sock`) }
-  if (socket !== undefined) throw checks.refused('options --socket and --upstream: the app is in one place. Give one of the two.')
-  if (upstream.length > 1 && !severalHosts) {
+/** A host name or an IPv4 address, which no configuration takes for more than that. */
+const HOST = '[a-z\\d](?:[a-z\\d.-]*[a-z\\d])?'
+
+function appAddress(checks: OptionChecks, abilities: Abilities, given: SiteOptions, name: string): AppAddress {
+  const { socket, host, port, upstream } = given
+  const places = [socket !== undefined && '--socket', port !== undefined && '--port', upstream !== undefined && '--upstream'].filter((place) => place !== false)
+  if (places.length > 1) throw checks.refused(`options ${places.join(' and ')}: the app is in one place. Give one of them.`)
+  if (host !== undefined && port === undefined) throw checks.wrong('--host', host, 'it has a meaning only together with --port')
+  if (port !== undefined) return { kind: 'tcp', hosts: [{ host: hostName(checks, host ?? '127.0.0.1'), port: portNumber(checks, '--port', port, port) }] }
+  if (upstream === undefined) return { kind: 'socket', path: socketPath(checks, socket ?? `/run/${name}/${name}.sock`) }
+  if (upstream.length > 1 && !abilities.severalHosts) {
     throw checks.wrong('--upstream', upstream.join(' '), 'give one. nginx, HAProxy, Caddy and lighttpd can share requests among several hosts')
   }
-  const hosts = upstream.map((text) => hostPort(checks, text))
-  return { kind: 'tcp', hosts }
+  return { kind: 'tcp', hosts: upstream.map((text) => hostPort(checks, text)) }
+}
+
+function hostName(checks: OptionChecks, value: string): string {
+  if (isIP(value) === 6 && !value.includes('%')) return value
+  if (new RegExp(`^${HOST}$`, 'i').test(value) && !value.includes('..')) return value
+  throw checks.wrong('--host', value, 'give an address or a name, such as 10.0.0.5 or app.internal')
 }
 
 function hostPort(checks: OptionChecks, text: string): HostPort {
-  const remedy = 'give host:port, such as 10.0.0.5:9000 or [fd00::5]:9000'
-  const [, six, host = six, port] = /^(?:\[([\da-f:.]+)\]|([a-z\d](?:[a-z\d.-]*[a-z\d])?)):(\d{1,5})$/i.exec(text) ?? []
-  if (host === undefined || (six !== undefined && isIP(six) !== 6) || host.includes('..')) throw checks.wrong('--upstream', text, remedy)
+  const [, six, host = six, port] = new RegExp(`^(?:\\[([\\da-f:.]+)\\]|(${HOST})):(\\d{1,5})$`, 'i').exec(text) ?? []
+  if (host === undefined || (six !== undefined && isIP(six) !== 6) || host.includes('..')) {
+    throw checks.wrong('--upstream', text, 'give host:port, such as 10.0.0.5:9000 or [fd00::5]:9000')
+  }
   return { host, port: portNumber(checks, '--upstream', text, port) }
 }
 
 function portNumber(checks: OptionChecks, option: string, text: string, digits: string | undefined): number {
   const port = Number(digits)
-  if (port >= 1 && port <= MAX_PORT) return port
+  if (digits !== undefined && /^\d{1,5}$/.test(digits) && port >= 1 && port <= MAX_PORT) return port
   throw checks.wrong(option, text, 'give a port from 1 to 65535')
 }
 

@@ -28,7 +28,7 @@ export const CONFIGURABLE_SERVERS = {
     severalHosts: true,
     // The app can ask nginx to let go of them: nothing is lost.
     keepsByDefault: true,
-    options: ['static', 'staticPath', 'headSize', 'keepConnections'],
+    options: ['static', 'staticPath', 'headSize', 'timeout', 'keepConnections'],
     print: nginxConfig,
   },
   apache: {
@@ -37,7 +37,7 @@ export const CONFIGURABLE_SERVERS = {
     severalHosts: false,
     // Apache cannot be asked.
     keepsByDefault: false,
-    options: ['static', 'staticPath', 'keepConnections'],
+    options: ['static', 'staticPath', 'timeout', 'keepConnections'],
     print: apacheConfig,
   },
   lighttpd: {
@@ -45,7 +45,7 @@ export const CONFIGURABLE_SERVERS = {
     target: 'a file for /etc/lighttpd/conf-available',
     severalHosts: true,
     keepsByDefault: false,
-    options: ['static', 'staticPath'],
+    options: ['static', 'staticPath', 'timeout'],
     print: lighttpdConfig,
   },
   caddy: {
@@ -53,7 +53,8 @@ export const CONFIGURABLE_SERVERS = {
     target: 'a Caddyfile',
     severalHosts: true,
     keepsByDefault: false,
-    options: ['static', 'staticPath', 'health'],
+    // No timeout: its read_timeout is for a whole response. No health: over FastCGI Caddy 2.6 never asks.
+    options: ['static', 'staticPath'],
     print: caddyConfig,
   },
   haproxy: {
@@ -61,7 +62,7 @@ export const CONFIGURABLE_SERVERS = {
     target: 'sections for haproxy.cfg',
     severalHosts: true,
     keepsByDefault: true,
-    options: ['headSize', 'keepConnections', 'health'],
+    options: ['headSize', 'timeout', 'keepConnections', 'health'],
     print: haproxyConfig,
   },
   h2o: {
@@ -69,7 +70,7 @@ export const CONFIGURABLE_SERVERS = {
     target: 'h2o.conf',
     severalHosts: false,
     keepsByDefault: false,
-    options: ['static', 'staticPath'],
+    options: ['static', 'staticPath', 'timeout'],
     print: h2oConfig,
   },
 } as const satisfies Record<string, ConfigurableServer>

@@ -5,14 +5,14 @@ import { serve, type ServeOptions, type Serving } from 'express-responder'
 import { createApp } from '../../proxies/support/app.js'
 import { runToEnd } from '../../proxies/support/child.js'
 import { EventHub } from '../../proxies/support/events.js'
+import { freePort } from '../../proxies/support/ports.js'
 import { findProgram, type Requirement } from '../../proxies/support/programs.js'
 import { apache } from '../../proxies/support/servers/apache.js'
-import { caddy } from '../../proxies/support/servers/caddy.js'
 import { h2o } from '../../proxies/support/servers/h2o.js'
 import { haproxy } from '../../proxies/support/servers/haproxy.js'
 import { lighttpd } from '../../proxies/support/servers/lighttpd.js'
 import { nginx } from '../../proxies/support/servers/nginx.js'
-import type { RunningServer, WebServer } from '../../proxies/support/web-server.js'
+import { webServer, type RunningServer, type WebServer } from '../../proxies/support/web-server.js'
 import { createWorkspace, type Workspace } from '../../proxies/support/workspace.js'
 import { config } from './config-command.js'
 
@@ -24,6 +24,13 @@ interface Frame {
   server: (text: string) => WebServer
   /** Its own check of the files in a workspace in which it has been started. */
   check: (workspace: Workspace) => readonly string[]
+}
+
+const CADDY = findProgram('caddy')
+
+/** Caddy keeps its state at home. */
+function caddyEnvironment(directory: string): NodeJS.ProcessEnv {
+  return { ...process.env, HOME: directory, XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory }
 }
 
 const FRAMES: Readonly<Record<ServerName, Frame>> = {
@@ -40,7 +47,12 @@ const FRAMES: Readonly<Record<ServerName, Frame>> = {
     check: ({ directory }) => ['lighttpd', '-tt', '-f', `${directory}/lighttpd.conf`],
   },
   caddy: {
-    server: (text) => caddy('Caddy', 'caddy/Caddyfile', { edit: () => text }),
+    server: (text) => webServer({ name: 'Caddy', example: 'caddy/Caddyfile', package: 'caddy', installed: CADDY !== undefined }, async (workspace, port) => {
+      const { directory } = workspace
+      await workspace.write('site.caddy', workspace.adapt(text, port))
+      const file = await workspace.write('Caddyfile', `{\n\tadmin off\n\tauto_https disable_redirects\n}\nimport ${directory}/site.caddy\n`)
+      return { program: CADDY ?? 'caddy', args: ['run', '--config', file, '--adapter', 'caddyfile'], env: caddyEnvironment(directory) }
+    }),
     // The frame is not as `caddy fmt` has it, the printed text is.
     check: ({ directory }) => ['caddy', 'validate', '--adapter', 'caddyfile', '--config', `${directory}/site.caddy`],
   },
@@ -59,6 +71,12 @@ export function requirementOf(name: ServerName): Requirement {
   return FRAMES[name].server('')
 }
 
+/** What a web server says of its configuration. */
+export interface Checked {
+  readonly code: number | null
+  readonly output: string
+}
+
 /** A running site. */
 export interface ConfiguredSite {
   readonly origin: string
@@ -70,7 +88,7 @@ export interface ConfiguredSite {
   /** Connections that the first app has accepted so far. */
   connections(): number
   /** The server's own check of its configuration: the exit status, and what it said. */
-  check(): Promise<{ code: number | null, output: string }>
+  check(): Promise<Checked>
   stop(): Promise<void>
 }
 
@@ -115,19 +133,31 @@ export async function startConfigured(name: ServerName, { words = [], apps = def
       workspace,
       apps: servings,
       connections: () => connections,
-      async check() {
-        const [program = '', ...args] = FRAMES[name].check(workspace)
-        const { directory } = workspace
-        const env = { ...process.env, HOME: directory, XDG_CONFIG_HOME: directory, XDG_DATA_HOME: directory }
-        const { code, stdout, stderr } = await runToEnd(findProgram(program) ?? program, args, { env })
-        return { code, output: stdout.toString() + stderr }
-      },
+      check: () => check(name, workspace),
       stop,
     }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** Prints a configuration and has the web server check it, without starting it. */
+export async function checkPrinted(name: ServerName, words: readonly string[]): Promise<Checked> {
+  const workspace = await createWorkspace()
+  try {
+    const text = await config(name, ...words)
+    await FRAMES[name].server(text).configure(workspace, await freePort())
+    return await check(name, workspace)
+  } finally {
+    await workspace.remove()
+  }
+}
+
+async function check(name: ServerName, workspace: Workspace): Promise<Checked> {
+  const [program = '', ...args] = FRAMES[name].check(workspace)
+  const { code, stdout, stderr } = await runToEnd(findProgram(program) ?? program, args, { env: caddyEnvironment(workspace.directory) })
+  return { code, output: stdout.toString() + stderr }
 }
 
 function defaultApp({ socket }: Workspace): ServeOptions[] {
