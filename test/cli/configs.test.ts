@@ -196,7 +196,7 @@ describe.each(SERVERS)('%s', (name) => {
         expect(counts.every((count) => count > 0)).toBe(true)
         await site().apps[0]?.stop()
         const answers = await Promise.all(Array.from({ length: 20 }, (_, index) =>
-          // Caddy tries no other method again, though over HTTP it does where it could not connect.
+          // Caddy tries no other method again, as its comment says.
           ask(site().origin, index % 2 === 0 || name === 'caddy' ? '/echo' : { path: '/echo', method: 'POST', body: 'a body' })))
         expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
       })
