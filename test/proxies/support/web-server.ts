@@ -35,6 +35,8 @@ export interface WebServer extends Requirement {
   readonly encrypted: boolean
   /** Where the app listens that the test starts: the workspace's socket, or its port. */
   readonly appOn: 'socket' | 'port'
+  /** Writes its files for a port. @returns the command that runs it */
+  configure(workspace: Workspace, port: number): Promise<Command>
   /** Starts it in the foreground on a free port of 127.0.0.1 and waits until it accepts connections. */
   start(workspace: Workspace): Promise<RunningServer>
 }
@@ -59,7 +61,7 @@ type Optional = 'startsApp' | 'appOn' | 'encrypted'
 
 /** A server that is described by its command; `prepare` writes its files for the port it is given. */
 export function webServer(
-  description: Omit<WebServer, 'start' | Optional> & Partial<Pick<WebServer, Optional>>,
+  description: Omit<WebServer, 'configure' | 'start' | Optional> & Partial<Pick<WebServer, Optional>>,
   prepare: (workspace: Workspace, port: number) => Promise<Command>,
 ): WebServer {
   const { encrypted = false } = description
@@ -68,6 +70,7 @@ export function webServer(
     appOn: 'socket',
     encrypted,
     ...description,
+    configure: prepare,
     async start(workspace) {
       let logs = ''
       for (let attempt = 0; attempt < START_ATTEMPTS; attempt++) {

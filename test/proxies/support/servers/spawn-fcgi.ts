@@ -29,6 +29,7 @@ export function spawnFcgi(name: string, example: string, front: WebServer): WebS
     startsApp: true,
     appOn: 'socket',
     encrypted: front.encrypted,
+    configure: (workspace, port) => front.configure(workspace, port),
     async start(workspace) {
       const program = await startSpawnFcgi(workspace, example)
       const web = await front.start(workspace)
