@@ -140,7 +140,7 @@ describe('an event loop that is stuck', () => {
     const two = await watched.stuck('/api/nested/2')
     expect(two.report.request).toBeNull()
     expect(two.report.openRequests?.map(({ route }) => route).sort()).toEqual([request.route, '/wait'])
-    client.destroy()
+    await client.destroy()
   })
 
   it('in a job of no request: has none', async () => {
