@@ -48,6 +48,8 @@ export const ERROR_CODES = {
   ERR_FCGI_SOCKET_OWNER: 'an owner or group that the socket file cannot have',
   ERR_FCGI_SOCKET_REMOVE: 'a socket file that cannot be removed',
   ERR_FCGI_PERMISSION: 'what the permission model of Node.js does not allow',
+  ERR_FCGI_LOOP_WATCH: 'a watch over the event loop that cannot run',
+  ERR_FCGI_NOTIFY: 'systemd that cannot be told how the service is',
   ERR_FCGI_UNSUPPORTED_NODE: 'a Node.js whose internals are not as this package needs them',
 } as const
 

@@ -10,6 +10,9 @@ const FCGI_LISTENSOCK_FILENO = 0
 /** The first descriptor that systemd passes (sd_listen_fds(3)). */
 const SD_LISTEN_FDS_START = 3
 
+/** The name of a descriptor by which systemd is told how the service is (`OpenFile=/run/systemd/notify:notify`). */
+export const NOTIFY_NAME = 'notify'
+
 /** An inherited listening socket. */
 export interface InheritedSocket {
   readonly fd: number
@@ -29,15 +32,17 @@ export type Wanted = number | string | undefined
  */
 export function findInherited(wanted: Wanted, env: NodeJS.ProcessEnv = process.env): InheritedSocket {
   if (typeof wanted === 'number') return inspected(wanted)
-  const passed = systemdNames(env)
+  const descriptors = passedDescriptors(env).filter(mayListen)
+  const passed = descriptors.map(({ name }) => name)
   if (typeof wanted === 'string') {
-    const index = passed.indexOf(wanted)
-    if (index !== -1) return inspected(SD_LISTEN_FDS_START + index)
+    const found = descriptors.find(({ name }) => name === wanted)
+    if (found !== undefined) return inspected(found.fd)
     throw new FastCgiError('ERR_FCGI_NO_SOCKET',
       `option fd: no descriptor named '${wanted}' was inherited (${systemdState(passed, env)}). ` +
       'Set FileDescriptorName= in the systemd socket unit, or give the descriptor as a number.')
   }
-  if (passed.length === 1) return inspected(SD_LISTEN_FDS_START)
+  const [only] = descriptors
+  if (only !== undefined && descriptors.length === 1) return inspected(only.fd)
   if (passed.length > 1) {
     throw new FastCgiError('ERR_FCGI_NO_SOCKET',
       `systemd passed ${String(passed.length)} sockets (${passed.join(', ')}). Say which one by { fd: 'name' }.`)
@@ -53,13 +58,27 @@ function onStandardInput(passed: readonly string[], env: NodeJS.ProcessEnv): Inh
     'Give { socket: \'/run/app/app.sock\' } or { port: 9000 }, or let a web server, spawn-fcgi or systemd start the process.')
 }
 
-/** Names of the descriptors that systemd passed to this very process, in their order. */
-function systemdNames(env: NodeJS.ProcessEnv): string[] {
+/** A descriptor that systemd has passed. */
+export interface PassedDescriptor {
+  readonly fd: number
+  readonly name: string
+}
+
+/** What is for messages to systemd is no socket to listen on, unless it listens. */
+function mayListen({ name, fd }: PassedDescriptor): boolean {
+  return name !== NOTIFY_NAME || inspect(fd).state !== 'no'
+}
+
+/** The descriptors that systemd passed to this very process, in their order. */
+export function passedDescriptors(env: NodeJS.ProcessEnv): PassedDescriptor[] {
   if (env['LISTEN_PID'] !== String(process.pid)) return []
   const count = Number(env['LISTEN_FDS'])
   if (!Number.isInteger(count) || count < 1) return []
   const names = (env['LISTEN_FDNAMES'] ?? '').split(':')
-  return Array.from({ length: count }, (_, index) => names[index] === undefined || names[index] === '' ? 'unknown' : names[index])
+  return Array.from({ length: count }, (_, index) => {
+    const name = names[index]
+    return { fd: SD_LISTEN_FDS_START + index, name: name === undefined || name === '' ? 'unknown' : name }
+  })
 }
 
 function systemdState(passed: readonly string[], env: NodeJS.ProcessEnv): string {

@@ -1,7 +1,10 @@
-/** Counts of requests that have begun and that are over. By these, counting requests needs no listener on each response. */
+/** Counts of requests that have begun and that are over, and their list. By these, nobody needs a listener on each response. */
 
 /** The property of a server that holds the counts: code outside lib/server reads them there, such as the memory endpoint. */
 export const REQUEST_COUNTS = Symbol.for('express-responder.requests')
+
+/** The property of a server that lists the requests that the app was given and that are not over. */
+export const OPEN_REQUESTS = Symbol.for('express-responder.open-requests')
 
 /** How many requests a server has had. */
 export interface RequestCounts {

@@ -1,6 +1,6 @@
 /** An `http.Server` whose connections speak FastCGI. */
 import { channel } from 'node:diagnostics_channel'
-import http, { type RequestListener } from 'node:http'
+import http, { type IncomingMessage, type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { emitProcessWarning } from '../../shared/process-warning.js'
@@ -17,7 +17,7 @@ import { FilterData } from './filter-data.js'
 import { ignoreForwardedHeaders } from './forwarded-headers.js'
 import { withBacklog } from './listen-arguments.js'
 import { resolveServerOptions, type ServerConfiguration, type ServerOptions } from './options.js'
-import { REQUEST_COUNTS, type RequestCounts } from './request-counts.js'
+import { OPEN_REQUESTS, REQUEST_COUNTS, type RequestCounts } from './request-counts.js'
 import { RequestSocket, asSocket } from './request-socket.js'
 
 /** The longest tick, in milliseconds: a tick is the interval at which time limits are checked. */
@@ -80,6 +80,11 @@ export class FastCgiServer extends http.Server {
   /** The options, resolved. */
   get configuration(): ServerConfiguration {
     return this.#configuration
+  }
+
+  /** The requests that the app was given and that are not over. It costs something only when it is called. */
+  [OPEN_REQUESTS](): IncomingMessage[] {
+    return this.#host.openRequests()
   }
 
   /**
@@ -278,6 +283,11 @@ class ServerHost implements ConnectionHost {
 
   forEach(visit: (connection: Connection) => void): void {
     for (const connection of [...this.#connections]) visit(connection)
+  }
+
+  openRequests(): IncomingMessage[] {
+    const sockets = [...this.#connections].flatMap(({ requests }) => requests.list())
+    return sockets.flatMap(({ request, ended, destroyed }) => request === undefined || ended || destroyed ? [] : [request])
   }
 
   #onTick(): void {

@@ -24,6 +24,7 @@ import { watchNativeCallbacks } from './native-callbacks.js'
 import { addOpenRequest } from './open-requests.js'
 import { creatorOf, unwatchPromises, watchPromises } from './promise-creators.js'
 import { watchAgentQueues } from './agent-queue.js'
+import { setRunningRequestSource } from '../../shared/running-request.js'
 import { Patches } from '../shared/patches.js'
 import { attempt } from '../shared/safe-call.js'
 import { warnIfUnsupported } from './runtime-support.js'
@@ -82,6 +83,7 @@ export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean;
     watchUnhandledErrorEvents(patches)
     watchClientSockets(patches)
     watchAgentQueues(patches)
+    setRunningRequestSource(() => requestContextOf(contexts.getStore())?.request)
   }
   if (bound && !patches.has(AsyncResource.prototype, 'runInAsyncScope')) watchBound()
   if (trackPromises && outlivesException) watchPromises()
@@ -99,6 +101,7 @@ export function attributeFromStart(make: MakeContext): void {
 /** Puts all that is patched back. */
 export function stopAttributing(): void {
   patches.restore()
+  setRunningRequestSource(undefined)
   unwatchClientSockets()
   unwatchPromises()
   watchedClasses.clear()

@@ -117,6 +117,21 @@ describe('a process with an inherited socket', () => {
     await answersAndStops(child, path)
   })
 
+  it('does not take the descriptor for messages to systemd for one to listen on', async () => {
+    const made = await parent()
+    const environment = 'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=notify:web'
+    const child = handedOver(made, startByShell(`exec 4<&0 3</dev/null 0</dev/null; ${environment} exec "$@"`, made.fd))
+    expect(await child.line('listening')).toBe(`listening ${bound}`)
+    await answersAndStops(child, path)
+  })
+
+  it('listens on a descriptor of that name all the same where it is a listening socket', async () => {
+    const made = await parent()
+    const child = handedOver(made, startByShell('exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=notify exec "$@"', made.fd))
+    expect(await child.line('listening')).toBe(`listening ${bound}`)
+    await answersAndStops(child, path)
+  })
+
   it('serves on a descriptor given by its number', async () => {
     const made = await parent()
     const child = handedOver(made, startByShell('exec 5<&0 0</dev/null; exec "$@"', made.fd, { fd: 5 }))

@@ -1,0 +1,162 @@
+/**
+ * Takes the call stack of the main thread from another one, by V8's inspector: pauses it, looks, lets it go on. Nothing of the
+ * inspector is enabled before, so it costs nothing until then. If the thread ends meanwhile, the main thread goes on, too.
+ */
+import type { Debugger, Runtime, Session } from 'node:inspector'
+import { REQUEST_LOOKUP, type RequestFindings, type StackFrame, type StuckReport } from './stuck-report.js'
+
+/**
+ * For how long nothing comes from a main thread that is in native code, in milliseconds: it answers between two steps of
+ * JavaScript, which is at once where there is JavaScript.
+ */
+const NATIVE_AFTER = 500
+/** How long a pause may take once the main thread has answered something, in milliseconds. Deep stacks take a second. */
+const PAUSE_TIMEOUT = 5000
+/** How long one look into a paused thread may take, in milliseconds. */
+const LOOK_TIMEOUT = 1000
+/** Functions of the stack that are reported. */
+const MAX_FRAMES = 50
+/** Functions that are searched for a request: these innermost ones, and as many outermost ones. */
+const SEARCHED_FRAMES = 200
+
+/** Where a request of ours is given to the app: the innermost frames of anything else may know other requests. */
+const DISPATCH = { functionName: '#emitRequest', file: '/lib/server/server.js' }
+
+/** What was found. */
+export type Findings = Pick<StuckReport, 'stack' | 'native' | 'request' | 'openRequests'>
+
+const NOT_FOUND: RequestFindings = { request: null }
+const NOTHING: Findings = { stack: null, native: false, request: null }
+
+/**
+ * Takes the stack of the main thread.
+ *
+ * @returns undefined where somebody's debugger holds the main thread at a breakpoint: it is not stuck, and is left alone
+ */
+export async function takeStack(): Promise<Findings | undefined> {
+  const session = await connect()
+  if (session === undefined) return NOTHING
+  // Frames have no URL: V8 tells it once, beforehand.
+  const urls = new Map<string, string>()
+  session.on('Debugger.scriptParsed', ({ params: { scriptId, url } }) => urls.set(scriptId, url))
+  try {
+    const pause = await pauseOf(session)
+    if (pause === 'native') return { ...NOTHING, native: true }
+    if (pause === 'debugger') return undefined
+    const { callFrames } = pause
+    const urlOf = ({ location }: Debugger.CallFrame): string => urls.get(location.scriptId) ?? ''
+    const stack = callFrames.slice(0, MAX_FRAMES).map((frame) => frameOf(frame, urlOf(frame)))
+    return { stack, native: false, ...await findRequest(session, callFrames, urlOf) }
+  } finally {
+    leave(session)
+  }
+}
+
+/** Asked for at once: when it is needed, time is short. */
+const inspector = import('node:inspector').catch(() => undefined)
+
+/** A session with the main thread. A Node.js may be built without an inspector, and its permission model may forbid it. */
+async function connect(): Promise<Session | undefined> {
+  const { Session } = await inspector ?? {}
+  if (Session === undefined) return undefined
+  const session = new Session()
+  try {
+    session.connectToMainThread()
+    return session
+  } catch {
+    return undefined
+  }
+}
+
+/** Pauses the main thread. */
+function pauseOf(session: Session): Promise<Debugger.PausedEventDataType | 'native' | 'debugger'> {
+  return new Promise((resolve) => {
+    let enabled = false
+    let timer = setTimeout(resolve, NATIVE_AFTER, 'native')
+    const onSign = (): void => {
+      clearTimeout(timer)
+      timer = setTimeout(resolve, PAUSE_TIMEOUT, 'native')
+    }
+    session.once('Debugger.scriptParsed', onSign)
+    session.once('Debugger.paused', ({ params }) => {
+      clearTimeout(timer)
+      // Before the answer to 'enable' it can only be the pause of another session, which V8 tells to each that comes later.
+      resolve(enabled ? params : 'debugger')
+    })
+    // Both at once: between two native calls there is no time for one to be answered and the other sent.
+    session.post('Debugger.enable', () => {
+      enabled = true
+      onSign()
+    })
+    session.post('Debugger.pause')
+  })
+}
+
+function leave(session: Session): void {
+  try {
+    session.post('Debugger.resume')
+    session.post('Debugger.disable')
+    session.disconnect()
+  } catch {
+    // It has ended already.
+  }
+}
+
+function frameOf({ functionName, location }: Debugger.CallFrame, url: string): StackFrame {
+  return { functionName, url, line: location.lineNumber + 1, column: (location.columnNumber ?? 0) + 1 }
+}
+
+/** Scopes of a function's own variables, and those of the functions around it. Those of modules hold what is nobody's. */
+const LOCAL = new Set(['local', 'block', 'catch'])
+const CLOSURE = new Set(['closure'])
+
+/** Looks where the answer is surest first. */
+async function findRequest(session: Session, frames: readonly Debugger.CallFrame[], urlOf: (frame: Debugger.CallFrame) => string): Promise<RequestFindings> {
+  const searched = frames.length <= 2 * SEARCHED_FRAMES ? frames : [...frames.slice(0, SEARCHED_FRAMES), ...frames.slice(-SEARCHED_FRAMES)]
+  const dispatch = searched.filter((frame) => frame.functionName === DISPATCH.functionName && urlOf(frame).endsWith(DISPATCH.file))
+  for (const scopes of [scopesOf(dispatch, LOCAL), scopesOf(searched, LOCAL)]) {
+    const found = await look(session, frames, scopes)
+    if (found.request !== null) return found
+  }
+  const known = await look(session, frames)
+  if (known.request !== null && known.openRequests === undefined) return known
+  const around = await look(session, frames, scopesOf(searched, CLOSURE))
+  return around.request === null ? known : around
+}
+
+function scopesOf(frames: readonly Debugger.CallFrame[], types: ReadonlySet<string>): string[] {
+  return frames.flatMap(({ scopeChain }) => scopeChain.flatMap(({ type, object }) =>
+    types.has(type) && object.objectId !== undefined ? [object.objectId] : []))
+}
+
+/** The function that is called in the main thread, by its text: it passes the scopes on to the RequestLookup there. */
+const LOOK = `function (...scopes) {
+  const lookup = globalThis[Symbol.for(${JSON.stringify(REQUEST_LOOKUP)})]
+  return typeof lookup === 'function' ? lookup(...scopes) : undefined
+}`
+
+/**
+ * Asks the {@link RequestLookup} of the main thread.
+ *
+ * @param scopes where it is to look; without them it tells what the process knows
+ */
+function look(session: Session, [top]: readonly Debugger.CallFrame[], scopes?: readonly string[]): Promise<RequestFindings> {
+  const objectId = top?.scopeChain[0]?.object.objectId
+  if (objectId === undefined || scopes?.length === 0) return Promise.resolve(NOT_FOUND)
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LOOK_TIMEOUT, NOT_FOUND)
+    const question = {
+      objectId,
+      functionDeclaration: LOOK,
+      arguments: (scopes ?? []).map((id) => ({ objectId: id })),
+      returnByValue: true,
+      silent: true,
+    }
+    session.post('Runtime.callFunctionOn', question, (error, answer?: Runtime.CallFunctionOnReturnType) => {
+      clearTimeout(timer)
+      const isAnswered = error === null && answer?.exceptionDetails === undefined
+      // It is JSON of what the RequestLookup has returned, and nothing after stop().
+      resolve((isAnswered ? answer?.result.value as RequestFindings | undefined : undefined) ?? NOT_FOUND)
+    })
+  })
+}

@@ -1,0 +1,104 @@
+/**
+ * Watches the event loop of this process from a thread, and reports when it is stuck: with the stack, and with the request whose
+ * code is running. While it turns, that costs a beat some times a second, and nothing for a request.
+ */
+import type { IncomingMessage } from 'node:http'
+import { Worker } from 'node:worker_threads'
+import { emitProcessWarning } from '../../shared/process-warning.js'
+import { createRequestLookup } from './request-lookup.js'
+import { REQUEST_LOOKUP, type WatchData } from './stuck-report.js'
+
+/** Beats within `timeout`, and the bounds of the time between two, in milliseconds. */
+const BEATS_IN_TIMEOUT = 20
+const MIN_INTERVAL = 10
+const MAX_INTERVAL = 100
+
+/** The most that V8 may use in the thread, in MB. Deep stacks need some; at other times it uses 4. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128, codeRangeSizeMb: 4, stackSizeMb: 1 }
+/** A thread that has ended by itself is started anew after this time, in milliseconds. */
+const RESTART_DELAY = 10_000
+
+/** What is watched, and who is told. */
+export interface EventLoopWatchOptions {
+  /** For how long the event loop may not turn, in milliseconds. */
+  readonly timeout: number
+  /** The descriptor that reports are written to, each a line of JSON: a {@link StuckReport}. */
+  readonly report: number
+  /** The requests that are open. It is called only when the event loop is stuck, and must run no code of the app. */
+  readonly openRequests?: () => readonly IncomingMessage[]
+}
+
+/** A watch over the event loop. */
+export interface EventLoopWatch {
+  stop(): void
+}
+
+/**
+ * Watches the event loop of this thread, which must be the main thread; once in a process. What goes wrong with the watch becomes a process
+ * warning (ERR_FCGI_LOOP_WATCH), and does no other harm.
+ *
+ * @example
+ * ```ts
+ * const watch = watchEventLoop({ timeout: 30_000, report: 5, openRequests: () => server[OPEN_REQUESTS]() })
+ * ```
+ */
+export function watchEventLoop({ timeout, report, openRequests = () => [] }: EventLoopWatchOptions): EventLoopWatch {
+  const interval = Math.round(Math.min(MAX_INTERVAL, Math.max(MIN_INTERVAL, timeout / BEATS_IN_TIMEOUT)))
+  const beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  const lookup = Symbol.for(REQUEST_LOOKUP)
+  Reflect.set(globalThis, lookup, createRequestLookup(openRequests))
+  const timer = setInterval(() => {
+    Atomics.add(beats, 0, 1)
+  }, interval).unref()
+  const stopThread = keepThread({ beats, interval, timeout, report })
+  return {
+    stop(): void {
+      clearInterval(timer)
+      stopThread()
+      Reflect.deleteProperty(globalThis, lookup)
+    },
+  }
+}
+
+/** Starts the thread, and starts it anew when it has ended. Returns what stops it. */
+function keepThread(data: WatchData): () => void {
+  let worker: Worker | undefined
+  let restart: NodeJS.Timeout | undefined
+  let isStopped = false
+  const start = (): void => {
+    worker = startThread(data)
+    worker?.once('exit', () => {
+      if (!isStopped) restart = setTimeout(start, RESTART_DELAY).unref()
+    })
+  }
+  start()
+  return () => {
+    isStopped = true
+    clearTimeout(restart)
+    void worker?.terminate()
+  }
+}
+
+function startThread(data: WatchData): Worker | undefined {
+  try {
+    const worker = new Worker(new URL('stuck-loop-thread.js', import.meta.url), {
+      name: 'stuck-loop',
+      workerData: data,
+      // Else what --require, --import and NODE_OPTIONS name for the app would be loaded in the thread, too.
+      execArgv: [],
+      env: {},
+      resourceLimits: RESOURCE_LIMITS,
+    })
+    worker.unref()
+    worker.on('error', warn)
+    return worker
+  } catch (error) {
+    warn(error)
+    return undefined
+  }
+}
+
+function warn(error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error)
+  emitProcessWarning('ERR_FCGI_LOOP_WATCH', `the event loop is not watched, so a process that is stuck is not replaced: ${reason}`, 'FastCgiWarning')
+}

@@ -1,0 +1,64 @@
+/** What is reported of an event loop that is stuck: the types, and the names that the main thread and the watching thread share. */
+
+/** A function on the call stack. */
+export interface StackFrame {
+  /** '' where it has no name. */
+  readonly functionName: string
+  /** As V8 names the script: a `file:` URL, a path for CommonJS, `node:…` for Node's own. */
+  readonly url: string
+  /** From 1. */
+  readonly line: number
+  /** From 1. */
+  readonly column: number
+}
+
+/** A request, as a report names it. */
+export interface ReportedRequest {
+  readonly method: string
+  /** Path and query, as the client has sent them. */
+  readonly url: string
+  /** The pattern of Express's route with what it is mounted on, such as `/users/:id`. */
+  readonly route?: string
+}
+
+/** An event loop is stuck. */
+export interface StuckReport {
+  readonly type: 'stuck'
+  /** For how long the event loop has not turned. */
+  readonly milliseconds: number
+  /** The innermost function first; null where it could not be taken. */
+  readonly stack: readonly StackFrame[] | null
+  /** Whether no JavaScript ran while the stack was asked for: the process is inside a native call. */
+  readonly native: boolean
+  /** The request whose code is running. Beside `openRequests` it is the only one that is open; null where it is not known. */
+  readonly request: ReportedRequest | null
+  /** The requests that are open, some of them at least: given only where the running code does not show whose it is. */
+  readonly openRequests?: readonly ReportedRequest[]
+}
+
+/** What the watching thread is started with. */
+export interface WatchData {
+  /** The main thread adds one with each beat. */
+  readonly beats: Int32Array
+  /** How often it does, in milliseconds. */
+  readonly interval: number
+  /** When a loop counts as stuck, in milliseconds. */
+  readonly timeout: number
+  /** The descriptor that reports are written to. */
+  readonly report: number
+}
+
+/** The property of `globalThis` under which the main thread keeps its {@link RequestLookup}. */
+export const REQUEST_LOOKUP = 'express-responder.request-lookup'
+
+/**
+ * Called in the main thread while it is paused. It runs no code of the app. With scopes (objects that hold the variables of
+ * functions), it looks for a request among these; with none, it asks the process what it knows.
+ */
+export type RequestLookup = (...scopes: object[]) => RequestFindings
+
+/** What a {@link RequestLookup} has found. */
+export interface RequestFindings {
+  readonly request: ReportedRequest | null
+  readonly openRequests?: readonly ReportedRequest[]
+}
