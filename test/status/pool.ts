@@ -1,7 +1,7 @@
 /** A pool that says what a test wants: the observer that the status asks. */
 import type { PoolObserver, PoolStatus, WorkerDetails, WorkerReport, WorkerStatus } from '../../lib/workers/reports.js'
 
-export const NOW = Date.UTC(2026, 10, 27, 17, 10, 0)
+export const NOW = Date.now()
 
 export function report(given: Partial<WorkerReport> = {}): WorkerReport {
   return {
@@ -11,7 +11,7 @@ export function report(given: Partial<WorkerReport> = {}): WorkerReport {
 }
 
 export function worker(given: Partial<WorkerStatus> = {}): WorkerStatus {
-  return { worker: 0, pid: 1000, state: 'ready', generation: 0, startedAt: NOW - 60_000, report: report(), reportedAt: NOW, ...given }
+  return { worker: 0, pid: 1000, state: 'ready', generation: 0, startedAt: NOW - 60_000, report: report(), reportedAt: NOW + 3_600_000, ...given }
 }
 
 export function pool(given: Partial<PoolStatus> = {}): PoolStatus {
