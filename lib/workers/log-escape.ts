@@ -4,8 +4,8 @@
 export type Escape = (text: string) => string
 
 /** Printable ASCII but the quote and the backslash stays as it is. */
-const UNSAFE = /["\\]|[^ -~]/
-const UNSAFE_ALL = /["\\]|[^ -~]/gu
+const UNSAFE = /[^ !#-[\]-~]/
+const UNSAFE_ALL = /[^ !#-[\]-~]/gu
 
 /** As nginx' `escape=default`: `\x0A`, `\x22`, each byte in upper-case digits. */
 export function escapeAsNginx(text: string): string {
