@@ -47,6 +47,8 @@ export const ERROR_CODES = {
   ERR_FCGI_SOCKET_FILE: 'a file that is no socket where the socket is to be',
   ERR_FCGI_SOCKET_OWNER: 'an owner or group that the socket file cannot have',
   ERR_FCGI_SOCKET_REMOVE: 'a socket file that cannot be removed',
+  ERR_FCGI_LOG_FILE: 'a log that cannot be written',
+  ERR_FCGI_STATUS_SOCKET: 'a status socket that does not answer',
   ERR_FCGI_PERMISSION: 'what the permission model of Node.js does not allow',
   ERR_FCGI_LOOP_WATCH: 'a watch over the event loop that cannot run',
   ERR_FCGI_NOTIFY: 'systemd that cannot be told how the service is',

@@ -66,7 +66,7 @@ export interface ConcurrencyLimit {
   close(): void
 }
 
-const instances = new Instances()
+const instances = new Instances('concurrencyLimit', (cap: ConcurrencyLimiter) => cap.status())
 
 /**
  * Caps how many requests are answered at a time. Mount it before what is expensive; for health checks see `skip`.
@@ -114,7 +114,7 @@ export function concurrencyLimit(options?: ConcurrencyLimitOptions): Concurrency
       },
     },
   })
-  const forget = instances.add(limit, cap)
+  const forget = instances.add(limit, cap, cap)
   return limit
 }
 

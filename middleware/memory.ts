@@ -61,7 +61,7 @@ export interface MemoryStats {
   close(): void
 }
 
-const instances = new Instances()
+const instances = new Instances('memoryStats', (monitor: ProcessMonitor) => monitor.status())
 
 /**
  * An endpoint that shows the process' memory: mount it on a path. As a route of Express it passes everything on, and at the
@@ -132,7 +132,7 @@ export function memoryStats(options?: MemoryStatsOptions): MemoryStats {
       enumerable: true,
     },
   })
-  const forget = instances.add(stats, events)
+  const forget = instances.add(stats, events, monitor)
   return stats
 }
 

@@ -6,7 +6,7 @@ import type { ClientRateLimitInfo } from 'express-rate-limit'
 import { createLimiter, type RateLimitEvents } from './rate-limit/limiter.js'
 import { resolveOptions, type RateLimitOptions } from './rate-limit/options.js'
 import { ClientLeft } from './rate-limit/client-key.js'
-import { figuresOf } from './rate-limit/counts.js'
+import { figuresOf, statusOf } from './rate-limit/counts.js'
 import { Instances } from './shared/instances.js'
 import { MetricsRegistrations, type MetricsOptions, type MetricsRegistry } from './shared/metrics.js'
 
@@ -39,7 +39,7 @@ export interface RateLimit {
   close(): void
 }
 
-const instances = new Instances()
+const instances = new Instances('rateLimit', statusOf)
 
 /**
  * Limits how many requests a client may send in a time, with the options of express-rate-limit. Who is over it gets 429 with
@@ -91,7 +91,7 @@ export function rateLimit(options?: RateLimitOptions): RateLimit {
       },
     },
   })
-  const forget = instances.add(limit, store)
+  const forget = instances.add(limit, store, counts)
   return limit
 }
 

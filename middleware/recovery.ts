@@ -2,6 +2,7 @@
 import './shared/node-version.js'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { EventEmitter } from 'node:events'
+import { addStatusSource } from '../shared/status-sources.js'
 import { attributeAsyncErrors, attributeFromStart, stopAttributing, watchConnection, watchHttp2Compatibility } from './recovery/async-errors.js'
 import { ErrorBoundaries } from './recovery/error-boundaries.js'
 import { contextOf, contexts, RequestContext, type Next } from './recovery/context.js'
@@ -85,10 +86,12 @@ export interface RecoveryFactory {
   uninstall(): void
 }
 
-const instances = new Instances()
+const instances = new Instances('recovery', (handler: ErrorHandler) => handler.status())
 /** Whether an error boundary needs what is changed of Node's. */
 let hasBoundaries = false
 const boundaries = new ErrorBoundaries()
+/** What `recovery.errors()` tells of failures that no `recovery()` has met first. It cannot be closed alone. */
+const boundarySources = new Set<() => void>()
 
 function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
   const configuration = resolveOptions('recovery', options)
@@ -159,7 +162,7 @@ function withMembers(recovery: (request: IncomingMessage, response: ServerRespon
       enumerable: true,
     },
   }) as RecoveryMiddleware
-  const forget = instances.add(middleware, recoverer)
+  const forget = instances.add(middleware, recoverer, recoverer)
   return middleware
 }
 
@@ -178,12 +181,15 @@ function errors(options?: RecoveryOptions): RecoveryErrorMiddleware {
     owner.onError(request, response, error, recoverer)
   }
   boundaries.add(recoveryErrors, recoverer)
+  boundarySources.add(addStatusSource('recovery', () => recoverer.status()))
   return recoveryErrors
 }
 
 function uninstall(): void {
   instances.closeAll()
   hasBoundaries = false
+  for (const forget of boundarySources) forget()
+  boundarySources.clear()
   stopAttributing()
 }
 

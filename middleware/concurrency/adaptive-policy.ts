@@ -75,6 +75,10 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     return this.#queue.size
   }
 
+  get isFull(): boolean {
+    return !this.#observing && this.#slots.active >= this.#limit.current && this.#queue.size >= this.#maxWaiting()
+  }
+
   /** A request has come: starts it, lets it wait, or rejects it. */
   arrive(request: Request): void {
     const now = this.#clock.now()

@@ -69,6 +69,10 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
     return this.#queue.size
   }
 
+  get isFull(): boolean {
+    return !this.#observing && !this.#slots.hasFree && this.#queue.size >= this.#maxWaiting
+  }
+
   arrive(request: Request): void {
     if (this.#observing) {
       this.#observe(request)

@@ -78,6 +78,10 @@ export class LeasedPolicy<Request extends Candidate> implements AdmissionPolicy<
     return this.#fixedPolicy.waiting
   }
 
+  get isFull(): boolean {
+    return this.#fixedPolicy.isFull
+  }
+
   arrive(request: Request): void {
     this.#fixedPolicy.arrive(request)
     this.#leaseClient.onArrival()

@@ -1,6 +1,7 @@
 /** The limiter, which `concurrencyLimit()` makes: gives each request to its policy, counts, and emits events. */
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ConcurrencyLimitStatus } from '../../shared/status-sources.js'
 import { OptionError } from '../shared/options.js'
 import { notifyListeners } from '../shared/safe-call.js'
 import { routePatternOf } from '../shared/express.js'
@@ -92,6 +93,15 @@ export class ConcurrencyLimiter implements Limiter {
   get lease(): LeaseStatus | undefined {
     const policy = this.#shared
     return policy instanceof LeasedPolicy ? policy.status : undefined
+  }
+
+  /** What it tells to those who ask how the process is. */
+  status(): ConcurrencyLimitStatus {
+    const { accepted, rejected, leaked, abandoned } = this.counts
+    return {
+      active: this.active, waiting: this.waiting, limit: this.limit ?? null, keyed: this.#shared === undefined,
+      observing: this.#options.observing, full: this.#shared?.isFull ?? false, accepted, rejected: { ...rejected }, leaked, abandoned,
+    }
   }
 
   handle(request: IncomingMessage, response: ServerResponse, next: Next): void {

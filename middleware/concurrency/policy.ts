@@ -57,6 +57,8 @@ export interface AdmissionPolicy<Request extends Candidate> {
   /** Requests that hold a slot. */
   readonly active: number
   readonly waiting: number
+  /** All slots are held and the queue is full. Never where it only observes. */
+  readonly isFull: boolean
   /** A request has come. */
   arrive(request: Request): void
   /** A started request is over, or no longer counts. */

@@ -6,6 +6,7 @@
 import { EventEmitter } from 'node:events'
 import { inspect } from 'node:util'
 import { emitProcessWarning } from '../../shared/process-warning.js'
+import type { MemoryStatus } from '../../shared/status-sources.js'
 import { notifyListeners } from '../shared/safe-call.js'
 import { LeakDetector } from './leak-detector/leak-detector.js'
 import type { CallSiteSource, Verdict } from './leak-detector/verdict.js'
@@ -110,6 +111,13 @@ export class ProcessMonitor extends EventEmitter<MonitorEvents> {
   /** `since` in ms since 1970. */
   get verdict(): Verdict {
     return this.#withWallClock(this.leakDetector.current)
+  }
+
+  /** What it tells to those who ask how the process is. */
+  status(): MemoryStatus {
+    const { state, since, sentence } = this.verdict
+    const { rss, heapUsed, liveHeap } = this.latest.sample
+    return { state, since, sentence, rss, heapUsed, liveHeap }
   }
 
   /** Samples the heap by call stack from the first call on. */

@@ -1,4 +1,5 @@
 /** What a rate limit has counted, and the same as metrics. */
+import type { RateLimitStatus } from '../../shared/status-sources.js'
 import type { Figures } from '../shared/metrics.js'
 import { RateLimitKeyError, RateLimitStoreError } from './errors.js'
 
@@ -16,6 +17,11 @@ export class RateLimitCounts {
     else if (error instanceof RateLimitStoreError) this.failed.store += 1
     else this.failed.other += 1
   }
+}
+
+/** The same for those who ask how the process is. */
+export function statusOf({ passed, limited, failed, isStoreAway }: RateLimitCounts): RateLimitStatus {
+  return { passed, limited, failed: { ...failed }, storeAway: isStoreAway() }
 }
 
 /** The same as metrics. */

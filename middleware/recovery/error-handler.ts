@@ -3,6 +3,7 @@
  * many.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { RecoveryStatus } from '../../shared/status-sources.js'
 import type { Figures, MetricValue } from '../shared/metrics.js'
 import { sendProblem } from '../shared/problem.js'
 import { attempt } from '../shared/safe-call.js'
@@ -43,6 +44,11 @@ export class ErrorHandler implements FailureHandler {
   /** Whether the process is about to end. */
   get hasGivenUp(): boolean {
     return this.#hasGivenUp
+  }
+
+  /** What it tells to those who ask how the process is. */
+  status(): RecoveryStatus {
+    return { total: this.counts.total, givenUp: this.#hasGivenUp, counts: this.counts.list() }
   }
 
   /** What it has counted, as metrics. */

@@ -20,6 +20,8 @@ const MIN_LINES = 40
 /** Small ones that are a job of their own all the same. One that has grown leaves the list. */
 const SMALL = [
   'lib/server/management-records.ts',
+  'lib/status/page.ts',
+  'lib/workers/reopen-signal.ts',
   'middleware/memory/leak-detector/thresholds.ts',
   'middleware/rate-limit/response.ts',
   'middleware/recovery/agent-queue.ts',

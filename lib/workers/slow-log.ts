@@ -1,0 +1,96 @@
+/** Requests that run for long: told once while they still run, and once more when they are over. */
+import { addStatusSource } from '../../shared/status-sources.js'
+import { escapeAsNginx } from './log-escape.js'
+import { commonLogTime } from './log-time.js'
+import type { LogWriter } from './log-writer.js'
+import type { LoggedRequest } from './logged-request.js'
+
+/** What the slow log tells as the source 'slowRequests'. */
+export interface SlowRequestsStatus {
+  /** Milliseconds. */
+  readonly threshold: number
+  /** Requests that took longer, since the worker began. */
+  readonly total: number
+  /** Those that still run, the oldest first; without their queries, which may hold secrets. */
+  readonly running: readonly { readonly age: number; readonly method: string; readonly path: string; readonly route: string }[]
+}
+
+/** Those that are listed. */
+const MOST_SHOWN = 20
+const CHECKS_IN_THRESHOLD = 4
+const [SHORTEST_CHECK, LONGEST_CHECK] = [25, 1000] as const
+
+/** The slow log of one process. */
+export class SlowLog {
+  readonly #threshold: number
+  readonly #writer: LogWriter
+  /** In the order in which they came: those that are not slow yet, and those that are. */
+  readonly #young = new Set<LoggedRequest>()
+  readonly #slow = new Set<LoggedRequest>()
+  readonly #timer: NodeJS.Timeout
+  readonly #forgetSource: () => void
+  #total = 0
+
+  /** @param threshold milliseconds */
+  constructor(threshold: number, writer: LogWriter) {
+    this.#threshold = threshold
+    this.#writer = writer
+    const interval = Math.min(LONGEST_CHECK, Math.max(SHORTEST_CHECK, threshold / CHECKS_IN_THRESHOLD))
+    this.#timer = setInterval(() => { this.#check() }, interval).unref()
+    this.#forgetSource = addStatusSource('slowRequests', () => this.#status())
+  }
+
+  begin(logged: LoggedRequest): void {
+    this.#young.add(logged)
+  }
+
+  /** @param duration milliseconds */
+  end(logged: LoggedRequest, duration: number): void {
+    if (this.#young.delete(logged)) {
+      // The event loop was blocked, most likely by this request: nobody could tell earlier.
+      if (duration >= this.#threshold) this.#count(logged)
+      else return
+    } else this.#slow.delete(logged)
+    this.#tell(logged, `took ${seconds(duration)}, status ${String(logged.status)}${logged.isComplete ? '' : ', cut off'}`)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#forgetSource()
+  }
+
+  #check(): void {
+    const now = performance.now()
+    for (const logged of this.#young) {
+      const age = now - logged.startedAt
+      if (age < this.#threshold) return
+      this.#young.delete(logged)
+      this.#slow.add(logged)
+      this.#count(logged)
+      this.#tell(logged, `runs for ${seconds(age)} so far`)
+    }
+  }
+
+  #count(logged: LoggedRequest): void {
+    logged.slow = true
+    this.#total++
+  }
+
+  #tell(logged: LoggedRequest, what: string): void {
+    const { request: { method = '' }, url, route } = logged
+    this.#writer.write(`[${commonLogTime(Date.now())}] [pid ${String(process.pid)}] slow request: "${escapeAsNginx(method)} ${escapeAsNginx(url)}"` +
+      `${route === '' ? '' : `, route ${escapeAsNginx(route)}`}, ${what}`)
+  }
+
+  #status(): SlowRequestsStatus {
+    const now = performance.now()
+    const running = [...this.#slow].slice(0, MOST_SHOWN).map((logged) => ({
+      age: Math.round(now - logged.startedAt), method: logged.request.method ?? '', path: logged.url.split('?', 1)[0] ?? '', route: logged.route,
+    }))
+    return { threshold: this.#threshold, total: this.#total, running }
+  }
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(3)} s`
+}
