@@ -2,10 +2,12 @@
  * The control socket: by it `express-responder reload` tells a running process to reload, and hears what became of it. HTTP on a Unix
  * socket of mode 0600: only the user who runs the app, and root, can use it.
  */
-import { createServer, request, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
 import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
 import { listenOnSocketFile } from '../process/socket-file.js'
+import type { StatusReporter } from '../status/status-reporter.js'
+import { send } from '../workers/status-path.js'
 
 const OWNER_ONLY = 0o600
 const BACKLOG = 16
@@ -14,8 +16,8 @@ const BACKLOG = 16
 export interface Control {
   /** Rejects with the reason where the old workers go on. */
   readonly reload: () => Promise<void>
-  /** Answers everything else: status, metrics. */
-  readonly status: RequestListener
+  /** Knows everything else: status, metrics. */
+  readonly reporter: StatusReporter
 }
 
 /** The control socket of an app that listens at a socket, where no other is given. */
@@ -27,7 +29,7 @@ export function controlSocketOf(socket: string): string {
 export async function serveControl(path: string, replace: boolean, control: Control): Promise<() => void> {
   const server = createServer((incoming, response) => {
     if (incoming.url === '/reload') void answerReload(control, incoming, response)
-    else control.status(incoming, response)
+    else void answerStatus(control.reporter, incoming, response)
   })
   const file = await listenOnSocketFile(server, { path, mode: OWNER_ONLY, owner: undefined, group: undefined, backlog: BACKLOG, replace })
   server.unref()
@@ -36,6 +38,12 @@ export async function serveControl(path: string, replace: boolean, control: Cont
     server.close()
     server.closeAllConnections()
   }
+}
+
+async function answerStatus(reporter: StatusReporter, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  const [path = '', query = ''] = (incoming.url ?? '/').split('?', 2)
+  const { method = 'GET', headers: { accept = '' } } = incoming
+  send(incoming, response, await reporter.answer({ method, path: path.replace(/^\/+/, ''), query, accept }))
 }
 
 async function answerReload(control: Control, incoming: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -5,20 +5,19 @@ import { Command, CommanderError } from 'commander'
 import { codeOf } from '../../shared/errors.js'
 import { ExitCode } from './exit-codes.js'
 import { check } from './commands/check.js'
+import { addConfigCommand } from './commands/config.js'
+import { addDoctorCommand } from './commands/doctor.js'
 import { reload } from './commands/reload.js'
 import { run } from './commands/run.js'
+import { addStatusCommand } from './commands/status.js'
+import { addTopCommand } from './commands/top.js'
 import { SCHEMA, flagOf, resolveSockets, type CommandLine } from './options.js'
 
 type Action = (line: CommandLine) => Promise<number>
 
-/** Ends the process with what a command returns: 1 or 2 with one line on stderr where it throws. */
+/** Ends the process with what a command returns. */
 async function end(result: Promise<number>): Promise<void> {
-  try {
-    process.exit(await result)
-  } catch (error) {
-    process.stderr.write(`express-responder: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(codeOf(error) === 'ERR_FCGI_OPTION' ? ExitCode.USAGE : ExitCode.FAILED)
-  }
+  process.exit(await result)
 }
 
 /** The options of the schema as flags. */
@@ -60,6 +59,10 @@ export function createProgram(): Command {
     .option('--socket <path>', 'the socket that it listens on')
     .option('--control-socket <path>', 'its control socket')
     .action((options: Readonly<Record<string, unknown>>) => end((async () => reload(resolveSockets(options, process.env)))()))
+  addStatusCommand(program)
+  addTopCommand(program)
+  addConfigCommand(program)
+  addDoctorCommand(program)
   return program
 }
 
@@ -67,8 +70,9 @@ async function main(): Promise<void> {
   try {
     await createProgram().parseAsync()
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    process.exit(error.exitCode === 0 ? ExitCode.DONE : ExitCode.USAGE)
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? ExitCode.DONE : ExitCode.USAGE)
+    process.stderr.write(`express-responder: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exit(codeOf(error) === 'ERR_FCGI_OPTION' ? ExitCode.USAGE : ExitCode.FAILED)
   }
 }
 

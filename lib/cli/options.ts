@@ -85,6 +85,12 @@ export const SCHEMA = z.strictObject({
   balance: flag.default(true).meta(help('move kept connections to idle workers (true)')),
   controlSocket: text('give a path').optional().meta(help('socket for reload and status, 0600 (SOCKET.control)', 'path')),
   statusSocket: text('give a path').optional().meta(help('socket for status and metrics, 0660', 'path')),
+  statusPath: z.string('give a path such as /status').regex(/^\/./, 'give a path that begins with a slash').optional().meta(help('the same under a path of the app', 'path')),
+  probes: flag.default(false).meta(help('answer /livez and /readyz before the app (false)')),
+  accessLog: text('give a path, or - for stdout').optional().meta(help('access log, - for stdout', 'path')),
+  accessLogFormat: text('give common, combined, json or a format').optional().meta(help('common, combined, json, a format (combined)', 'format')),
+  slowLog: offOr(duration).optional().meta(help('tell of requests that run longer than', 'time')),
+  slowLogFile: text('give a path, or - for stdout').optional().meta(help('where to (stderr)', 'path')),
   logLevel: z.enum(['error', 'warn', 'info', 'debug', 'silent'], 'give error, warn, info, debug or silent').default('info').meta(help('error, warn, info, debug, silent (info)', 'level')),
   server: z.record(z.string(), z.unknown()).optional(),
 })
@@ -214,6 +220,11 @@ function poolConfiguration(options: CommandOptions, module: string): PoolConfigu
     emergency: { deaths: options.emergencyRestart, interval: options.emergencyInterval },
     stuckTimeout: options.stuckTimeout,
     balance: options.balance,
+    front: {
+      logs: { accessLog: options.accessLog, accessLogFormat: options.accessLogFormat, slowLog: options.slowLog, slowLogFile: options.slowLogFile },
+      probes: options.probes,
+      statusPath: options.statusPath,
+    },
     nodeArguments: [],
   }
 }

@@ -1,6 +1,8 @@
 /** What the primary process and its workers tell each other over IPC. An app may use the same channel for messages of its own. */
 import type { ServerOptions } from '../server/options.js'
 import type { WorkerReport } from './reports.js'
+import type { RequestLogOptions } from './request-logs.js'
+import type { StatusAnswer, StatusRequest } from './status-path.js'
 
 /** What a worker is to run. */
 export interface WorkerConfiguration {
@@ -19,6 +21,16 @@ export interface WorkerConfiguration {
   readonly stopTimeout: number
   /** A worker whose event loop stands still for so many milliseconds is stuck; undefined where nobody looks. */
   readonly stuckTimeout: number | undefined
+  readonly front: FrontConfiguration
+}
+
+/** What stands in front of the app. */
+export interface FrontConfiguration {
+  readonly logs: RequestLogOptions
+  /** Whether `/livez` and `/readyz` are answered before the app. */
+  readonly probes: boolean
+  /** The path at which the status is shown; undefined where it is not. */
+  readonly statusPath: string | undefined
 }
 
 /** How a worker is to stop. */
@@ -32,13 +44,15 @@ export interface StopOrder {
   readonly succeeded: boolean
 }
 
-/** To a worker: load and prove the app; listen; stop; let go of some connections; tell details; whether requests are welcome. */
+/** To a worker: load and prove the app; listen; stop; let go of some connections; tell details; say that it is not ready; what the status is. */
 export type ToWorker =
   | { readonly type: 'boot', readonly configuration: WorkerConfiguration }
   | { readonly type: 'listen' }
   | StopOrder
   | { readonly type: 'release', readonly count: number }
   | { readonly type: 'details', readonly id: number }
+  | { readonly type: 'draining' }
+  | { readonly type: 'status', readonly id: number, readonly answer: StatusAnswer }
 
 /** A failure, as IPC carries it. */
 export interface Failure {
@@ -53,7 +67,8 @@ export type FromWorker =
   | { readonly type: 'booted', readonly milliseconds: number }
   | { readonly type: 'failed', readonly failure: Failure }
   | { readonly type: 'listening' }
-  | { readonly type: 'stopped' }
+  | { readonly type: 'stopped', readonly sources: Readonly<Record<string, unknown>> }
+  | { readonly type: 'status', readonly id: number, readonly request: StatusRequest }
   | { readonly type: 'report', readonly report: WorkerReport }
   | { readonly type: 'details', readonly id: number, readonly sources: Readonly<Record<string, unknown>> }
   | { readonly type: 'signal', readonly signal: NodeJS.Signals }

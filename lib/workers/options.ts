@@ -1,5 +1,6 @@
 /** What the pool of workers is told: resolved, nothing downstream knows a default. The command line makes it. */
 import type { Place } from '../process/options.js'
+import type { FrontConfiguration } from './messages.js'
 import type { ServerOptions } from '../server/options.js'
 
 /** When a worker is replaced though it works; undefined is never. Each worker's own limits differ by up to `jitter`. */
@@ -41,6 +42,7 @@ export interface PoolConfiguration {
   readonly stuckTimeout: number | undefined
   /** Whether kept connections are moved to workers that have time. */
   readonly balance: boolean
+  readonly front: FrontConfiguration
   /** Arguments of node for the workers, such as `--import`. */
   readonly nodeArguments: readonly string[]
 }

@@ -11,6 +11,7 @@ import type { PoolConfiguration, PoolLog } from './options.js'
 import { recyclingReason } from './recycling.js'
 import type { EndCounts, PoolObserver, PoolStatus, WorkerDetails, WorkerReport } from './reports.js'
 import { RespawnPolicy } from './respawn.js'
+import type { StatusAnswer, StatusRequest } from './status-path.js'
 import { WorkerProcess, prepareForks, workerConfiguration, type WorkerOwner } from './worker-process.js'
 
 const TICK_MS = 1000
@@ -22,6 +23,12 @@ const SILENCE_MS = 3000
 const SAME_SIGNAL_MS = 200
 
 const NONE_ENDED: PoolStatus['ended'] = { requests: 0, healthChecks: 0, serverErrors: 0, timedOut: 0, released: 0, cpu: 0 }
+
+/** Who shows the status: hears what workers tell at their end, and answers those who ask through a worker. */
+export interface StatusKeeper {
+  keep(details: WorkerDetails): void
+  answer(request: StatusRequest): Promise<StatusAnswer>
+}
 
 /** A worker's place in the pool: the worker changes, the number stays. */
 interface Slot {
@@ -50,6 +57,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   /** A reload or a recycling that is under way: there is one at a time. */
   #operation: Promise<void> | undefined
   #recycleAfter = 0
+  #statusKeeper: StatusKeeper | undefined
   #detailsId = 0
   #stopping: Promise<void> | undefined
   #end: (how: 'stopped' | 'gave-up') => void = () => undefined
@@ -88,8 +96,22 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     return this.#socket.address
   }
 
+  /** Has the status shown by somebody. */
+  showBy(keeper: StatusKeeper): void {
+    this.#statusKeeper = keeper
+  }
+
+  /** Sends a signal to each worker. */
+  signalWorkers(signal: NodeJS.Signals): void {
+    for (const worker of this.#allWorkers()) worker.kill(signal)
+  }
+
+  #allWorkers(): WorkerProcess[] {
+    return [...this.#slots.flatMap(({ worker }) => worker ?? []), ...this.#leaving]
+  }
+
   status(): PoolStatus {
-    const workers = [...this.#slots.flatMap(({ worker }) => worker ?? []), ...this.#leaving].map(({ status }) => status)
+    const workers = this.#allWorkers().map(({ status }) => status)
     const { address = '', boundPath } = this.#socket ?? {}
     return { startedAt: this.#startedAt, address, boundPath, state: this.#state, workers, ends: { ...this.#ends }, ended: this.#endedCounts }
   }
@@ -134,13 +156,16 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   async #stop(how: 'stopped' | 'gave-up'): Promise<void> {
     this.#state = 'draining'
     const { drainDelay, stopTimeout } = this.#configuration
-    if (drainDelay > 0 && how === 'stopped') await delay(drainDelay)
+    if (drainDelay > 0 && how === 'stopped') {
+      for (const worker of this.#allWorkers()) worker.setDraining()
+      await delay(drainDelay)
+    }
     for (const slot of this.#slots) clearTimeout(slot.respawn)
     clearInterval(this.#ticks)
     const socket = this.#socket
     const succeeded = socket?.isReplaced() === true
     socket?.unlist()
-    const workers = [...this.#slots.flatMap(({ worker }) => worker ?? []), ...this.#leaving]
+    const workers = this.#allWorkers()
     await Promise.all(workers.map((worker) => worker.stop({ timeout: stopTimeout, acceptsBacklog: socket?.ownsBacklog === true, succeeded })))
     socket?.close()
     this.#end(how)
@@ -299,6 +324,16 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
 
   onNotice(worker: WorkerProcess, code: string, message: string): void {
     this.#log.warn({ worker: worker.number, pid: worker.pid, code }, message)
+  }
+
+  onStopped(worker: WorkerProcess, sources: Readonly<Record<string, unknown>>): void {
+    this.#statusKeeper?.keep({ worker: worker.number, pid: worker.pid, sources })
+  }
+
+  onStatus(worker: WorkerProcess, id: number, request: StatusRequest): void {
+    void this.#statusKeeper?.answer(request).then((answer) => {
+      worker.answerStatus(id, answer)
+    })
   }
 
   onStuck(worker: WorkerProcess, finding: unknown): void {

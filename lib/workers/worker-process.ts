@@ -8,6 +8,7 @@ import { toldByWorker, wrap, type Failure, type FromWorker, type StopOrder, type
 import { ownLimits, type OwnLimits } from './recycling.js'
 import type { PoolConfiguration } from './options.js'
 import type { WorkerReport, WorkerState, WorkerStatus } from './reports.js'
+import type { StatusAnswer, StatusRequest } from './status-path.js'
 
 /** Who hears of a worker. */
 export interface WorkerOwner {
@@ -16,12 +17,16 @@ export interface WorkerOwner {
   onSignal(worker: WorkerProcess, signal: NodeJS.Signals): void
   /** It has told of something that the operator should know. */
   onNotice(worker: WorkerProcess, code: string, message: string): void
+  /** It has ended as it was told to, and tells once more what it knows. */
+  onStopped(worker: WorkerProcess, sources: Readonly<Record<string, unknown>>): void
+  /** A client asks for the status through it. */
+  onStatus(worker: WorkerProcess, id: number, request: StatusRequest): void
   /** The thread that watches its event loop has told that it stands still, as JSON has it. */
   onStuck(worker: WorkerProcess, finding: unknown): void
 }
 
-/** Where the thread that watches the event loop writes to, in the worker. */
-export const FINDINGS_DESCRIPTOR = 5
+/** Where the thread that watches the event loop writes to, in the worker; see worker.ts. */
+const FINDINGS_DESCRIPTOR = 5
 /** How long after its time a worker is killed that does not end, in milliseconds. */
 const KILL_AFTER_MS = 1000
 
@@ -42,8 +47,8 @@ export function prepareForks(fd: number | 'ignore', nodeArguments: readonly stri
 }
 
 /** What a worker has to know of the pool's configuration. */
-export function workerConfiguration({ module, server, place, bootPath, linger, stopTimeout, stuckTimeout }: PoolConfiguration, address: string): WorkerConfiguration {
-  return { module, server, backlog: place.backlog, address, bootPath, linger, stopTimeout, stuckTimeout }
+export function workerConfiguration({ module, server, place, bootPath, linger, stopTimeout, stuckTimeout, front }: PoolConfiguration, address: string): WorkerConfiguration {
+  return { module, server, backlog: place.backlog, address, bootPath, linger, stopTimeout, stuckTimeout, front }
 }
 
 /**
@@ -54,7 +59,7 @@ export function workerConfiguration({ module, server, place, bootPath, linger, s
 export async function checkApp(configuration: PoolConfiguration, onNotice: (code: string, message: string) => void): Promise<void> {
   prepareForks('ignore', configuration.nodeArguments)
   const nothing = (): void => undefined
-  const owner: WorkerOwner = { onExit: nothing, onSignal: nothing, onStuck: nothing, onNotice: (_worker, code, message) => { onNotice(code, message) } }
+  const owner: WorkerOwner = { onExit: nothing, onSignal: nothing, onStuck: nothing, onStopped: nothing, onStatus: nothing, onNotice: (_worker, code, message) => { onNotice(code, message) } }
   const worker = new WorkerProcess(owner, 0, 0, configuration)
   try {
     await worker.boot(workerConfiguration(configuration, ''), configuration.bootTimeout)
@@ -147,6 +152,15 @@ export class WorkerProcess {
     if (this.state !== 'ended') this.#worker.process.kill(signal)
   }
 
+  /** Those who ask it whether it is ready are told that it is not. */
+  setDraining(): void {
+    this.#send({ type: 'draining' })
+  }
+
+  answerStatus(id: number, answer: StatusAnswer): void {
+    this.#send({ type: 'status', id, answer })
+  }
+
   release(count: number): void {
     this.#send({ type: 'release', count })
   }
@@ -216,6 +230,10 @@ export class WorkerProcess {
         this.#owner.onNotice(this, message.code, message.message)
         break
       case 'stopped':
+        this.#owner.onStopped(this, message.sources)
+        break
+      case 'status':
+        this.#owner.onStatus(this, message.id, message.request)
         break
     }
   }

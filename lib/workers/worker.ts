@@ -4,22 +4,30 @@
  */
 import cluster from 'node:cluster'
 import { once } from 'node:events'
+import type { RequestListener } from 'node:http'
 import { codeOf } from '../../shared/errors.js'
 import { readStatusSources } from '../../shared/status-sources.js'
-import type { FastCgiError } from '../errors.js'
+import { FastCgiError } from '../errors.js'
 import { prepareStop, type Stop } from '../process/graceful-stop.js'
 import { createServer, type FastCgiServer } from '../server/server.js'
-import { REQUEST_COUNTS } from '../server/request-counts.js'
+import { OPEN_REQUESTS, REQUEST_COUNTS } from '../server/request-counts.js'
 import { proveApp } from './boot-request.js'
+import { createFront, type Front } from './front.js'
 import { acceptOnDescriptor } from './listening-descriptor.js'
 import { loadApp } from './load-app.js'
 import { toldByPrimary, wrap, type FromWorker, type StopOrder, type WorkerConfiguration } from './messages.js'
 import type { WorkerReport } from './reports.js'
+import { reopenOnSignal } from './reopen-signal.js'
+import type { StatusAnswer, StatusRequest } from './status-path.js'
+import { watchEventLoop } from './stuck-loop.js'
 
 /** Where the primary has put the listening socket; 0 to 2 are the usual ones, 3 is the channel to the primary. */
 export const LISTENING_DESCRIPTOR = 4
+/** Where the thread that watches the event loop writes to. */
+export const FINDINGS_DESCRIPTOR = 5
 
 const REPORT_INTERVAL_MS = 1000
+const STATUS_TIMEOUT_MS = 3000
 /** What process managers and terminals send to all processes at once. The primary decides what a worker does about it. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGUSR2'] as const
 
@@ -33,11 +41,19 @@ class Worker {
   #timedOut = 0
   /** Requests that were no client's: the one that the worker was tried with. */
   #own = 0
+  readonly #front: Front
+  #state: 'starting' | 'ready' | 'draining' = 'starting'
+  /** Questions about the status that the primary has not answered. */
+  readonly #asked = new Map<number, (answer: StatusAnswer) => void>()
+  #lastQuestion = 0
   #utilization = performance.eventLoopUtilization()
 
-  constructor(configuration: WorkerConfiguration, server: FastCgiServer) {
+  constructor(configuration: WorkerConfiguration, app: RequestListener) {
     this.#configuration = configuration
+    const server = createServer(app, configuration.server)
     this.#server = server
+    this.#front = createFront(app, configuration.front, { state: () => this.#state, askStatus: (request) => this.#askStatus(request) })
+    if (this.#front.listener !== undefined) server.removeAllListeners('request').on('request', this.#front.listener)
     this.#stopGracefully = prepareStop(server)
     server.on('clientError', (error: FastCgiError) => {
       if (error.code === 'ERR_FCGI_REQUEST_TIMEOUT') this.#timedOut++
@@ -51,7 +67,7 @@ class Worker {
   static async boot(configuration: WorkerConfiguration): Promise<Worker> {
     const begun = performance.now()
     const app = await loadApp(configuration.module)
-    const worker = new Worker(configuration, createServer(app, configuration.server))
+    const worker = new Worker(configuration, app)
     await worker.#prove()
     tell({ type: 'booted', milliseconds: Math.round(performance.now() - begun) })
     return worker
@@ -67,11 +83,42 @@ class Worker {
     const { backlog, address } = this.#configuration
     await acceptOnDescriptor(this.#server, LISTENING_DESCRIPTOR, backlog)
     this.#server.address = () => address
+    this.#state = 'ready'
+    const { stuckTimeout } = this.#configuration
+    if (stuckTimeout !== undefined) {
+      watchEventLoop({ timeout: stuckTimeout, report: FINDINGS_DESCRIPTOR, openRequests: () => this.#server[OPEN_REQUESTS]() })
+    }
     tell({ type: 'listening' })
     this.report()
     setInterval(() => {
       this.report()
     }, REPORT_INTERVAL_MS).unref()
+  }
+
+  /** The whole is about to stop: those who ask are told that it is not ready. */
+  setDraining(): void {
+    this.#state = 'draining'
+  }
+
+  #askStatus(request: StatusRequest): Promise<StatusAnswer> {
+    const id = this.#lastQuestion++
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#asked.delete(id)
+        reject(new FastCgiError('ERR_FCGI_STATUS_SOCKET', 'the primary process has not answered in time'))
+      }, STATUS_TIMEOUT_MS).unref()
+      this.#asked.set(id, (answer) => {
+        clearTimeout(timer)
+        resolve(answer)
+      })
+      tell({ type: 'status', id, request })
+    })
+  }
+
+  /** The primary has answered a question about the status. */
+  onStatus(id: number, answer: StatusAnswer): void {
+    this.#asked.get(id)?.(answer)
+    this.#asked.delete(id)
   }
 
   /** Asks the web server to close some connections, so that it opens new ones to whoever has time. */
@@ -88,7 +135,7 @@ class Worker {
     const { user, system } = process.cpuUsage()
     const report: WorkerReport = {
       requests: begun - this.#own,
-      healthChecks: 0,
+      healthChecks: this.#front.healthChecks(),
       active: begun - over,
       connections: this.#server.openConnections,
       serverErrors,
@@ -119,7 +166,8 @@ class Worker {
     await closed
     this.report()
     await letAppEnd(timeout)
-    await told({ type: 'stopped' })
+    await this.#front.close()
+    await told({ type: 'stopped', sources: readStatusSources() })
     process.exit(0)
   }
 }
@@ -160,6 +208,7 @@ function onSignal(signal: NodeJS.Signals): void {
 
 function run(): void {
   for (const signal of SIGNALS) process.on(signal, onSignal)
+  reopenOnSignal()
   // Else node:cluster ends the process at once, requests and all, when the primary is gone.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
   let worker: Worker | undefined
@@ -177,6 +226,8 @@ function run(): void {
     } else if (message.type === 'listen') worker?.listen().catch(fail)
     else if (message.type === 'stop') worker?.stop(message).catch(fail)
     else if (message.type === 'release') worker?.release(message.count)
+    else if (message.type === 'draining') worker?.setDraining()
+    else if (message.type === 'status') worker?.onStatus(message.id, message.answer)
     else tell({ type: 'details', id: message.id, sources: readStatusSources() })
   })
   tell({ type: 'up' })

@@ -3,17 +3,25 @@ import { constants } from 'node:os'
 import { basename } from 'node:path'
 import type { Logger } from 'pino'
 import { codeOf } from '../../../shared/errors.js'
-import { WorkerPool } from '../../workers/pool.js'
 import type { Place } from '../../process/options.js'
+import type { Backlog } from '../../status/snapshot.js'
+import { StatusReporter } from '../../status/status-reporter.js'
+import { startStatusServer } from '../../status/status-server.js'
+import { createBacklogReader } from '../../workers/accept-backlog.js'
+import { WorkerPool } from '../../workers/pool.js'
+import { reopenOnSignal } from '../../workers/reopen-signal.js'
+import { createNotifier, type Notifier } from '../../workers/systemd-notify.js'
 import { controlSocketOf, serveControl } from '../control.js'
 import { ExitCode } from '../exit-codes.js'
 import { createLog } from '../log.js'
-import { resolveCommand, type CommandLine, type ResolvedCommand } from '../options.js'
+import { resolveCommand, type CommandLine, type CommandOptions, type ResolvedCommand } from '../options.js'
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const
 const RELOAD_SIGNALS = ['SIGHUP', 'SIGUSR2'] as const
 /** Signals that come together are one wish: a terminal tells npm and the command, and npm tells the command again. In milliseconds. */
 const SAME_WISH_MS = 100
+/** A worker that has not reported for so long does not live, as systemd's watchdog sees it. In milliseconds. */
+const SILENT_MS = 10_000
 
 /** Runs the app. @returns the exit status */
 export async function run(line: CommandLine): Promise<number> {
@@ -22,8 +30,9 @@ export async function run(line: CommandLine): Promise<number> {
   const { options, pool: configuration } = resolve()
   const log = await createLog(options.logLevel)
   const pool = new WorkerPool(configuration, log)
-  const handlers = new Signals(pool, log, async () => {
-    await pool.reload(() => resolve().pool)
+  const operation = new Operation(pool, log, () => pool.reload(() => resolve().pool))
+  reopenOnSignal(() => {
+    pool.signalWorkers('SIGUSR1')
   })
   process.title = `express-responder ${basename(configuration.module)}`
   let address: string
@@ -33,32 +42,12 @@ export async function run(line: CommandLine): Promise<number> {
     log.error({ err: error }, error instanceof Error ? error.message : String(error))
     return exitCodeFor(error)
   }
-  const closeControl = await openControl(options.controlSocket ?? defaultControlSocket(configuration.place), configuration.place, handlers, log)
+  const closeAll = await operation.open(options, configuration.place)
   log.info({ address, workers: configuration.workers, module: configuration.module }, `listening on ${address}`)
   const how = await pool.ended
-  closeControl?.()
+  await closeAll()
   log.info({}, how === 'stopped' ? 'stopped' : 'gave up')
   return how === 'stopped' ? ExitCode.DONE : ExitCode.GAVE_UP
-}
-
-function defaultControlSocket(place: Place): string | undefined {
-  return place.kind === 'socket' ? controlSocketOf(place.path) : undefined
-}
-
-async function openControl(path: string | undefined, place: Place, signals: Signals, log: Logger): Promise<(() => void) | undefined> {
-  if (path === undefined) return undefined
-  try {
-    return await serveControl(path, place.kind === 'socket' && place.replace, {
-      reload: () => signals.reload(),
-      status: (_request, response) => {
-        response.writeHead(404).end()
-      },
-    })
-  } catch (error) {
-    // The app serves all the same. SIGHUP reloads as well.
-    log.warn({ err: error }, `no control socket at ${path}: express-responder reload cannot ask this process`)
-    return undefined
-  }
 }
 
 /** What starting has failed with, as an exit status. */
@@ -68,11 +57,24 @@ function exitCodeFor(error: unknown): number {
   return code === 'ERR_FCGI_OPTION' ? ExitCode.USAGE : ExitCode.LISTEN
 }
 
-/** The signals of the primary. */
-class Signals {
+/** The queue of the app's socket, where the system tells of it. */
+function backlogReader(pool: WorkerPool, place: Place): () => Backlog | undefined {
+  const { boundPath, address } = pool.status()
+  const port = Number(/:(\d+)$/.exec(address)?.[1])
+  if (boundPath === undefined && !Number.isInteger(port)) return () => undefined
+  const read = createBacklogReader(boundPath === undefined ? { port } : { path: boundPath }, place.backlog)
+  return () => {
+    const { waiting, limit } = read() ?? {}
+    return waiting === undefined || limit === undefined ? undefined : { waiting, limit }
+  }
+}
+
+/** How the process is operated: by signals, by its sockets, by systemd. */
+class Operation {
   readonly #pool: WorkerPool
   readonly #log: Logger
   readonly #reloadPool: () => Promise<void>
+  readonly #notifier: Notifier = createNotifier()
   #stoppedAt: number | undefined
 
   constructor(pool: WorkerPool, log: Logger, reloadPool: () => Promise<void>) {
@@ -91,22 +93,70 @@ class Signals {
     }
   }
 
+  /** Opens what the process is asked by, once it serves. @returns what closes it all */
+  async open({ controlSocket, statusSocket, group }: CommandOptions, place: Place): Promise<() => Promise<void>> {
+    const reporter = new StatusReporter({ observer: this.#pool, backlog: backlogReader(this.#pool, place) })
+    this.#pool.showBy(reporter)
+    const replace = place.kind === 'socket' && place.replace
+    const control = controlSocket ?? (place.kind === 'socket' ? controlSocketOf(place.path) : undefined)
+    const closers = [
+      await this.#openOrWarn(control, 'express-responder reload cannot ask this process', (path) =>
+        serveControl(path, replace, { reload: () => this.reload(), reporter })),
+      await this.#openOrWarn(statusSocket, 'nobody can ask for the status', async (socket) =>
+        (await startStatusServer({ socket, group, replace, reporter })).close),
+    ]
+    this.#notifier.ready(this.#describe())
+    this.#notifier.watchdog(() => this.#lives())
+    return async () => {
+      for (const close of closers) await close?.()
+      reporter.close()
+      await this.#notifier.close()
+    }
+  }
+
+  /** The app serves all the same where this fails. */
+  async #openOrWarn(path: string | undefined, effect: string, open: (path: string) => Promise<() => void | Promise<void>>): Promise<(() => void | Promise<void>) | undefined> {
+    if (path === undefined) return undefined
+    try {
+      return await open(path)
+    } catch (error) {
+      this.#log.warn({ err: error }, `no socket at ${path}: ${effect}`)
+      return undefined
+    }
+  }
+
   /** Reloads, and says in the log what came of it. */
   async reload(): Promise<void> {
     this.#log.info({}, 'reloading')
+    this.#notifier.reloading('reloading')
     try {
       await this.#reloadPool()
       this.#log.info({}, 'reloaded')
+      this.#notifier.ready(this.#describe())
     } catch (error) {
-      this.#log.error({ err: error }, error instanceof Error ? error.message : String(error))
+      const message = error instanceof Error ? error.message : String(error)
+      this.#log.error({ err: error }, message)
+      this.#notifier.ready(message)
       throw error
     }
+  }
+
+  #describe(): string {
+    const { workers, address } = this.#pool.status()
+    const ready = workers.filter(({ state }) => state === 'ready').length
+    return `${String(ready)} ${ready === 1 ? 'worker' : 'workers'} on ${address}`
+  }
+
+  /** Whether some worker's event loop turns. */
+  #lives(): boolean {
+    return this.#pool.status().workers.some(({ state, reportedAt }) => state === 'ready' && reportedAt !== undefined && Date.now() - reportedAt < SILENT_MS)
   }
 
   #onStop(signal: NodeJS.Signals): void {
     if (this.#stoppedAt === undefined) {
       this.#stoppedAt = performance.now()
       this.#log.info({ signal }, 'stopping: requests in flight are answered first')
+      this.#notifier.stopping('stopping')
       void this.#pool.stop()
     } else if (performance.now() - this.#stoppedAt > SAME_WISH_MS) process.exit(128 + constants.signals[signal])
   }
