@@ -2,14 +2,19 @@
  * Takes the call stack of the main thread from another one, by V8's inspector: pauses it, looks, lets it go on. Nothing of the
  * inspector is enabled before, so it costs nothing until then. If the thread ends meanwhile, the main thread goes on, too.
  */
+import { readFileSync } from 'node:fs'
 import type { Debugger, Runtime, Session } from 'node:inspector'
 import { REQUEST_LOOKUP, type RequestFindings, type StackFrame, type StuckReport } from './stuck-report.js'
 
 /**
- * For how long nothing comes from a main thread that is in native code, in milliseconds: it answers between two steps of
- * JavaScript, which is at once where there is JavaScript.
+ * A main thread that runs JavaScript answers between two steps of it, which is at once where it has a processor. Where nothing
+ * has come after this time, in milliseconds, it is in native code; on a busy machine it must have had some processor time, too.
  */
 const NATIVE_AFTER = 500
+const NATIVE_AFTER_CPU = 200
+/** When it counts as in native code whatever it had, and how often that is looked at, in milliseconds. */
+const NATIVE_AFTER_ALL = 2000
+const NATIVE_CHECK_INTERVAL = 50
 /** How long a pause may take once the main thread has answered something, in milliseconds. Deep stacks take a second. */
 const PAUSE_TIMEOUT = 5000
 /** How long one look into a paused thread may take, in milliseconds. */
@@ -72,13 +77,22 @@ async function connect(): Promise<Session | undefined> {
 function pauseOf(session: Session): Promise<Debugger.PausedEventDataType | 'native' | 'debugger'> {
   return new Promise((resolve) => {
     let enabled = false
-    let timer = setTimeout(resolve, NATIVE_AFTER, 'native')
+    const begun = performance.now()
+    const before = mainThread()
+    const check = setInterval(() => {
+      if (!isInNativeCode(performance.now() - begun, before, mainThread())) return
+      clearInterval(check)
+      resolve('native')
+    }, NATIVE_CHECK_INTERVAL)
+    let timer: NodeJS.Timeout | undefined
     const onSign = (): void => {
+      clearInterval(check)
       clearTimeout(timer)
       timer = setTimeout(resolve, PAUSE_TIMEOUT, 'native')
     }
     session.once('Debugger.scriptParsed', onSign)
     session.once('Debugger.paused', ({ params }) => {
+      clearInterval(check)
       clearTimeout(timer)
       // Before the answer to 'enable' it can only be the pause of another session, which V8 tells to each that comes later.
       resolve(enabled ? params : 'debugger')
@@ -90,6 +104,35 @@ function pauseOf(session: Session): Promise<Debugger.PausedEventDataType | 'nati
     })
     session.post('Debugger.pause')
   })
+}
+
+interface MainThread {
+  /** Whether it runs, or waits for a processor. */
+  readonly runs: boolean
+  /** Its processor time, in milliseconds. */
+  readonly cpu: number
+}
+
+/** Milliseconds in a unit of the times in /proc: USER_HZ is 100 on all that Node runs on. */
+const CLOCK_TICK = 10
+
+/** What Linux tells of the main thread (proc_pid_stat(5)): its number is that of the process. */
+function mainThread(): MainThread | undefined {
+  try {
+    const text = readFileSync(`/proc/self/task/${String(process.pid)}/stat`, 'latin1')
+    // After the name, which may have spaces and brackets: state is column 3, utime 14, stime 15.
+    const columns = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return { runs: columns[0] === 'R', cpu: (Number(columns[11]) + Number(columns[12])) * CLOCK_TICK }
+  } catch {
+    return undefined
+  }
+}
+
+/** @param elapsed milliseconds without any answer */
+function isInNativeCode(elapsed: number, before: MainThread | undefined, now: MainThread | undefined): boolean {
+  if (elapsed < NATIVE_AFTER) return false
+  if (elapsed >= NATIVE_AFTER_ALL || before === undefined || now === undefined) return true
+  return !now.runs || now.cpu - before.cpu >= NATIVE_AFTER_CPU
 }
 
 function leave(session: Session): void {

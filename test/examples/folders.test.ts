@@ -1,6 +1,6 @@
 /** Each folder of examples/, copied out of the packed package, with its web server in front: what its README.md promises. */
 import { existsSync, readdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { createWorkspace, type Workspace as Package } from '../package/packed.js'
@@ -225,5 +225,24 @@ describe('the folders of examples/', () => {
       for (const file of ['express_params', 'express_host.conf']) expect(await read(`${place}/${file}`)).toBe(await read(`nginx/${file}`))
       expect(site(await read(`${place}/app.conf`))).toBe(site(await read('nginx/app.conf')))
     }
+  })
+})
+
+const ANALYZE = findProgram('systemd-analyze')
+
+describeIfInstalled({ package: 'systemd', installed: ANALYZE !== undefined }, 'examples/systemd/command', () => {
+  it('has units without a mistake, a service that may do little, and the user', async () => {
+    const made = await copy('systemd')
+    const directory = join(made.directory, 'command')
+    const unit = await readFile(join(directory, 'app.service'), 'utf8')
+    // Nothing is installed where the unit says, and systemd before 253 does not know what before-253.conf replaces.
+    const known = unit.replace(/^Type=notify-reload$/m, 'Type=notify').replace(/^OpenFile=.*\n/m, '').replace(/^(ExecStart=)\S+/m, '$1/bin/true')
+    expect(known.split('\n').length).toBe(unit.split('\n').length - 1)
+    await writeFile(join(directory, 'app.service'), known)
+    const verified = await runToEnd(ANALYZE ?? '', ['verify', join(directory, 'app.service'), join(directory, 'app.socket')])
+    expect(`${verified.stdout.toString()}${verified.stderr}`).not.toContain(directory)
+    const { stdout } = await runToEnd(ANALYZE ?? '', ['security', '--offline=true', join(directory, 'app.service')])
+    expect(Number(/Overall exposure level for app.service: ([\d.]+)/.exec(stdout.toString())?.[1])).toBeLessThanOrEqual(1.1)
+    expect(await readFile(join(directory, 'sysusers.conf'), 'utf8')).toMatch(/^u app - /m)
   })
 })

@@ -12,7 +12,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   caddy: ['caddy'],
   haproxy: ['haproxy'],
   h2o: ['h2o'],
-  ini: ['nginx', 'systemd'],
+  ini: ['nginx', 'systemd', 'systemd/command'],
   dockerfile: ['docker', 'kubernetes'],
   yaml: ['docker', 'kubernetes'],
 }
