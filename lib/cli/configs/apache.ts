@@ -36,6 +36,10 @@ export function apacheConfig(site: Site): string {
       indented('CGIPassAuth On'),
       '</Location>',
       '',
+      comment('A long cookie, or URL: at the default of 8190 it is a 400 or 414. Of several sites on one address the first one\'s values count.'),
+      'LimitRequestFieldSize 32768',
+      'LimitRequestLine 32768',
+      '',
       site.bodyBytes > 0 && [
         comment('Larger uploads are refused, in bytes; LimitRequestBody does not hold for what is passed to an app. Apache knows no size of one in chunks: there the app\'s own limit holds.'),
         `<If "%{HTTP:Content-Length} -gt ${String(site.bodyBytes)}">`,
@@ -106,6 +110,7 @@ function proxy(site: Site): Line {
     : `fcgi://${site.app.hosts.map(addressText).join('')}`
   const settings = `enablereuse=${site.keepConnections ? 'on max=25' : 'off'} flushpackets=on connectiontimeout=5 timeout=${String(site.timeoutSeconds)}`
   return [
+    comment('A line of a response head may have 8189 bytes; no directive changes that.'),
     comment('flushpackets hands on each piece of a response as the app writes it, or an event stream would wait. A response that is silent for `timeout` seconds is cut off: let an event stream send a comment line now and then.'),
     site.keepConnections
       ? comment('enablereuse keeps connections to the app; `max` times the number of Apache\'s processes is how many it may see. Apache cannot be asked to let go of one: a reload or restart of the app can cost a request, about 1 in 10,000 at light load.')

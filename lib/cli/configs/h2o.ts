@@ -14,7 +14,7 @@ export function h2oConfig(site: Site): string {
   return print(
     comment(`The Express app ${site.name} over FastCGI behind h2o (2.2 or later).`),
     '#',
-    comment('Install: /etc/h2o/h2o.conf, or its `hosts` into the one that is there, then h2o -t -c /etc/h2o/h2o.conf && systemctl reload h2o.'),
+    comment('Install: put these lines into /etc/h2o/h2o.conf, below those for user, pid-file and logs, in the place of its `hosts`; then h2o -t -c /etc/h2o/h2o.conf && systemctl reload h2o. Without a line for user h2o works as nobody.'),
     site.app.kind === 'socket' && comment('h2o\'s user (debian-h2o on Debian) must be in the group of the socket, which has mode 0660.'),
     '#',
     comment('fastcgi.timeout.keepalive is left out: with kept connections h2o 2.2 itself can abort when the app closes one. Without it h2o opens a connection for each request.'),

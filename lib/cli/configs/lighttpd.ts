@@ -24,6 +24,8 @@ export function lighttpdConfig(site: Site): string {
           comment('In KiB: larger uploads are refused with 413. It holds for the whole of lighttpd.'),
           `server.max-request-size = ${String(Math.ceil(site.bodyBytes / 1024))}`,
         ],
+    comment('A long cookie, or URL: at the default of 8192 it is a 431. It holds for the whole of lighttpd.'),
+    'server.max-request-field-size = 32768',
     '',
     within(site, [
       comment('Uploads are gathered before the app is asked, which shields it from slow clients.'),

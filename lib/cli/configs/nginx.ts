@@ -24,6 +24,8 @@ export function nginxConfig(site: Site): string {
       '',
       comment('nginx refuses larger uploads with 413, before the app hears of them. Its default is 1m; 0 is no limit.'),
       `client_max_body_size ${String(site.bodyBytes)};`,
+      comment('A long cookie, or URL: at the default of 8k it is a 400. Of several sites on one address the first one\'s value counts.'),
+      'large_client_header_buffers 4 32k;',
       '',
       params(site),
       '',
@@ -44,9 +46,9 @@ function head(site: Site): Line {
   ]
 }
 
-/** Variables of nginx have no hyphens. */
+/** None of nginx's own, such as $http_host and $proxy_host, whatever the site is called. Variables have no hyphens. */
 function variable(site: Site): string {
-  return `${site.name.replaceAll('-', '_')}_host`
+  return `express_host_${site.name.replaceAll('-', '_')}`
 }
 
 function hostMap(site: Site): Line {

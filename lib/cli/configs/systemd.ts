@@ -74,7 +74,7 @@ function modulePath(checks: OptionChecks, value: string): string {
 }
 
 function account(checks: OptionChecks, option: string, value: string): string {
-  if (/^[a-z_][a-z0-9_-]{0,30}$/i.test(value)) return value
+  if (/^[a-z_][a-z0-9_-]{0,31}$/i.test(value)) return value
   throw checks.wrong(option, value, 'give the name of an account: letters, digits, hyphens and underscores')
 }
 
