@@ -1,6 +1,6 @@
 /** A site of Apache, with mod_proxy_fcgi. */
 import { comment, indented, print, type Line } from './lines.js'
-import { addressText, type Site } from './site.js'
+import { addressText, mountNote, type Site } from './site.js'
 
 /** Ports that Debian's ports.conf opens; to open one twice is an error. */
 const OPENED = new Set([80, 443])
@@ -115,7 +115,7 @@ function proxy(site: Site): Line {
     site.keepConnections
       ? comment('enablereuse keeps connections to the app; `max` times the number of Apache\'s processes is how many it may see. Apache cannot be asked to let go of one: a reload or restart of the app can cost a request, about 1 in 10,000 at light load.')
       : comment('enablereuse=off: each request has a connection of its own. Kept connections are quicker, but Apache cannot be asked to let go of one, so a reload or restart of the app could cost a request. With --keep-connections they are kept.'),
-    site.mount !== '' && comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${site.mount}', or routes that begin with it.`),
+    site.mount !== '' && comment(mountNote(site.mount)),
     site.mount === '' ? `ProxyPass "/" "${place}/" ${settings}` : `ProxyPass "${site.mount}" "${place}${site.mount}" ${settings}`,
   ]
 }

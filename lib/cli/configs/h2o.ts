@@ -1,6 +1,6 @@
 /** A configuration of h2o. */
 import { comment, indented, print, type Line } from './lines.js'
-import type { Site } from './site.js'
+import { mountNote, type Site } from './site.js'
 
 /** h2o has no word for 'no limit'. */
 const NO_LIMIT = 2 ** 40
@@ -46,7 +46,7 @@ function paths({ app, mount, staticFiles: files, timeoutSeconds }: Site): Line {
       `"${files.path}":`,
       indented(`file.dir: "${files.folder}"`),
     ],
-    mount !== '' && comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${mount}', or routes that begin with it.`),
+    mount !== '' && comment(mountNote(mount)),
     `"${mount === '' ? '/' : mount}":`,
     indented(
       comment('The Authorization header reaches the app. So does a client\'s Proxy header as HTTP_PROXY (httpoxy, CVE-2016-5385): the app\'s server drops it.'),

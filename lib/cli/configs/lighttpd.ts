@@ -1,6 +1,6 @@
 /** A site of lighttpd. */
 import { comment, indented, print, type Line } from './lines.js'
-import { pattern, type AppAddress, type Site } from './site.js'
+import { mountNote, pattern, type AppAddress, type Site } from './site.js'
 
 const DEFAULT_PORT = 80
 
@@ -63,7 +63,7 @@ function routes(site: Site): Line {
   const passed = mount === ''
     ? passes(site)
     : [
-        comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${mount}', or routes that begin with it.`),
+        comment(mountNote(mount)),
         `$HTTP["url"] =~ "^${pattern(mount)}(/|$)" {`,
         indented(passes(site)),
         '}',

@@ -1,6 +1,6 @@
 /** A site of nginx. */
 import { comment, indented, print, type Line } from './lines.js'
-import { addressText, pattern, type Site } from './site.js'
+import { addressText, mountNote, pattern, type Site } from './site.js'
 
 /**
  * A file for nginx's conf.d.
@@ -165,7 +165,7 @@ function locations({ name, mount, staticFiles }: Site): Line {
     mount === ''
       ? ['location / {', indented(pass), '}']
       : [
-          comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${mount}', or routes that begin with it.`),
+          comment(mountNote(mount)),
           `location ~ ^${pattern(mount)}(?:/|$) {`,
           indented(pass),
           '}',
