@@ -125,11 +125,14 @@ describeIfInstalled({ package: 'systemd', installed: PROGRAM !== undefined }, 's
     expect(await verified()).toMatchObject({ code: 0, complaints: [] })
   })
 
-  it('finds the service well protected', async () => {
-    const { file } = await verified('--systemd-version', '252')
+  it.each([
+    [[], 2.2],
+    [['--socket-activation'], 1.8],
+  ] as const)('finds the service well protected with %j', async (words, most) => {
+    const { file } = await verified('--systemd-version', '252', ...words)
     const { stdout } = await runToEnd(PROGRAM ?? 'systemd-analyze', ['security', '--offline=true', '--no-pager', file])
     const exposure = Number(/exposure level for \S+: ([\d.]+)/.exec(stdout.toString())?.[1])
-    expect(exposure).toBeLessThanOrEqual(2.5)
+    expect(exposure).toBeLessThanOrEqual(most)
     expect(await readFile(file, 'utf8')).toContain('NoNewPrivileges=yes')
   })
 })

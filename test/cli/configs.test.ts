@@ -82,6 +82,13 @@ describe.each(SERVERS)('%s', (name) => {
       if (name !== 'h2o') expect(echo.params['HTTP_PROXY'] ?? '').toBe('')
     })
 
+    it('has room for a long cookie of the client, and for a long URL', async () => {
+      const cookie = `a=${'b'.repeat(12_000)}`
+      expect(echoOf(await ask(site().origin, { path: '/echo', headers: [['Cookie', cookie]] })).headers['cookie']).toBe(cookie)
+      const url = `/echo?${'b'.repeat(12_000)}`
+      expect(echoOf(await ask(site().origin, url)).url).toBe(url)
+    })
+
     it('has room for a long response header', async () => {
       const size = HEADER_BYTES[name]
       // Node's own client takes 16 KiB unless told otherwise.
@@ -281,9 +288,13 @@ describe.each(SERVERS)('%s', (name) => {
   })
 })
 
-describeConfigured('nginx', 'with --no-keep-connections', { words: ['--no-keep-connections'] }, (site) => {
+describeConfigured('nginx', 'with --no-keep-connections, and a name that begins variables of nginx', { words: ['--no-keep-connections', '--name', 'http', '--socket', '/run/app/app.sock'] }, (site) => {
   it('takes a connection to the app for each request', async () => {
     expect(await requestsOneByOne(site(), 5)).toBe(5)
+  })
+
+  it('passes on host and port', async () => {
+    expect(echoOf(await ask(site().origin, '/echo'))).toMatchObject({ host: new URL(site().origin).host })
   })
 
   it('hands on each piece of a response that is no event stream', async () => {

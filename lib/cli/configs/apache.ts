@@ -1,6 +1,6 @@
 /** A site of Apache, with mod_proxy_fcgi. */
 import { comment, indented, print, type Line } from './lines.js'
-import { addressText, type Site } from './site.js'
+import { addressText, mountNote, type Site } from './site.js'
 
 /** Ports that Debian's ports.conf opens; to open one twice is an error. */
 const OPENED = new Set([80, 443])
@@ -35,6 +35,10 @@ export function apacheConfig(site: Site): string {
       `<Location "${site.mount === '' ? '/' : site.mount}">`,
       indented('CGIPassAuth On'),
       '</Location>',
+      '',
+      comment('A long cookie, or URL: at the default of 8190 it is a 400 or 414. Of several sites on one address the first one\'s values count.'),
+      'LimitRequestFieldSize 32768',
+      'LimitRequestLine 32768',
       '',
       site.bodyBytes > 0 && [
         comment('Larger uploads are refused, in bytes; LimitRequestBody does not hold for what is passed to an app. Apache knows no size of one in chunks: there the app\'s own limit holds.'),
@@ -106,11 +110,12 @@ function proxy(site: Site): Line {
     : `fcgi://${site.app.hosts.map(addressText).join('')}`
   const settings = `enablereuse=${site.keepConnections ? 'on max=25' : 'off'} flushpackets=on connectiontimeout=5 timeout=${String(site.timeoutSeconds)}`
   return [
+    comment('A line of a response head may have 8189 bytes; no directive changes that.'),
     comment('flushpackets hands on each piece of a response as the app writes it, or an event stream would wait. A response that is silent for `timeout` seconds is cut off: let an event stream send a comment line now and then.'),
     site.keepConnections
       ? comment('enablereuse keeps connections to the app; `max` times the number of Apache\'s processes is how many it may see. Apache cannot be asked to let go of one: a reload or restart of the app can cost a request, about 1 in 10,000 at light load.')
       : comment('enablereuse=off: each request has a connection of its own. Kept connections are quicker, but Apache cannot be asked to let go of one, so a reload or restart of the app could cost a request. With --keep-connections they are kept.'),
-    site.mount !== '' && comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${site.mount}', or routes that begin with it.`),
+    site.mount !== '' && comment(mountNote(site.mount)),
     site.mount === '' ? `ProxyPass "/" "${place}/" ${settings}` : `ProxyPass "${site.mount}" "${place}${site.mount}" ${settings}`,
   ]
 }

@@ -1,6 +1,6 @@
 /** A site of Caddy. */
 import { comment, indented, print, type Line } from './lines.js'
-import { addressText, type Site } from './site.js'
+import { addressText, mountNote, type Site } from './site.js'
 
 const HTTPS_PORT = 443
 
@@ -58,7 +58,7 @@ function routes(site: Site): Line {
     mount === ''
       ? ['handle {', indented(reverseProxy(site)), '}']
       : [
-          comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${mount}', or routes that begin with it.`),
+          comment(mountNote(mount)),
           `@${site.name} path ${mount} ${mount}/*`,
           `handle @${site.name} {`,
           indented(reverseProxy(site)),

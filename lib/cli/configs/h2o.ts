@@ -1,6 +1,6 @@
 /** A configuration of h2o. */
 import { comment, indented, print, type Line } from './lines.js'
-import type { Site } from './site.js'
+import { mountNote, type Site } from './site.js'
 
 /** h2o has no word for 'no limit'. */
 const NO_LIMIT = 2 ** 40
@@ -14,7 +14,7 @@ export function h2oConfig(site: Site): string {
   return print(
     comment(`The Express app ${site.name} over FastCGI behind h2o (2.2 or later).`),
     '#',
-    comment('Install: /etc/h2o/h2o.conf, or its `hosts` into the one that is there, then h2o -t -c /etc/h2o/h2o.conf && systemctl reload h2o.'),
+    comment('Install: put these lines into /etc/h2o/h2o.conf, below those for user, pid-file and logs, in the place of its `hosts`; then h2o -t -c /etc/h2o/h2o.conf && systemctl reload h2o. Without a line for user h2o works as nobody.'),
     site.app.kind === 'socket' && comment('h2o\'s user (debian-h2o on Debian) must be in the group of the socket, which has mode 0660.'),
     '#',
     comment('fastcgi.timeout.keepalive is left out: with kept connections h2o 2.2 itself can abort when the app closes one. Without it h2o opens a connection for each request.'),
@@ -46,7 +46,7 @@ function paths({ app, mount, staticFiles: files, timeoutSeconds }: Site): Line {
       `"${files.path}":`,
       indented(`file.dir: "${files.folder}"`),
     ],
-    mount !== '' && comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${mount}', or routes that begin with it.`),
+    mount !== '' && comment(mountNote(mount)),
     `"${mount === '' ? '/' : mount}":`,
     indented(
       comment('The Authorization header reaches the app. So does a client\'s Proxy header as HTTP_PROXY (httpoxy, CVE-2016-5385): the app\'s server drops it.'),

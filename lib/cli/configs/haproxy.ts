@@ -1,6 +1,6 @@
 /** Sections of HAProxy: a frontend, a backend and its fcgi-app. */
 import { comment, indented, print, type Line } from './lines.js'
-import { addressText, pattern, type Site } from './site.js'
+import { addressText, mountNote, pattern, type Site } from './site.js'
 
 /**
  * Sections for haproxy.cfg.
@@ -74,7 +74,7 @@ function conditions({ name, serverNames, mount }: Site): Line {
     exact.length > 0 && `acl ${name}-host req.hdr(host),field(1,:) -i -m str ${exact.join(' ')}`,
     endings.length > 0 && `acl ${name}-host req.hdr(host),field(1,:) -i -m end ${endings.join(' ')}`,
     mount !== '' && [
-      comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${mount}', or routes that begin with it.`),
+      comment(mountNote(mount)),
       `acl ${name}-path path_reg ^${pattern(mount)}(/|$)`,
     ],
     tests.length === 0

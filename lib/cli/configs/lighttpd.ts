@@ -1,6 +1,6 @@
 /** A site of lighttpd. */
 import { comment, indented, print, type Line } from './lines.js'
-import { pattern, type AppAddress, type Site } from './site.js'
+import { mountNote, pattern, type AppAddress, type Site } from './site.js'
 
 const DEFAULT_PORT = 80
 
@@ -24,6 +24,8 @@ export function lighttpdConfig(site: Site): string {
           comment('In KiB: larger uploads are refused with 413. It holds for the whole of lighttpd.'),
           `server.max-request-size = ${String(Math.ceil(site.bodyBytes / 1024))}`,
         ],
+    comment('A long cookie, or URL: at the default of 8192 it is a 431. It holds for the whole of lighttpd.'),
+    'server.max-request-field-size = 32768',
     '',
     within(site, [
       comment('Uploads are gathered before the app is asked, which shields it from slow clients.'),
@@ -61,7 +63,7 @@ function routes(site: Site): Line {
   const passed = mount === ''
     ? passes(site)
     : [
-        comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${mount}', or routes that begin with it.`),
+        comment(mountNote(mount)),
         `$HTTP["url"] =~ "^${pattern(mount)}(/|$)" {`,
         indented(passes(site)),
         '}',

@@ -1,6 +1,6 @@
 /** A site of nginx. */
 import { comment, indented, print, type Line } from './lines.js'
-import { addressText, pattern, type Site } from './site.js'
+import { addressText, mountNote, pattern, type Site } from './site.js'
 
 /**
  * A file for nginx's conf.d.
@@ -24,6 +24,8 @@ export function nginxConfig(site: Site): string {
       '',
       comment('nginx refuses larger uploads with 413, before the app hears of them. Its default is 1m; 0 is no limit.'),
       `client_max_body_size ${String(site.bodyBytes)};`,
+      comment('A long cookie, or URL: at the default of 8k it is a 400. Of several sites on one address the first one\'s value counts.'),
+      'large_client_header_buffers 4 32k;',
       '',
       params(site),
       '',
@@ -44,9 +46,9 @@ function head(site: Site): Line {
   ]
 }
 
-/** Variables of nginx have no hyphens. */
+/** None of nginx's own, such as $http_host and $proxy_host, whatever the site is called. Variables have no hyphens. */
 function variable(site: Site): string {
-  return `${site.name.replaceAll('-', '_')}_host`
+  return `express_host_${site.name.replaceAll('-', '_')}`
 }
 
 function hostMap(site: Site): Line {
@@ -163,7 +165,7 @@ function locations({ name, mount, staticFiles }: Site): Line {
     mount === ''
       ? ['location / {', indented(pass), '}']
       : [
-          comment(`The app's URLs. REQUEST_URI keeps the prefix: give the app the option mount: '${mount}', or routes that begin with it.`),
+          comment(mountNote(mount)),
           `location ~ ^${pattern(mount)}(?:/|$) {`,
           indented(pass),
           '}',

@@ -52,3 +52,8 @@ export function addressText({ host, port }: HostPort): string {
 export function pattern(text: string): string {
   return text.replaceAll('.', '\\.')
 }
+
+/** What whoever mounts the app at a path must do besides. */
+export function mountNote(mount: string): string {
+  return `The app's URLs. REQUEST_URI keeps the prefix: give serve() the option mount: '${mount}' (server.mount in the command's configuration file), or the app routes that begin with it.`
+}

@@ -74,7 +74,7 @@ function modulePath(checks: OptionChecks, value: string): string {
 }
 
 function account(checks: OptionChecks, option: string, value: string): string {
-  if (/^[a-z_][a-z0-9_-]{0,30}$/i.test(value)) return value
+  if (/^[a-z_][a-z0-9_-]{0,31}$/i.test(value)) return value
   throw checks.wrong(option, value, 'give the name of an account: letters, digits, hyphens and underscores')
 }
 
@@ -124,6 +124,9 @@ export function serviceUnit(units: Units): string {
     ending(),
     '',
     HARDENING,
+    socketActivation
+      ? ['PrivateUsers=yes', 'SystemCallFilter=~@privileged @resources']
+      : comment('No PrivateUsers and no SystemCallFilter=~@privileged: the command gives the socket to the web server\'s group. With --socket-activation systemd does.'),
     '',
     '[Install]',
     'WantedBy=multi-user.target',
@@ -207,18 +210,21 @@ function ending(): Line {
   return [
     comment('A stop asks the command alone: it stops its workers when they have answered. What is left is killed.'),
     'KillMode=mixed',
-    comment('Longer than --stop-timeout, which is 10 seconds.'),
-    'TimeoutStopSec=20',
+    comment('Longer than --stop-timeout and --linger together, which are 10 seconds each.'),
+    'TimeoutStopSec=30',
     comment('After a crash; not after wrong options or a module that is not there (status 2).'),
     'Restart=on-failure',
     'RestartPreventExitStatus=2',
     comment('The command says twice in this time that it lives.'),
     'WatchdogSec=30',
+    comment('Each connection and each open file is one.'),
+    'LimitNOFILE=65536',
   ]
 }
 
 const HARDENING: Line = [
   comment('What an app does not need. An app that writes files names the folder: ReadWritePaths= or StateDirectory=.'),
+  'UMask=0027',
   'NoNewPrivileges=yes',
   'CapabilityBoundingSet=',
   'ProtectSystem=strict',

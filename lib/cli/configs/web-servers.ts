@@ -67,7 +67,7 @@ export const CONFIGURABLE_SERVERS = {
   },
   h2o: {
     title: 'h2o',
-    target: 'h2o.conf',
+    target: 'lines for h2o.conf',
     severalHosts: false,
     keepsByDefault: false,
     options: ['static', 'staticPath', 'timeout'],
