@@ -213,6 +213,10 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
 
   // ---- Requests begin and end ----
 
+  get keptId(): number {
+    return this.#keptId
+  }
+
   setKeepConnection(requestId: number, keepConnection: boolean): void {
     this.#keptId = keepConnection ? requestId : 0
     if (!keepConnection) this.#closesWhenDone = true

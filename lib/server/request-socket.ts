@@ -6,14 +6,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { RequestParams } from '../fastcgi/params.js'
-import {
-  LazyEventEmitter,
-  closeResponse,
-  detachAbortSignal,
-  emitDrain,
-  type InternalRequest,
-  type InternalResponse,
-} from '../http/node-internals.js'
+import { LazyEventEmitter, closeResponse, detachAbortSignal, emitDrain, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
 import type { RequestHead } from '../http/cgi-request.js'
 import { FastCgiError } from '../errors.js'
 import { ClientAddress } from './client-address.js'
@@ -30,6 +23,8 @@ import { SocketTimeout } from './socket-timeout.js'
 export interface RequestCarrier extends ResponseCarrier {
   readonly server: Server
   readonly socket: Duplex
+  /** The id of the latest request, if it asked to keep the connection; otherwise 0. */
+  readonly keptId: number
   readonly counts: RequestCounts
   readonly requests: {
     /** The response is complete: ends the request. */
@@ -111,6 +106,10 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   }
 
   // ---- For the connection ----
+
+  get carrier(): RequestCarrier {
+    return this.#carrier
+  }
 
   /** False in other roles than Filter, and after the end of FCGI_DATA. */
   get #expectsData(): boolean {

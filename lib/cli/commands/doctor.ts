@@ -1,0 +1,128 @@
+/** `express-responder doctor`: finds out why a web server does not reach the app, or reaches it in the wrong way. */
+import { isAbsolute } from 'node:path'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { ExpressResponderError, codeOf } from '../../../shared/errors.js'
+import { diagnose, type DoctorOptions } from '../doctor/diagnose.js'
+import { SERVER_NAMES, type ServerName } from '../doctor/facts.js'
+import { asJson, asText } from '../doctor/report.js'
+
+/** Exit statuses. */
+const NOTHING = 0
+const FOUND = 1
+const WRONG_USE = 2
+
+const DEFAULT_UPLOAD = '2MB'
+const DEFAULT_TIMEOUT_MS = 10_000
+const BYTES: Readonly<Record<string, number>> = { '': 1, B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
+
+const HELP = `
+The doctor asks the socket as a web server does, and the web server as a client does. It compares what was sent with what arrived.
+
+To see what arrives, the doctor listens on the socket itself for some seconds. It does so only where nobody listens: stop the app first
+(systemctl stop app), and say --listen. While it listens visitors get 503. It never takes the socket of an app that runs.
+
+Run it as root: then it sees the processes of the web server, its user, its mounts, and its configuration.
+
+Exit status: 0 nothing found, 1 something found, 2 wrong use.
+
+Examples:
+  express-responder doctor --socket /run/app/app.sock --url http://127.0.0.1/ --listen
+  express-responder doctor --socket /run/app/app.sock --url https://127.0.0.1/ --host app.example.com --listen --json
+  express-responder doctor --socket /run/app/app.sock --user www-data`
+
+/** What commander has read. */
+interface Given {
+  socket: string
+  url?: URL
+  host?: string
+  server?: ServerName
+  user?: string
+  listen?: boolean
+  mode?: number
+  owner?: string
+  group?: string
+  header?: [name: string, value: string][]
+  upload: number
+  timeout: number
+  json?: boolean
+}
+
+/** Adds the command. */
+export function addDoctorCommand(program: Command): void {
+  program.command('doctor')
+    .summary('find out why the web server does not reach the app')
+    .description('Finds out why a web server does not reach the app, or reaches it in the wrong way, and names the line to write.')
+    .requiredOption('--socket <path>', 'the app\'s socket, an absolute path', readPath)
+    .option('--url <url>', 'the web server\'s address, as a client asks for it; without it only the socket is checked', readUrl)
+    .option('--host <host>', 'the Host header (default: of --url)')
+    .addOption(new Option('--server <name>', 'the web server (default: the one that listens at --url)').choices(SERVER_NAMES))
+    .option('--user <name>', 'the web server\'s user (default: of its processes)')
+    .option('--listen', 'the app is stopped: listen in its place; an error where somebody listens')
+    .option('--no-listen', 'never listen in the app\'s place')
+    .option('--mode <octal>', 'mode of the socket that --listen makes (default: of the one that the app has left, else 666)', readMode)
+    .option('--owner <name>', 'its owner')
+    .option('--group <name>', 'its group')
+    .option('--header <line>', 'a header that the site needs, as \'Name: value\'; can be given several times', readHeader)
+    .option('--upload <size>', 'size of the upload that is tried', readSize, readSize(DEFAULT_UPLOAD))
+    .option('--timeout <ms>', 'how long an answer may take', readTimeout, DEFAULT_TIMEOUT_MS)
+    .option('--json', 'print JSON')
+    .addHelpText('after', HELP)
+    .action(async (given: Given) => {
+      process.exitCode = await run(given, process.stdout, process.stderr)
+    })
+}
+
+async function run(given: Given, output: NodeJS.WritableStream, errors: NodeJS.WritableStream): Promise<number> {
+  try {
+    const diagnosis = await diagnose(optionsOf(given))
+    output.write(given.json === true ? asJson(diagnosis) : asText(diagnosis))
+    return diagnosis.findings.length === 0 ? NOTHING : FOUND
+  } catch (error) {
+    if (!(error instanceof ExpressResponderError) && codeOf(error) === undefined) throw error
+    errors.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    return WRONG_USE
+  }
+}
+
+function optionsOf({ socket, url, host, server, user, listen, mode, owner, group, header = [], upload, timeout }: Given): DoctorOptions {
+  return {
+    socket, url, host, server, user, timeout,
+    listen: listen === undefined ? 'where-free' : listen ? 'always' : 'never',
+    access: { mode, owner, group },
+    headers: header,
+    uploadBytes: upload,
+  }
+}
+
+function readPath(text: string): string {
+  if (!isAbsolute(text)) throw new InvalidArgumentError('Give an absolute path, such as /run/app/app.sock.')
+  return text
+}
+
+function readUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new InvalidArgumentError('Give an address such as http://127.0.0.1/.')
+  return url
+}
+
+function readMode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new InvalidArgumentError('Give permission bits in octal digits, such as 660.')
+  return parseInt(text, 8)
+}
+
+function readHeader(text: string, before: [string, string][] = []): [string, string][] {
+  const found = /^([\w-]+):[ \t]*(.*)$/.exec(text)
+  if (found === null) throw new InvalidArgumentError('Give a header such as \'Authorization: Basic …\'.')
+  return [...before, [found[1] ?? '', found[2] ?? '']]
+}
+
+function readSize(text: string): number {
+  const [, amount = '', unit = ''] = /^(\d+)([KMG]?B)?$/i.exec(text) ?? []
+  if (amount === '' || Number(amount) === 0) throw new InvalidArgumentError('Give a number of bytes, or a size such as 2MB.')
+  return Number(amount) * (BYTES[unit.toUpperCase()] ?? 1)
+}
+
+function readTimeout(text: string): number {
+  if (!/^\d{1,7}$/.test(text) || Number(text) === 0) throw new InvalidArgumentError('Give a number of milliseconds, such as 10000.')
+  return Number(text)
+}

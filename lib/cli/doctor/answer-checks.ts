@@ -1,0 +1,74 @@
+/** Judges what became of the answers on their way to the client, and of uploads. Facts in, findings out. Pure. */
+import { PIECE_INTERVAL } from '../../server/diagnostics.js'
+import type { Conversation, Exchange, Facts } from './facts.js'
+import type { Finding } from './finding.js'
+import { lineFor } from './lines.js'
+
+/** Pieces that are written an interval apart and come closer together than this share of it were gathered. */
+const GATHERED = 0.4
+
+/** All findings on answers. */
+export function checkAnswers(facts: Facts, conversation: Conversation): Finding[] {
+  const line = lineFor(facts)
+  const of = (name: string): Exchange | undefined => conversation.exchanges.find((exchange) => exchange.name === name)
+  const arrived = (name: string): boolean => conversation.arrivals.some((arrival) => arrival.name === name)
+  const failed = (name: string): Exchange | undefined => arrived(name) && of(name)?.status !== 200 ? of(name) : undefined
+  const findings: Finding[] = []
+  const head = failed('large-head')
+  if (head !== undefined) findings.push(line('head-size', 'A response head of 8 kB is an error: a large cookie or Content-Security-Policy is enough.', answered(head)))
+  const many = failed('many-headers')
+  // h2o has no setting for it.
+  if (many !== undefined && facts.server !== 'h2o') findings.push(line('header-count', 'A response with more than 100 headers is an error.', answered(many)))
+  findings.push(...checkStreams(facts, of('events'), of('stream')), ...checkUpload(facts, of('upload'), conversation), ...checkHeaders(facts, of('compressed')))
+  return findings
+}
+
+function answered({ status, error }: Exchange): string {
+  return status === 0 ? error ?? 'no answer' : `the client got ${String(status)}`
+}
+
+function checkStreams(facts: Facts, events: Exchange | undefined, stream: Exchange | undefined): Finding[] {
+  const line = lineFor(facts)
+  if (isGathered(events)) return [line('events', 'Server-sent events come late: the web server gathers them.', apart(events))]
+  if (isGathered(stream)) return [line('stream', 'A response that is written in pieces comes late: the web server gathers it. Server-sent events pass.', apart(stream))]
+  return []
+}
+
+function isGathered(exchange: Exchange | undefined): exchange is Exchange {
+  return exchange?.status === 200 && gapOf(exchange) < PIECE_INTERVAL * GATHERED
+}
+
+/** Milliseconds between the first and the last piece. */
+function gapOf({ pieces }: Exchange): number {
+  return (pieces.at(-1)?.at ?? 0) - (pieces[0]?.at ?? 0)
+}
+
+function apart(exchange: Exchange): string {
+  return `two pieces were written ${String(PIECE_INTERVAL)} ms apart, and came ${gapOf(exchange).toFixed(0)} ms apart`
+}
+
+function checkUpload(facts: Facts, upload: Exchange | undefined, { arrivals }: Conversation): Finding[] {
+  if (upload === undefined) return []
+  const line = lineFor(facts)
+  const arrival = arrivals.find(({ name }) => name === 'upload')
+  if (upload.status === 200 && arrival?.bodyBytes === upload.bodyBytes) return []
+  if (upload.status === 413 || arrival === undefined) {
+    return [line('upload-size', `An upload of ${String(upload.bodyBytes)} bytes is refused by the web server.`, `${answered(upload)}, and the app was not asked`)]
+  }
+  return [line('upload-lost', 'An upload arrives incomplete.', `${String(upload.bodyBytes)} bytes were sent, ${String(arrival.bodyBytes)} arrived, and ${answered(upload)}`)]
+}
+
+function checkHeaders(facts: Facts, compressed: Exchange | undefined): Finding[] {
+  if (compressed?.status !== 200) return []
+  const line = lineFor(facts)
+  const { headers } = compressed
+  const findings: Finding[] = []
+  const etag = headers['etag']
+  if (typeof etag === 'string' && etag.replace(/^W\//, '') !== '"doctor"') {
+    findings.push(line('etag', 'The web server changes ETags: the app never finds its own again, and never answers 304.', `written "doctor", arrived ${etag}`))
+  }
+  if (headers['status'] !== undefined) {
+    findings.push(line('status-header', 'The header Status, by which FastCGI carries the status, goes on to the client.', `the client got Status: ${String(headers['status'])}`))
+  }
+  return findings
+}

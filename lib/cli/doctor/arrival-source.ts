@@ -1,0 +1,14 @@
+/** Where the doctor learns what arrived at the app: a stand-in at the socket, or (later) the running app's own workers. */
+import type { Arrival } from '../../server/diagnostics.js'
+
+/** Answers the doctor's requests, and keeps what arrived of each. */
+export interface ArrivalSource {
+  /** The token of the marks that are answered. */
+  readonly token: string
+  /** What has arrived so far, in order; requests without a mark have an empty name. */
+  arrivals(): Promise<readonly Arrival[]>
+  /** The first line of HTTP that came where FastCGI was expected. */
+  http(): string | undefined
+  /** Stops answering, and takes away what was put in place for it. */
+  close(): Promise<void>
+}

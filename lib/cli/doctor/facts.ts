@@ -1,0 +1,119 @@
+/** What the doctor has found out, before it judges. The types, nothing else. */
+import type { Arrival } from '../../server/diagnostics.js'
+
+/** The web servers whose configuration the doctor knows. */
+export const SERVER_NAMES = ['nginx', 'apache', 'lighttpd', 'caddy', 'haproxy', 'h2o'] as const
+
+/** One of {@link SERVER_NAMES}. */
+export type ServerName = (typeof SERVER_NAMES)[number]
+
+/** A user as the kernel checks permissions. */
+export interface Account {
+  /** The name, or the number where it has none. */
+  readonly name: string
+  readonly uid: number
+  /** The main group, and the others. */
+  readonly groups: readonly number[]
+  /** Whether permissions do not count for it: root, with CAP_DAC_OVERRIDE. */
+  readonly unrestricted: boolean
+}
+
+/** The processes of the web server that ask the app. */
+export interface WebServerProcess {
+  readonly pid: number
+  readonly account: Account
+  /** Its root directory; undefined where it cannot be read. */
+  readonly root: string | undefined
+  /** Whether it has the mounts of this process; undefined where that cannot be read. */
+  readonly sameMounts: boolean | undefined
+  /** Whether the directory of the socket is the same one for it; undefined where that cannot be read. */
+  readonly sameDirectory: boolean | undefined
+  /** SELinux's label, such as `system_u:system_r:httpd_t:s0`. */
+  readonly label: string | undefined
+}
+
+/** One part of the path of the socket, from the root directory. */
+export interface PathPart {
+  readonly path: string
+  readonly kind: 'directory' | 'socket' | 'other' | 'missing' | 'unreadable'
+  /** The permission bits. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** The files, and the kernel's view of the socket. */
+export interface SocketFacts {
+  readonly path: string
+  readonly parts: readonly PathPart[]
+  /** Names of the groups of the parts, by number. */
+  readonly groupNames: ReadonlyMap<number, string>
+  /** The groups that the user of the web server has by the system's files; undefined where there is no such user. */
+  readonly configuredGroups: readonly number[] | undefined
+  /** Connections that wait to be accepted; undefined where the kernel does not tell. */
+  readonly waiting: number | undefined
+  /** net.core.somaxconn. */
+  readonly somaxconn: number | undefined
+  /** Whether SELinux enforces its rules. */
+  readonly enforcing: boolean
+}
+
+/** What the socket answered when it was asked as a web server asks. */
+export type SocketAnswer =
+  /** Nobody listens. */
+  | { readonly kind: 'refused', readonly reason: string }
+  | { readonly kind: 'silent' | 'closed' | 'http' }
+  /** It speaks FastCGI. */
+  | { readonly kind: 'fastcgi', readonly status: number }
+
+/** A piece of an answer's body, and when it came, in milliseconds. */
+export interface Piece {
+  readonly at: number
+  readonly bytes: number
+}
+
+/** One question through the web server, and its answer. */
+export interface Exchange {
+  readonly name: string
+  /** As it was sent in the request line. */
+  readonly target: string
+  readonly host: string
+  /** 0 where no answer came. */
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly pieces: readonly Piece[]
+  /** Why no answer came. */
+  readonly error: string | undefined
+  /** Bytes of body that were sent, or would have been. */
+  readonly bodyBytes: number
+  /** The address that the web server sees. */
+  readonly clientAddress: string | undefined
+}
+
+/** All questions, and what arrived of them. */
+export interface Conversation {
+  readonly url: URL
+  readonly exchanges: readonly Exchange[]
+  readonly arrivals: readonly Arrival[]
+  /** The first line of HTTP that came to the socket, where some came. */
+  readonly http: string | undefined
+}
+
+/** A file of the web server's configuration. */
+export interface ConfigurationFile {
+  readonly path: string
+  readonly text: string
+}
+
+/** All of it. What was not looked at, or cannot be, is undefined. */
+export interface Facts {
+  readonly socket: SocketFacts
+  readonly server: ServerName | undefined
+  readonly process: WebServerProcess | undefined
+  readonly answer: SocketAnswer
+  /** Whether the app is stopped on purpose, with the doctor in its place. */
+  readonly standsIn: boolean
+  /** Undefined without an address of the web server. */
+  readonly conversation: Conversation | undefined
+  readonly configuration: readonly ConfigurationFile[]
+}

@@ -1,0 +1,253 @@
+/** The remedies: for each finding the exact line, for each web server where they differ. Pure. */
+import type { ConfigurationFile, Facts, PathPart, ServerName } from './facts.js'
+import type { Finding, FindingCode } from './finding.js'
+import { parseNginx, upstreamsOf } from './nginx-configuration.js'
+import { groupMay } from './permission.js'
+
+/** A line and where it belongs. */
+interface Remedy {
+  readonly line: string
+  readonly place: string
+}
+
+/** By web server; `any` where the others have no line of their own. */
+type Remedies = Partial<Record<ServerName | 'any', Remedy>>
+
+/** Makes a finding of one code, with the line of the web server that was found. */
+export type LineFor = (code: FindingCode, problem: string, evidence: string, part?: PathPart) => Finding
+
+/** The service of each web server, as Debian names it. */
+const SERVICES: Readonly<Record<ServerName, string>> = {
+  nginx: 'nginx', apache: 'apache2', lighttpd: 'lighttpd', caddy: 'caddy', haproxy: 'haproxy', h2o: 'h2o',
+}
+
+const remedy = (line: string, place: string): Remedy => ({ line, place })
+
+/** What makes findings of these facts. */
+export function lineFor(facts: Facts): LineFor {
+  return (code, problem, evidence, part) => {
+    const { line, place } = remedyFor(code, facts, part)
+    const file = locate(facts)
+    return { code, problem, evidence, line, place: file === undefined || !OF_CONFIGURATION.has(code) ? place : `${place} (${file})` }
+  }
+}
+
+function remedyFor(code: FindingCode, facts: Facts, part: PathPart | undefined): Remedy {
+  const { server } = facts
+  const remedies = part === undefined ? REMEDIES[code](facts.socket.path, facts) : permissionRemedies(code, facts, part)
+  return (server === undefined ? undefined : remedies[server]) ?? remedies.any ??
+    (server === undefined ? all(remedies) : remedy(`see docs/deploy/${server}.md`, `the configuration of ${server}`))
+}
+
+/** Where the web server is not known, the lines of all. */
+function all(remedies: Remedies): Remedy {
+  const known = Object.entries(remedies)
+  return remedy(known.map(([name, { line }]) => `${name}: ${line}`).join('\n'), known.map(([name, { place }]) => `${name}: ${place}`).join('; '))
+}
+
+function permissionRemedies(code: FindingCode, { socket, process, server }: Facts, part: PathPart): Remedies {
+  const user = process?.account.name ?? 'www-data'
+  const service = server === undefined ? user : SERVICES[server]
+  const group = socket.groupNames.get(part.gid) ?? String(part.gid)
+  if (code === 'groups-not-loaded') return { any: remedy(`systemctl restart ${service}`, 'a shell: a reload does not load groups') }
+  const what = code === 'directory-permission' ? 'enter' : 'connect'
+  // The group of root is nobody's to join.
+  if (groupMay(part, what) && part.gid !== 0) {
+    return { any: remedy(`usermod -aG ${group} ${user} && systemctl restart ${service}`, 'a shell; a reload of the web server does not load groups') }
+  }
+  if (what === 'enter') {
+    if (/^\/(?:home|root)(?:\/|$)/.test(part.path)) return { any: remedy('RuntimeDirectory=app', '[Service] of the app\'s unit, and the socket at /run/app/app.sock: a home is closed to others') }
+    return { any: remedy(`chmod o+x ${part.path}`, 'a shell; where systemd makes the directory, RuntimeDirectoryMode=0755 in [Service] of the app\'s unit') }
+  }
+  return { any: remedy(`serve(app, { socket: '${socket.path}', group: '${process?.account.name ?? 'www-data'}' })`, 'the app; or SupplementaryGroups= of its unit and the same option') }
+}
+
+/** The first line of the configuration that names the socket, as `file:line`. */
+function locate({ configuration, socket }: Facts): string | undefined {
+  for (const { path, text } of configuration) {
+    const index = text.split('\n').findIndex((line) => line.includes(socket.path) && !/^\s*#/.test(line))
+    if (index >= 0) return `${path}:${String(index + 1)}`
+  }
+  return undefined
+}
+
+/** Findings whose line belongs to the web server's configuration: these name file and line where the socket stands. */
+const OF_CONFIGURATION = new Set<FindingCode>([
+  'server-speaks-http', 'wrong-role', 'no-params', 'no-request-uri', 'url-changed', 'encoded-slash', 'no-content-length', 'no-content-type',
+  'param-twice', 'headers', 'authorization', 'cookie', 'host-port', 'host-changed', 'httpoxy', 'remote-user', 'underscore', 'scheme', 'scheme-forced',
+  'client-address', 'keep-conn', 'keep-alive', 'h2o-keep-alive', 'idle-limit', 'max-fails', 'non-idempotent', 'head-size', 'header-count',
+  'events', 'stream', 'upload-size', 'upload-lost', 'etag', 'status-header',
+])
+
+const NGINX_LOCATION = 'the location with fastcgi_pass, or the server block where the location has no fastcgi_param of its own'
+const nginxParam = (name: string, value: string): Remedies => ({
+  nginx: remedy(`fastcgi_param ${name} ${value};`, NGINX_LOCATION),
+  any: remedy(`send ${name}`, 'the FastCGI part of the web server\'s configuration'),
+})
+
+const CADDY_BLOCK = 'the block of reverse_proxy'
+const APACHE_PROXY = (socket: string): string => `<Proxy "unix:${socket}|fcgi://app/" enablereuse=on flushpackets=on max=25>`
+
+/** How each web server passes everything to the socket by FastCGI. */
+const pass = (socket: string): Remedies => ({
+  nginx: remedy(`fastcgi_pass unix:${socket};`, 'location / of the site, in the place of what is there (proxy_pass, try_files, root)'),
+  apache: remedy(`ProxyPass "/" "unix:${socket}|fcgi://app/"`, 'the <VirtualHost> of the site'),
+  lighttpd: remedy(`fastcgi.server = ( "/" => (( "socket" => "${socket}", "check-local" => "disable", "fix-root-scriptname" => "enable" )) )`, 'the site\'s file; mod_fastcgi among server.modules'),
+  caddy: remedy(`reverse_proxy unix/${socket} { transport fastcgi { root / } }`, 'the site\'s block, in the place of php_fastcgi, file_server and other reverse_proxy'),
+  haproxy: remedy(`server app unix@${socket} proto fcgi`, 'the backend, with use-fcgi-app'),
+  h2o: remedy(`fastcgi.connect: { port: ${socket}, type: unix }`, 'paths: "/": of the host'),
+})
+
+const RESTART_APP = 'a shell; the unit of your app may have another name'
+
+type RemedyTable = Readonly<Record<FindingCode, (socket: string, facts: Facts) => Remedies>>
+
+const OF_THE_SOCKET = {
+  'no-socket': (socket) => ({ any: remedy('systemctl start app', `${RESTART_APP}. It says serve(app, { socket: '${socket}' }), and RuntimeDirectory= makes the directory at each boot`) }),
+  'not-a-socket': (socket) => ({ any: remedy(`rm ${socket}`, 'a shell, once nothing else uses the file; or another path for the socket') }),
+  'stale-socket': () => ({ any: remedy('systemctl start app', `${RESTART_APP}. It takes over the file that was left`) }),
+  'queue-full': () => ({ any: remedy('sysctl -w net.core.somaxconn=4096', 'a shell, and /etc/sysctl.d; where it is that or more, the app is too slow: concurrencyLimit()') }),
+  'no-answer': () => ({ any: remedy('systemctl restart app', `${RESTART_APP}. Before that look at \`top\`: an event loop that is blocked shows 100 %`) }),
+  'app-speaks-http': (socket) => ({ any: remedy(`serve(app, { socket: '${socket}' })`, 'the app, in the place of app.listen()') }),
+  'app-closes': () => ({ any: remedy('journalctl --unit app', `${RESTART_APP}. FCGI_WEB_SERVER_ADDRS may not list this host`) }),
+  'directory-permission': () => ({}),
+  'socket-permission': () => ({}),
+  'groups-not-loaded': () => ({}),
+  'private-tmp': () => ({ any: remedy('RuntimeDirectory=app', '[Service] of the app\'s unit, and the socket at /run/app/app.sock, in the app and in the web server') }),
+  'other-mounts': () => ({ any: remedy('RuntimeDirectory=app', '[Service] of the app\'s unit, and the socket at /run/app/app.sock. In containers: one volume for both') }),
+  chroot: (socket, { process }) => ({
+    haproxy: remedy(`#chroot ${process?.root ?? '/var/lib/haproxy'}`, `global: take the line away; or put the socket below that directory. ${socket} cannot be reached from there`),
+    any: remedy(`serve(app, { socket: '${process?.root ?? ''}${socket}' })`, 'the app: below the root directory of the web server'),
+  }),
+  selinux: (_, { server }) => ({
+    any: remedy(`ausearch -m AVC -ts recent | audit2allow -M express_app && semodule -i express_app.pp`,
+      `a shell, after a request that failed: a policy module that lets ${server === undefined ? 'the web server' : SERVICES[server]} connect to the app`),
+  }),
+  'url-unreachable': (_, { server }) => ({ any: remedy(`systemctl start ${server === undefined ? 'nginx' : SERVICES[server]}`, 'a shell; or another --url') }),
+  'password-asked': () => ({ any: remedy('--url with a path that needs no password', 'the command: what is behind the password was not looked at') }),
+  'other-socket': pass,
+  'not-passed': pass,
+  'server-speaks-http': pass,
+} satisfies Partial<RemedyTable>
+
+const OF_PARAMS = {
+  'wrong-role': () => ({
+    lighttpd: remedy('"mode" => "responder"', 'fastcgi.server, in the place of "mode" => "authorizer"'),
+    any: remedy('the role Responder', 'the FastCGI part of the web server\'s configuration'),
+  }),
+  'no-params': () => ({ nginx: remedy('include express_params;', 'the location with fastcgi_pass: a location with a fastcgi_param of its own inherits none'), any: remedy('send the CGI variables', 'the FastCGI part') }),
+  'no-request-uri': () => nginxParam('REQUEST_URI', '$request_uri'),
+  'url-changed': () => nginxParam('REQUEST_URI', '$request_uri'),
+  'encoded-slash': () => ({ apache: remedy('AllowEncodedSlashes NoDecode', 'the <VirtualHost>'), any: remedy('pass %2F on', 'the web server\'s configuration') }),
+  'no-content-length': () => nginxParam('CONTENT_LENGTH', '$content_length'),
+  'no-content-type': () => nginxParam('CONTENT_TYPE', '$content_type'),
+  'param-twice': () => ({ nginx: remedy('include express_params;', 'the location, as the only place where the param is set: an include does not replace a fastcgi_param, both are sent'), any: remedy('set it once', 'the FastCGI part') }),
+  headers: () => ({ nginx: remedy('fastcgi_pass_request_headers on;', NGINX_LOCATION), any: remedy('pass the request headers on', 'the web server\'s configuration') }),
+  authorization: () => ({
+    nginx: remedy('fastcgi_param HTTP_AUTHORIZATION $http_authorization;', `${NGINX_LOCATION}, in the place of the line that sets it otherwise`),
+    apache: remedy('CGIPassAuth On', '<Location "/"> in the <VirtualHost>'),
+    haproxy: remedy('pass-header Authorization', 'the section fcgi-app'),
+    caddy: remedy('header_up Authorization {header.Authorization}', `${CADDY_BLOCK}, in the place of header_up -Authorization`),
+    any: remedy('pass the header Authorization on', 'the web server\'s configuration'),
+  }),
+  cookie: () => ({
+    nginx: remedy('fastcgi_param HTTP_COOKIE $http_cookie;', `${NGINX_LOCATION}, in the place of the line that sets it otherwise`),
+    any: remedy('pass the header Cookie on', 'the web server\'s configuration: a line there removes it'),
+  }),
+  'host-port': () => ({
+    nginx: remedy('fastcgi_param HTTP_HOST $express_host;', 'in the place of fastcgi_param HTTP_HOST $host; or `include express_params;` in the place of fastcgi_params, with express_host.conf in the http block'),
+    caddy: remedy('header_up Host {hostport}', CADDY_BLOCK),
+    any: remedy('pass the header Host on as it is', 'the web server\'s configuration: a line there sets it'),
+  }),
+  'host-changed': () => ({
+    nginx: remedy('fastcgi_param HTTP_HOST $express_host;', 'in the place of the fastcgi_param HTTP_HOST that is there; express_host.conf belongs to the http block'),
+    apache: remedy('ProxyPreserveHost On', 'the <VirtualHost>, without RequestHeader set Host'),
+    caddy: remedy('header_up Host {hostport}', `${CADDY_BLOCK}, in the place of the other header_up Host`),
+    any: remedy('pass the header Host on as it is', 'the web server\'s configuration: a line there sets it'),
+  }),
+  httpoxy: () => ({
+    nginx: remedy('fastcgi_param HTTP_PROXY "";', NGINX_LOCATION),
+    apache: remedy('RequestHeader unset Proxy early', 'the <VirtualHost>, with mod_headers'),
+    caddy: remedy('header_up -Proxy', CADDY_BLOCK),
+    haproxy: remedy('http-request del-header Proxy', 'the frontend'),
+    lighttpd: remedy('lighttpd 1.4.41 or later', 'the system: it removes the header by itself'),
+  }),
+  'remote-user': () => ({
+    nginx: remedy('fastcgi_param REMOTE_USER "";', 'in the place of fastcgi_param REMOTE_USER $remote_user; or `include express_params;` in the place of fastcgi_params'),
+    haproxy: remedy('set-param REMOTE_USER %[str()]', 'the section fcgi-app'),
+    any: remedy('send REMOTE_USER where a password was checked only', 'the FastCGI part'),
+  }),
+  underscore: () => ({
+    caddy: remedy('header_up -*_*', CADDY_BLOCK),
+    nginx: remedy('underscores_in_headers off;', 'the server block'),
+  }),
+  scheme: () => ({
+    nginx: remedy('fastcgi_param HTTPS $https if_not_empty;', NGINX_LOCATION),
+    apache: remedy('SetEnv HTTPS on', 'the <VirtualHost> that another proxy reaches after it has ended the encryption'),
+    haproxy: remedy('set-param HTTPS %[str(on)] if { ssl_fc }', 'the section fcgi-app'),
+    any: remedy('send HTTPS=on', 'the FastCGI part'),
+  }),
+  'scheme-forced': () => ({
+    nginx: remedy('fastcgi_param HTTPS $https if_not_empty;', `${NGINX_LOCATION}, in the place of the line that sets it always`),
+    any: remedy('send HTTPS for encrypted connections only', 'the FastCGI part: a line there sets it always'),
+  }),
+  'client-address': () => nginxParam('REMOTE_ADDR', '$remote_addr'),
+} satisfies Partial<RemedyTable>
+
+const OF_CONNECTIONS = {
+  'keep-conn': () => ({
+    nginx: remedy('fastcgi_keep_conn on;', 'the server block, or the location with fastcgi_pass'),
+    haproxy: remedy('option keep-conn', 'the section fcgi-app, in the place of `no option keep-conn`'),
+    any: remedy('ask the app to keep connections', 'the FastCGI part'),
+  }),
+  'keep-alive': (socket, { configuration }) => ({
+    nginx: hasUpstream(configuration, socket)
+      ? remedy('keepalive 16;', 'the upstream block')
+      : remedy(`upstream app { server unix:${socket} max_fails=0; keepalive 16; }`, 'the http block; and fastcgi_pass app; in the location'),
+    haproxy: remedy('http-reuse always', 'the backend'),
+    apache: remedy(APACHE_PROXY(socket), 'the <VirtualHost>, before ProxyPass'),
+    any: remedy('keep connections, or do not ask for it', 'the FastCGI part'),
+  }),
+  'h2o-keep-alive': () => ({ any: remedy('#fastcgi.timeout.keepalive', 'take the line away: h2o 2.2 can abort when the app closes a kept connection') }),
+  'idle-limit': () => ({ nginx: remedy('keepalive_timeout 60s;', 'the upstream block; or timeouts.idle of the app above it'), any: remedy('keep idle connections for 60 seconds', 'the web server') }),
+  'max-fails': (socket) => ({ any: remedy(`server unix:${socket} max_fails=0;`, 'the upstream block, each of its server lines') }),
+  'non-idempotent': () => ({ any: remedy('fastcgi_next_upstream error timeout;', 'in the place of the line with non_idempotent') }),
+} satisfies Partial<RemedyTable>
+
+const OF_ANSWERS = {
+  'head-size': () => ({
+    nginx: remedy('fastcgi_buffer_size 32k;\nfastcgi_buffers 8 32k;\nfastcgi_busy_buffers_size 64k;', 'the server block, or the location with fastcgi_pass'),
+    haproxy: remedy('tune.bufsize 32768', 'global'),
+    any: remedy('allow response heads of 8 kB and more', 'the web server\'s configuration'),
+  }),
+  'header-count': () => ({ haproxy: remedy('tune.http.maxhdr 256', 'global'), any: remedy('fewer than 100 headers', 'the app: the web server has no setting for it') }),
+  events: (socket) => streaming(socket, 'fastcgi_buffering off;', 'the location of the event stream, and no X-Accel-Buffering in fastcgi_ignore_headers'),
+  stream: (socket) => streaming(socket, 'fastcgi_keep_conn on;', 'the server block; or fastcgi_buffering off; in the location of the stream'),
+  'upload-size': () => ({
+    nginx: remedy('client_max_body_size 16m;', 'the server block'),
+    apache: remedy('LimitRequestBody 16777216', 'the <VirtualHost>, in the place of the smaller one'),
+    lighttpd: remedy('server.max-request-size = 16384', 'the site\'s file; it is in KiB'),
+    caddy: remedy('max_size 16MB', 'request_body of the site'),
+    h2o: remedy('limit-request-body: 16777216', 'the top of h2o.conf'),
+    any: remedy('allow uploads of 16 MB', 'the web server\'s configuration'),
+  }),
+  'upload-lost': () => ({ any: remedy('pass the whole body on', 'the web server\'s configuration') }),
+  etag: () => ({ apache: remedy('DeflateAlterETag NoChange', 'the <VirtualHost>, for mod_deflate'), any: remedy('leave ETag as it is', 'the compression of the web server') }),
+  'status-header': () => ({ caddy: remedy('header_down -Status', CADDY_BLOCK), any: remedy('remove the header Status', 'the web server\'s configuration') }),
+} satisfies Partial<RemedyTable>
+
+function hasUpstream([main, ...rest]: readonly ConfigurationFile[], socket: string): boolean {
+  return main !== undefined && upstreamsOf(parseNginx(main, rest), socket).length > 0
+}
+
+function streaming(socket: string, line: string, place: string): Remedies {
+  return {
+    nginx: remedy(line, place),
+    apache: remedy(`ProxyPass "/" "unix:${socket}|fcgi://app/" flushpackets=on`, 'the <VirtualHost>; or flushpackets=on in its <Proxy>'),
+    lighttpd: remedy('server.stream-response-body = 2', 'the site\'s file'),
+    caddy: remedy('flush_interval -1', CADDY_BLOCK),
+    any: remedy('hand on each piece of a response at once', 'the web server\'s configuration'),
+  }
+}
+
+const REMEDIES: RemedyTable = { ...OF_THE_SOCKET, ...OF_PARAMS, ...OF_CONNECTIONS, ...OF_ANSWERS }

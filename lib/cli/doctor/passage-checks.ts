@@ -1,0 +1,56 @@
+/** Judges whether requests get from the web server to the socket at all. Facts in, findings out. Pure. */
+import { Role } from '../../fastcgi/record.js'
+import type { Conversation, Exchange, Facts } from './facts.js'
+import type { Finding } from './finding.js'
+import { lineFor } from './lines.js'
+import { checkAccess } from './socket-checks.js'
+
+/** Statuses by which web servers say that the app behind them cannot be reached. */
+const UNREACHED = new Set([500, 502, 503, 504])
+
+/** Findings where nothing that the app could be given has arrived; none where it has. */
+export function checkPassage(facts: Facts, conversation: Conversation): Finding[] {
+  const line = lineFor(facts)
+  const { exchanges, arrivals, http } = conversation
+  const first = exchanges[0]
+  if (http !== undefined) return [line('server-speaks-http', 'The web server speaks HTTP to the socket, not FastCGI.', `what came begins with: ${http}`)]
+  if (first === undefined) return []
+  const [arrival] = arrivals
+  if (arrival !== undefined) {
+    if (arrival.role === Role.RESPONDER) return checkBelow(facts, conversation)
+    return [line('wrong-role', `The web server asks the app in the role of ${arrival.role === Role.AUTHORIZER ? 'an Authorizer' : 'a Filter'}.`, `BEGIN_REQUEST has role ${String(arrival.role)}`)]
+  }
+  return notArrived(facts, first)
+}
+
+/** Some web servers look for a file first, and find the directory of `/`. */
+function checkBelow(facts: Facts, { exchanges, arrivals }: Conversation): Finding[] {
+  const below = exchanges.find(({ name }) => name === 'below')
+  if (below === undefined || below.status === 0 || UNREACHED.has(below.status) || arrivals.some(({ name }) => name === 'below')) return []
+  return [lineFor(facts)('not-passed', 'The web server answers by itself where there is no such file.',
+    `${below.target.replace(/\?.*/, '')} was answered ${String(below.status)}, and did not arrive`)]
+}
+
+function notArrived(facts: Facts, { status, error, host, headers }: Exchange): Finding[] {
+  const line = lineFor(facts)
+  if (status === 0 && error !== undefined && !error.startsWith('no answer')) {
+    return [line('url-unreachable', 'The web server does not answer.', error)]
+  }
+  const answered = status === 0 ? error ?? 'no answer' : `it answered ${String(status)} to a request for ${host}, and nothing arrived at the socket`
+  if (status === 401) return [line('password-asked', 'The web server asks for a password before it asks the app.', answered)]
+  if (status !== 0 && !UNREACHED.has(status)) {
+    const software = typeof headers['server'] === 'string' ? `, by ${headers['server']}` : ''
+    return [line('not-passed', 'The web server answers by itself: the request goes to another site of it, or to a file.', answered + software)]
+  }
+  const access = checkAccess(facts)
+  if (access.length > 0) return access
+  return [line('other-socket', `The web server does not connect to ${facts.socket.path}: it has another path, or its rights end before it.`, answered)]
+}
+
+/** Findings on the status alone, where it cannot be seen what arrives: an app may answer nearly any status itself. */
+export function checkStatus(facts: Facts, exchange: Exchange): Finding[] {
+  const isUnreached = exchange.status === 0 || UNREACHED.has(exchange.status)
+  const appFails = facts.answer.kind !== 'fastcgi' || UNREACHED.has(facts.answer.status)
+  if (!isUnreached || (appFails && exchange.status !== 0)) return isUnreached ? checkAccess(facts) : []
+  return notArrived(facts, exchange)
+}

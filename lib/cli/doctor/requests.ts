@@ -1,0 +1,106 @@
+/** Asks the web server's address as clients do, with a mark in each request by which the app's side recognizes it. */
+import http from 'node:http'
+import https from 'node:https'
+import { MARK_HEADER, diagnosticMark, type DiagnosticCommand } from '../../server/diagnostics.js'
+import type { Exchange, Piece } from './facts.js'
+
+/** Milliseconds in which a web server can refuse an upload before its body is sent. */
+const BODY_DELAY = 200
+
+/** One question. */
+export interface Question {
+  /** Unique: by it the arrival is found. */
+  readonly name: string
+  readonly command: DiagnosticCommand
+  readonly headers?: readonly (readonly [name: string, value: string])[]
+  /** In the place of the path of the address. */
+  readonly path?: string
+  /** Bytes of a POST. */
+  readonly bodyBytes?: number
+}
+
+/** Where and how all questions are asked. */
+export interface Client {
+  readonly url: URL
+  /** The Host header. */
+  readonly host: string
+  readonly token: string
+  /** Milliseconds until an answer counts as missing. */
+  readonly limit: number
+  /** Headers that each request has besides: those that the site needs. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+/** Keeps its connection, as a browser does: some web servers use one connection to the app for each of a client's. */
+export function createAgent(url: URL): http.Agent {
+  const options = { keepAlive: true, maxSockets: 1 }
+  return url.protocol === 'https:' ? new https.Agent({ ...options, rejectUnauthorized: false }) : new http.Agent(options)
+}
+
+/** Asks one question, and resolves once the answer is whole, or none is to be expected. The caller destroys the agent. */
+export function ask(client: Client, question: Question, agent: http.Agent): Promise<Exchange> {
+  const { url, host } = client
+  const { name, command, bodyBytes = 0 } = question
+  const mark = diagnosticMark(client.token, command, name)
+  const target = `${question.path ?? url.pathname}?doctor=${mark}`
+  const isPost = command === 'upload'
+  const length = isPost ? [['Content-Type', 'application/octet-stream'], ['Content-Length', String(bodyBytes)]] : []
+  return new Promise((resolve) => {
+    const pieces: Piece[] = []
+    let response: http.IncomingMessage | undefined
+    let clientAddress: string | undefined
+    const begun = performance.now()
+    const settle = (error?: string): void => {
+      clearTimeout(timer)
+      const { statusCode = 0, headers = {} } = response ?? {}
+      resolve({ name, target, host, status: statusCode, headers, pieces, error: response === undefined ? error : undefined, bodyBytes, clientAddress })
+    }
+    const options: https.RequestOptions = {
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port,
+      method: isPost ? 'POST' : 'GET',
+      path: target,
+      headers: [['Host', host], [MARK_HEADER, mark], ...client.headers, ...question.headers ?? [], ...length].flat(),
+      agent,
+      servername: host.replace(/:\d+$/, ''),
+    }
+    const request = (url.protocol === 'https:' ? https : http).request(options)
+    const timer = setTimeout(() => {
+      settle(`no answer within ${String(client.limit)} ms`)
+      request.destroy()
+    }, client.limit)
+    request.on('socket', (socket) => {
+      clientAddress = socket.localAddress
+      socket.once('connect', () => {
+        clientAddress = socket.localAddress
+      })
+    })
+    request.on('error', (error) => {
+      settle(error.message)
+    })
+    request.on('response', (incoming) => {
+      response = incoming
+      incoming.on('data', (chunk: Buffer) => pieces.push({ at: performance.now() - begun, bytes: chunk.length }))
+      incoming.on('error', () => undefined)
+      incoming.on('close', settle)
+    })
+    send(request, bodyBytes)
+  })
+}
+
+/** A web server that refuses an upload by its length answers before the body: it is sent only where no answer has come by then. */
+function send(request: http.ClientRequest, bodyBytes: number): void {
+  if (bodyBytes === 0) {
+    request.end()
+    return
+  }
+  request.flushHeaders()
+  const timer = setTimeout(() => request.end(Buffer.alloc(bodyBytes, 'x')), BODY_DELAY)
+  request.once('response', (response) => {
+    clearTimeout(timer)
+    if (!request.writableEnded) response.once('end', () => request.destroy())
+  })
+  request.once('close', () => {
+    clearTimeout(timer)
+  })
+}

@@ -1,0 +1,150 @@
+/**
+ * What the doctor asks for through a web server, and how it is answered: marks that its requests bear, and an answer for each.
+ * `diagnosticHandler()` answers in a running server; the doctor's own stand-in answers where no app listens. Pure apart from the handler.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { params } from './request-api.js'
+import { RequestSocket } from './request-socket.js'
+
+/** What a request of the doctor's asks for. */
+export const DIAGNOSTIC_COMMANDS = ['plain', 'large-head', 'many-headers', 'events', 'stream', 'upload'] as const
+
+/** One of {@link DIAGNOSTIC_COMMANDS}. */
+export type DiagnosticCommand = (typeof DIAGNOSTIC_COMMANDS)[number]
+
+/** What arrived at the app of one request. */
+export interface Arrival {
+  /** The name of the question, which the doctor chose; empty where the request bears no mark. */
+  readonly name: string
+  /** Counts the connections of this source, from 1. */
+  readonly connection: number
+  readonly requestId: number
+  readonly role: number
+  /** The flag FCGI_KEEP_CONN of BEGIN_REQUEST. */
+  readonly keepConnection: boolean
+  /** All params as they came, in their order; each byte of a value is one character. */
+  readonly params: readonly (readonly [name: string, value: string])[]
+  /** Bytes of the body that have come so far. */
+  readonly bodyBytes: number
+}
+
+/** A mark is in the header {@link MARK_HEADER} and in the query: one of them may be lost on the way. */
+export const MARK_HEADER = 'X-Express-Responder-Doctor'
+
+/** Between two pieces of a stream, in milliseconds. */
+export const PIECE_INTERVAL = 1000
+/** What a large response head and many response headers are. nginx has 4 or 8 kB by default; HAProxy 101 headers, Status among them. */
+const LARGE_HEADERS = 4
+const LARGE_HEADER_BYTES = 2000
+const MANY_HEADERS = 110
+/** Long enough for any web server to compress it. */
+const PLAIN_BODY_BYTES = 2000
+
+/** The mark of one request. */
+export function diagnosticMark(token: string, command: DiagnosticCommand, name: string): string {
+  return `${token}.${command}.${name}`
+}
+
+/** The command and the name that a text asks for; undefined where the text has no mark with this token. */
+export function readMark(text: string, token: string): { command: DiagnosticCommand, name: string } | undefined {
+  const start = text.search(/[0-9a-f]{32}\.[a-z-]+\.[a-z0-9-]+/)
+  if (start < 0) return undefined
+  const [found = '', given = '', name = ''] = /^[0-9a-f.a-z-]+/.exec(text.slice(start))?.[0].split('.') ?? []
+  if (found.length !== token.length || !timingSafeEqual(Buffer.from(found), Buffer.from(token))) return undefined
+  const command = DIAGNOSTIC_COMMANDS.find((known) => known === given)
+  return command === undefined ? undefined : { command, name }
+}
+
+/** One answer: head, and the pieces of the body, the interval apart. */
+export interface DiagnosticAnswer {
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly pieces: readonly string[]
+}
+
+/** The answer to a command. */
+export function diagnosticAnswer(command: DiagnosticCommand, arrival: Arrival): DiagnosticAnswer {
+  const mark: [string, string] = [MARK_HEADER, arrival.name]
+  switch (command) {
+    case 'plain':
+    case 'upload': {
+      const body = JSON.stringify(arrival)
+      return { headers: [mark, ['Content-Type', 'text/plain; charset=utf-8'], ['ETag', '"doctor"'], ['Vary', 'Accept-Encoding']], pieces: [body.padEnd(PLAIN_BODY_BYTES)] }
+    }
+    case 'large-head':
+      return { headers: [mark, ['Content-Type', 'text/plain'], ...fill(LARGE_HEADERS, LARGE_HEADER_BYTES)], pieces: ['large'] }
+    case 'many-headers':
+      return { headers: [mark, ['Content-Type', 'text/plain'], ...fill(MANY_HEADERS, 1)], pieces: ['many'] }
+    case 'events':
+      return { headers: [mark, ['Content-Type', 'text/event-stream'], ['Cache-Control', 'no-cache'], ['X-Accel-Buffering', 'no']], pieces: ['data: 1\n\n', 'data: 2\n\n'] }
+    case 'stream':
+      return { headers: [mark, ['Content-Type', 'application/x-ndjson'], ['Cache-Control', 'no-cache']], pieces: ['{"piece":1}\n', '{"piece":2}\n'] }
+  }
+}
+
+function fill(count: number, bytes: number): [string, string][] {
+  return Array.from({ length: count }, (_, index) => [`X-Doctor-${String(index)}`, 'x'.repeat(bytes)])
+}
+
+/** The connections of a process, by number. */
+const numbers = new WeakMap<object, number>()
+let lastNumber = 0
+
+function numberOf(connection: object): number {
+  const known = numbers.get(connection)
+  if (known !== undefined) return known
+  numbers.set(connection, ++lastNumber)
+  return lastNumber
+}
+
+/**
+ * Answers the doctor's requests in a running server, in the place of the app; all others are left to the app. It is to be used
+ * for the time of one check, with a token that only the doctor has got.
+ *
+ * @param token 32 hexadecimal digits, of `randomBytes(16)`
+ * @returns a function that says whether it has taken the request; then the app must not be given it
+ *
+ * @example
+ * ```ts
+ * const answersDoctor = diagnosticHandler(randomBytes(16).toString('hex'))
+ * server.on('request', (req, res) => {
+ *   if (!answersDoctor(req, res)) app(req, res)
+ * })
+ * ```
+ */
+export function diagnosticHandler(token: string): (request: IncomingMessage, response: ServerResponse) => boolean {
+  return function answersDoctor(request, response) {
+    const { socket } = request as { socket: unknown }
+    if (!(socket instanceof RequestSocket)) return false
+    const header = request.headers[MARK_HEADER.toLowerCase()]
+    const mark = readMark(typeof header === 'string' ? header : '', token) ?? readMark(request.url ?? '', token)
+    if (mark === undefined) return false
+    void answer(request, response, socket, mark).catch(() => response.destroy())
+    return true
+  }
+}
+
+async function answer(
+  request: IncomingMessage, response: ServerResponse, socket: RequestSocket, { command, name }: { command: DiagnosticCommand, name: string },
+): Promise<void> {
+  let bodyBytes = 0
+  for await (const chunk of request) bodyBytes += (chunk as Buffer).length
+  const arrival: Arrival = {
+    name,
+    connection: numberOf(socket.carrier.socket),
+    requestId: socket.requestId,
+    role: socket.role,
+    keepConnection: socket.carrier.keptId === socket.requestId,
+    params: Object.entries(params(request) ?? {}),
+    bodyBytes,
+  }
+  const { headers, pieces } = diagnosticAnswer(command, arrival)
+  // The body of these says nothing that the doctor needs, so they carry what arrived, too.
+  response.writeHead(200, headers.flat())
+  for (const [index, piece] of pieces.entries()) {
+    if (index > 0) await delay(PIECE_INTERVAL)
+    response.write(piece)
+  }
+  response.end()
+}

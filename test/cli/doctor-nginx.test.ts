@@ -1,0 +1,112 @@
+/** nginx with one thing wrong: the doctor names the line, and nothing else. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { nginx } from '../proxies/support/servers/nginx.js'
+import { servers } from '../proxies/support/servers.js'
+import { PACKAGE_ROOT } from '../proxies/support/workspace.js'
+import { describeBroken, type Broken } from './support.js'
+
+const app = (edit: (text: string) => string): ReturnType<typeof nginx> => nginx('nginx', 'nginx/app.conf', { edit })
+/** app.conf with one piece of text in the place of another, which has to be there. */
+const replaced = (before: string | RegExp, after: string): ReturnType<typeof nginx> => app((text) => {
+  const edited = text.replace(before, after)
+  if (edited === text) throw new Error(`app.conf has no ${String(before)}`)
+  return edited
+})
+/** What is shared by those that have a set of params of their own: express_params without some, or with others. */
+const withParams = (edit: (params: string) => string): Broken['server'] => {
+  const params = edit(readFileSync(join(PACKAGE_ROOT, 'examples/nginx/express_params'), 'utf8'))
+  return replaced('include express_params;', params)
+}
+const without = (name: string): Broken['server'] => withParams((params) => params.replace(new RegExp(`^fastcgi_param +${name} .*\n`, 'm'), ''))
+
+const BROKEN: readonly Broken[] = [
+  { title: 'no include', server: replaced('include express_params;', ''), code: 'no-params', line: 'include express_params;' },
+  {
+    title: 'a fastcgi_param in the location, which then inherits none of the server\'s',
+    server: replaced('fastcgi_pass app;', 'fastcgi_param APP_ENV production; fastcgi_pass app;'), code: 'no-params', line: 'include express_params;',
+  },
+  { title: 'no REQUEST_URI', server: without('REQUEST_URI'), code: 'no-request-uri', line: 'fastcgi_param REQUEST_URI $request_uri;' },
+  {
+    title: 'REQUEST_URI of a decoded path', server: withParams((params) => params.replace('$request_uri', '$uri')),
+    code: 'url-changed', line: 'fastcgi_param REQUEST_URI $request_uri;',
+  },
+  { title: 'no CONTENT_LENGTH', server: without('CONTENT_LENGTH'), code: 'no-content-length', line: 'fastcgi_param CONTENT_LENGTH $content_length;' },
+  { title: 'no CONTENT_TYPE', server: without('CONTENT_TYPE'), code: 'no-content-type', line: 'fastcgi_param CONTENT_TYPE $content_type;' },
+  { title: 'no REMOTE_ADDR', server: without('REMOTE_ADDR'), code: 'client-address', line: 'fastcgi_param REMOTE_ADDR $remote_addr;' },
+  {
+    title: 'HTTP_HOST of $host', server: withParams((params) => params.replace(/\$express_host;/, () => '$host;')),
+    code: 'host-port', line: 'fastcgi_param HTTP_HOST $express_host;',
+  },
+  {
+    title: 'HTTP_HOST of $server_name', server: withParams((params) => params.replace(/\$express_host;/, () => '$server_name;')),
+    code: 'host-changed', line: 'fastcgi_param HTTP_HOST $express_host;',
+  },
+  {
+    title: 'a fastcgi_param of the location before an include that sets it, too',
+    server: replaced('fastcgi_pass app;', 'fastcgi_param HTTP_HOST forced; include express_params; fastcgi_pass app;'), code: 'param-twice', line: 'include express_params;',
+  },
+  { title: 'a Proxy header that goes on', server: without('HTTP_PROXY'), code: 'httpoxy', line: 'fastcgi_param HTTP_PROXY "";' },
+  {
+    title: 'REMOTE_USER of $remote_user', server: withParams((params) => `${params}\nfastcgi_param REMOTE_USER $remote_user;\n`),
+    code: 'remote-user', line: 'fastcgi_param REMOTE_USER "";',
+  },
+  {
+    title: 'an Authorization header that is emptied', server: withParams((params) => `${params}\nfastcgi_param HTTP_AUTHORIZATION "";\n`),
+    code: 'authorization', line: 'fastcgi_param HTTP_AUTHORIZATION $http_authorization;',
+  },
+  {
+    title: 'cookies that are emptied', server: withParams((params) => `${params}\nfastcgi_param HTTP_COOKIE "";\n`),
+    code: 'cookie', line: 'fastcgi_param HTTP_COOKIE $http_cookie;',
+  },
+  {
+    title: 'no headers of the client', server: replaced('fastcgi_keep_conn on;', 'fastcgi_keep_conn on; fastcgi_pass_request_headers off;'),
+    code: 'headers', line: 'fastcgi_pass_request_headers on;',
+  },
+  {
+    title: 'headers with underscores', server: replaced('fastcgi_keep_conn on;', 'fastcgi_keep_conn on; underscores_in_headers on;'),
+    code: 'underscore', line: 'underscores_in_headers off;',
+  },
+  {
+    title: 'HTTPS forced on', server: withParams((params) => params.replace('$https if_not_empty', 'on')),
+    code: 'scheme-forced', line: 'fastcgi_param HTTPS $https if_not_empty;',
+  },
+  { title: 'keepalive without fastcgi_keep_conn', server: replaced('fastcgi_keep_conn on;', 'fastcgi_buffering off;'), code: 'keep-conn', line: 'fastcgi_keep_conn on;' },
+  { title: 'fastcgi_keep_conn without keepalive', server: replaced('keepalive 16;', ''), code: 'keep-alive', line: 'keepalive 16;' },
+  {
+    title: 'fastcgi_keep_conn without an upstream block', server: replaced('fastcgi_pass app;', 'fastcgi_pass unix:/run/app/app.sock;'),
+    code: 'keep-alive', line: 'upstream app { server unix:SOCKET max_fails=0; keepalive 16; }',
+  },
+  { title: 'idle connections that are kept for longer than the app keeps them', server: replaced('keepalive 16;', 'keepalive 16; keepalive_timeout 5m;'), code: 'idle-limit', line: 'keepalive_timeout 60s;' },
+  {
+    title: 'two server lines without max_fails=0', server: replaced('server unix:/run/app/app.sock max_fails=0;', 'server unix:/run/app/app.sock; server unix:/run/app/app.sock;'),
+    code: 'max-fails', line: 'server unix:SOCKET max_fails=0;',
+  },
+  {
+    title: 'POST requests that are sent again', server: replaced('fastcgi_keep_conn on;', 'fastcgi_keep_conn on; fastcgi_next_upstream error timeout non_idempotent;'),
+    code: 'non-idempotent', line: 'fastcgi_next_upstream error timeout;',
+  },
+  { title: 'small buffers', server: replaced(/ {2}fastcgi_(?:buffer_size|buffers|busy_buffers_size) .*\n/g, ''), code: 'head-size', line: 'fastcgi_buffer_size 32k;' },
+  { title: 'the default limit of uploads', server: replaced('client_max_body_size 16m;', ''), code: 'upload-size', line: 'client_max_body_size 16m;' },
+  {
+    title: 'event streams that are gathered', server: app((text) => text.replace('fastcgi_keep_conn on;', 'fastcgi_ignore_headers X-Accel-Buffering;').replace('keepalive 16;', '')),
+    code: 'events', line: 'fastcgi_buffering off;',
+  },
+  {
+    title: 'other streams that are gathered', server: app((text) => text.replace('fastcgi_keep_conn on;', '').replace('keepalive 16;', '')),
+    code: 'stream', line: 'fastcgi_keep_conn on;',
+  },
+  {
+    title: 'proxy_pass in the place of fastcgi_pass', server: replaced('fastcgi_pass app;', 'proxy_pass http://app;'),
+    code: 'server-speaks-http', line: 'fastcgi_pass unix:SOCKET;',
+  },
+  { title: 'another path of the socket', server: replaced('/run/app/app.sock max', '/run/app/other.sock max'), code: 'other-socket', line: 'fastcgi_pass unix:SOCKET;' },
+  { title: 'files before the app', server: replaced('fastcgi_pass app;', 'try_files $uri =404; fastcgi_pass app;'), code: 'not-passed', line: 'fastcgi_pass unix:SOCKET;' },
+  {
+    title: 'a password before everything', server: replaced('location / {', 'location / { auth_basic app; auth_basic_user_file /srv/app/users;'),
+    code: 'password-asked', line: '--url',
+  },
+]
+
+describeBroken('the doctor before a broken nginx', servers.nginx, BROKEN)
+

@@ -1,0 +1,85 @@
+/** Apache, lighttpd, Caddy, HAProxy and h2o with one thing wrong: the doctor names the line, and nothing else. */
+import { apache } from '../proxies/support/servers/apache.js'
+import { caddy } from '../proxies/support/servers/caddy.js'
+import { h2o } from '../proxies/support/servers/h2o.js'
+import { haproxy } from '../proxies/support/servers/haproxy.js'
+import { lighttpd } from '../proxies/support/servers/lighttpd.js'
+import { servers } from '../proxies/support/servers.js'
+import type { WebServer } from '../proxies/support/web-server.js'
+import { describeBroken } from './support.js'
+
+type Edit = (text: string) => string
+
+/** One piece of text in the place of another, which has to be there. */
+function replaced(before: string | RegExp, after: string): Edit {
+  return (text) => {
+    const edited = text.replace(before, () => after)
+    if (edited === text) throw new Error(`the example has no ${String(before)}`)
+    return edited
+  }
+}
+
+const onApache = (edit: Edit, modules: readonly string[] = ['proxy', 'proxy_fcgi', 'proxy_http']): WebServer =>
+  apache({ name: 'Apache', example: 'apache/app.conf', modules, edit })
+
+describeBroken('the doctor before a broken Apache', servers.apache, [
+  { title: 'without CGIPassAuth', server: onApache(replaced('CGIPassAuth On', '')), code: 'authorization', line: 'CGIPassAuth On' },
+  { title: 'without flushpackets', server: onApache(replaced('flushpackets=on', '')), code: 'events', line: 'flushpackets=on' },
+  { title: 'URLs with %2F refused', server: onApache(replaced('AllowEncodedSlashes NoDecode', '')), code: 'encoded-slash', line: 'AllowEncodedSlashes NoDecode' },
+  { title: 'ETags that mod_deflate changes', server: onApache(replaced('DeflateAlterETag NoChange', '')), code: 'etag', line: 'DeflateAlterETag NoChange' },
+  { title: 'cookies that are removed', server: onApache(replaced('MergeSlashes Off', 'MergeSlashes Off\n  RequestHeader unset Cookie')), code: 'cookie', line: 'Cookie' },
+  { title: 'a Host that is set', server: onApache(replaced('MergeSlashes Off', 'MergeSlashes Off\n  RequestHeader set Host forced.example')), code: 'host-changed', line: 'ProxyPreserveHost On' },
+  { title: 'http:// in the place of fcgi://', server: onApache(replaced(/fcgi:\/\/app\/"\n/, 'http://app/"\n')), code: 'server-speaks-http', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app/"' },
+  { title: 'another path of the socket', server: onApache(replaced(/"unix:\/run\/app\/app.sock/g, '"unix:/run/app/other.sock')), code: 'other-socket', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app/"' },
+  { title: 'no ProxyPass', server: onApache(replaced(/ {2}ProxyPass .*\n/, '')), code: 'not-passed', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app/"' },
+])
+
+const onLighttpd = (edit: Edit): WebServer => lighttpd('lighttpd', 'lighttpd/app.conf', { edit })
+
+describeBroken('the doctor before a broken lighttpd', servers.lighttpd, [
+  { title: 'files before the app', server: onLighttpd(replaced('"check-local" => "disable",', '')), code: 'not-passed', line: '"check-local" => "disable"' },
+  { title: 'responses that are gathered', server: onLighttpd(replaced('server.stream-response-body = 2', '')), code: 'events', line: 'server.stream-response-body = 2' },
+  { title: 'a small limit of uploads', server: onLighttpd(replaced('server.max-request-size = 16384', 'server.max-request-size = 1024')), code: 'upload-size', line: 'server.max-request-size = 16384' },
+  { title: 'the role of an Authorizer', server: onLighttpd(replaced('"check-local" => "disable",', '"check-local" => "disable", "mode" => "authorizer", "docroot" => "/srv/app/public",')), code: 'wrong-role', line: '"mode" => "responder"' },
+  { title: 'mod_proxy in the place of mod_fastcgi', server: onLighttpd((text) => replaced('"mod_fastcgi"', '"mod_proxy"')(replaced(/fastcgi\.server = \([^]*?\n\)\n/, 'proxy.server = ( "/" => (( "host" => "/run/app/app.sock" )) )\n')(text))), code: 'server-speaks-http', line: 'fastcgi.server = ( "/" => (( "socket" => "SOCKET"' },
+  { title: 'another path of the socket', server: onLighttpd(replaced('/run/app/app.sock', '/run/app/other.sock')), code: 'other-socket', line: '"socket" => "SOCKET"' },
+])
+
+const onCaddy = (edit: Edit): WebServer => caddy('Caddy', 'caddy/Caddyfile', { edit })
+
+describeBroken('the doctor before a broken Caddy', servers.caddy, [
+  { title: 'a Proxy header that goes on', server: onCaddy(replaced('header_up -Proxy', '')), code: 'httpoxy', line: 'header_up -Proxy' },
+  { title: 'headers with underscores', server: onCaddy(replaced('header_up -*_*', '')), code: 'underscore', line: 'header_up -*_*' },
+  { title: 'a header Status that goes on', server: onCaddy(replaced('header_down -Status', '')), code: 'status-header', line: 'header_down -Status' },
+  { title: 'streams that are gathered', server: onCaddy(replaced('flush_interval -1', '')), code: 'stream', line: 'flush_interval -1' },
+  { title: 'a small limit of uploads', server: onCaddy(replaced('max_size 16MB', 'max_size 1MB')), code: 'upload-size', line: 'max_size 16MB' },
+  { title: 'an Authorization header that is removed', server: onCaddy(replaced('header_up -Proxy', 'header_up -Proxy\n    header_up -Authorization')), code: 'authorization', line: 'header_up Authorization {header.Authorization}' },
+  { title: 'a Host that is set', server: onCaddy(replaced('header_up -Proxy', 'header_up -Proxy\n    header_up Host forced.example')), code: 'host-changed', line: 'header_up Host {hostport}' },
+  { title: 'HTTP in the place of FastCGI', server: onCaddy(replaced(/ {4}transport fastcgi \{[^]*?\n {4}\}\n/, '')), code: 'server-speaks-http', line: 'transport fastcgi' },
+  { title: 'another path of the socket', server: onCaddy(replaced('/run/app/app.sock', '/run/app/other.sock')), code: 'other-socket', line: 'reverse_proxy unix/SOCKET { transport fastcgi' },
+  { title: 'a file server before the app', server: onCaddy(replaced('reverse_proxy unix//run/app/app.sock {', 'respond 404\n  reverse_proxy unix//run/app/app.sock {')), code: 'not-passed', line: 'reverse_proxy unix/SOCKET { transport fastcgi' },
+])
+
+const onHaproxy = (edit: Edit): WebServer => haproxy('HAProxy', 'haproxy/haproxy.cfg', { edit })
+
+describeBroken('the doctor before a broken HAProxy', servers.haproxy, [
+  { title: 'without pass-header', server: onHaproxy(replaced('pass-header Authorization', '')), code: 'authorization', line: 'pass-header Authorization' },
+  { title: 'REMOTE_USER of the client', server: onHaproxy(replaced('set-param REMOTE_USER %[str()]', '')), code: 'remote-user', line: 'set-param REMOTE_USER %[str()]' },
+  { title: 'connections that are not kept', server: onHaproxy(replaced('  option keep-conn', '  no option keep-conn')), code: 'keep-conn', line: 'option keep-conn' },
+  { title: 'kept connections that are not used again', server: onHaproxy(replaced('http-reuse always', 'http-reuse never')), code: 'keep-alive', line: 'http-reuse always' },
+  { title: 'few headers allowed', server: onHaproxy(replaced('tune.http.maxhdr 256', '')), code: 'header-count', line: 'tune.http.maxhdr 256' },
+  { title: 'a small buffer', server: onHaproxy(replaced('tune.bufsize 32768', 'tune.bufsize 8192')), code: 'head-size', line: 'tune.bufsize 32768' },
+  { title: 'HTTP in the place of FastCGI', server: onHaproxy((text) => replaced('use-fcgi-app app', '')(replaced('app.sock proto fcgi', 'app.sock')(text))), code: 'server-speaks-http', line: 'server app unix@SOCKET proto fcgi' },
+  { title: 'another path of the socket', server: onHaproxy(replaced('unix@/run/app/app.sock', 'unix@/run/app/other.sock')), code: 'other-socket', line: 'server app unix@SOCKET proto fcgi' },
+  { title: 'a Host that is set', server: onHaproxy(replaced('http-request del-header Proxy', 'http-request del-header Proxy\n  http-request set-header Host forced.example')), code: 'host-changed', line: 'Host' },
+])
+
+const onH2o = (edit: Edit): WebServer => h2o('h2o', 'h2o/h2o.conf', { edit })
+
+describeBroken('the doctor before a broken h2o', servers.h2o, [
+  { title: 'kept connections', server: onH2o(replaced('fastcgi.timeout.io: 60000', 'fastcgi.timeout.io: 60000\n        fastcgi.timeout.keepalive: 60000')), code: 'h2o-keep-alive', line: 'fastcgi.timeout.keepalive' },
+  { title: 'a small limit of uploads', server: onH2o(replaced('limit-request-body: 16777216', 'limit-request-body: 1048576')), code: 'upload-size', line: 'limit-request-body: 16777216' },
+  { title: 'HTTP in the place of FastCGI', server: onH2o(replaced(/fastcgi\.connect:[^]*?fastcgi\.timeout\.io: 60000/, 'proxy.reverse.url: "http://[unix:/run/app/app.sock]/"')), code: 'server-speaks-http', line: 'fastcgi.connect: { port: SOCKET, type: unix }' },
+  { title: 'another path of the socket', server: onH2o(replaced('port: /run/app/app.sock', 'port: /run/app/other.sock')), code: 'other-socket', line: 'fastcgi.connect: { port: SOCKET, type: unix }' },
+  { title: 'files in the place of the app', server: onH2o(replaced(/fastcgi\.connect:[^]*?fastcgi\.timeout\.io: 60000/, 'file.dir: /srv/app/public')), code: 'not-passed', line: 'fastcgi.connect: { port: SOCKET, type: unix }' },
+])

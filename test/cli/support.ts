@@ -1,0 +1,71 @@
+/** The doctor before real web servers: each starts in a workspace of its own, with the doctor in the app's place. */
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { diagnose, type Diagnosis, type DoctorOptions } from '../../lib/cli/doctor/diagnose.js'
+import type { FindingCode } from '../../lib/cli/doctor/finding.js'
+import { describeIfInstalled } from '../proxies/support/installed.js'
+import type { WebServer } from '../proxies/support/web-server.js'
+import { createWorkspace, type Workspace } from '../proxies/support/workspace.js'
+
+const STARTING_LIMIT_MS = 180_000
+/** Starting more at once only makes each of them slower. */
+const AT_ONCE = 6
+
+/** One web server whose configuration is broken, and what the doctor has to say. */
+export interface Broken {
+  readonly title: string
+  readonly server: WebServer
+  readonly code: FindingCode
+  /** What the line to write contains; the workspace's socket is written as SOCKET. */
+  readonly line: string
+  readonly options?: Partial<DoctorOptions>
+  /** Adds to the workspace before the web server starts. */
+  readonly prepare?: (workspace: Workspace) => Promise<void>
+}
+
+/** All options of a check in which the doctor stands in for the app. */
+export function optionsFor(socket: string, url: URL | undefined, given: Partial<DoctorOptions> = {}): DoctorOptions {
+  return {
+    socket, url, host: undefined, server: undefined, user: undefined, listen: 'always', headers: [], uploadBytes: 2 * 1024 ** 2, timeout: 10_000,
+    access: { mode: undefined, owner: undefined, group: undefined }, ...given,
+  }
+}
+
+/** Starts the server, and asks the doctor. */
+export async function examine(server: WebServer, options: Partial<DoctorOptions> = {}, prepare?: Broken['prepare']): Promise<Diagnosis & { socket: string }> {
+  const workspace = await createWorkspace()
+  try {
+    await prepare?.(workspace)
+    const web = await server.start(workspace)
+    try {
+      const diagnosis = await diagnose(optionsFor(workspace.socket, new URL(`${web.origin}/`), options))
+      return { ...diagnosis, socket: workspace.socket }
+    } finally {
+      await web.stop()
+    }
+  } finally {
+    await workspace.remove()
+  }
+}
+
+/** A test for each: the doctor names the line, and nothing else. */
+export function describeBroken(title: string, requirement: WebServer, broken: readonly Broken[]): void {
+  describeIfInstalled(requirement, title, () => {
+    const results = new Map<string, Diagnosis & { socket: string } | Error>()
+    beforeAll(async () => {
+      const waiting = [...broken]
+      await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+        for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+          results.set(next.title, await examine(next.server, next.options, next.prepare).catch((error: unknown) => error as Error))
+        }
+      }))
+    }, STARTING_LIMIT_MS)
+    afterAll(() => {
+      results.clear()
+    })
+    it.each(broken.map((each) => [each.title, each] as const))('%s', (name, { code, line }) => {
+      const result = results.get(name)
+      if (result === undefined || result instanceof Error) throw result ?? new Error('it was not examined')
+      expect(result.findings.map((finding) => [finding.code, finding.line.replaceAll(result.socket, 'SOCKET')])).toEqual([[code, expect.stringContaining(line)]])
+    })
+  })
+}
