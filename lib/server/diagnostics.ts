@@ -4,7 +4,6 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
 import { params } from './request-api.js'
 import { RequestSocket } from './request-socket.js'
 
@@ -33,8 +32,8 @@ export interface Arrival {
 /** A mark is in the header {@link MARK_HEADER} and in the query: one of them may be lost on the way. */
 export const MARK_HEADER = 'X-Express-Responder-Doctor'
 
-/** Between two pieces of a stream, in milliseconds. */
-export const PIECE_INTERVAL = 1000
+/** How long the second piece of a stream waits for the client to have the first, in milliseconds. */
+const HOLD_LIMIT = 2000
 /** What a large response head and many response headers are. nginx has 4 or 8 kB by default; HAProxy 101 headers, Status among them. */
 const LARGE_HEADERS = 4
 const LARGE_HEADER_BYTES = 2000
@@ -57,7 +56,7 @@ export function readMark(text: string, token: string): { command: DiagnosticComm
   return command === undefined ? undefined : { command, name }
 }
 
-/** One answer: head, and the pieces of the body, the interval apart. */
+/** One answer: head, and the pieces of the body. Each waits until the client has the one before it; {@link HeldPieces} says how. */
 export interface DiagnosticAnswer {
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly pieces: readonly string[]
@@ -87,6 +86,40 @@ function fill(count: number, bytes: number): [string, string][] {
   return Array.from({ length: count }, (_, index) => [`X-Doctor-${String(index)}`, 'x'.repeat(bytes)])
 }
 
+/**
+ * Pieces that wait until the client has got the one before. No time is measured, which would say nothing on a busy machine: whoever has
+ * got a piece asks for the next, and one that was not asked for within the limit shows that the first was held back.
+ */
+export class HeldPieces {
+  readonly #held = new Map<string, { timer: NodeJS.Timeout, goOn: () => void }>()
+
+  /** Calls `goOn` once it is released, or at the limit. */
+  hold(name: string, goOn: () => void): void {
+    const end = (): void => {
+      this.release(name)
+    }
+    // What has arrived at a busy process meanwhile is read first.
+    const timer = setTimeout(() => setImmediate(() => setImmediate(end)), HOLD_LIMIT)
+    this.#held.set(name, { timer, goOn })
+  }
+
+  /** The client has got the first piece. @returns whether the next was still held */
+  release(name: string): boolean {
+    const held = this.#held.get(name)
+    if (held === undefined) return false
+    clearTimeout(held.timer)
+    this.#held.delete(name)
+    held.goOn()
+    return true
+  }
+
+  /** Nothing goes on any more. */
+  clear(): void {
+    for (const { timer } of this.#held.values()) clearTimeout(timer)
+    this.#held.clear()
+  }
+}
+
 /** The connections of a process, by number. */
 const numbers = new WeakMap<object, number>()
 let lastNumber = 0
@@ -103,31 +136,39 @@ function numberOf(connection: object): number {
  * for the time of one check, with a token that only the doctor has got.
  *
  * @param token 32 hexadecimal digits, of `randomBytes(16)`
+ * @param held where streams wait; whoever asks the questions has it release them by name
  * @returns a function that says whether it has taken the request; then the app must not be given it
  *
  * @example
  * ```ts
- * const answersDoctor = diagnosticHandler(randomBytes(16).toString('hex'))
+ * const held = new HeldPieces()
+ * const answersDoctor = diagnosticHandler(randomBytes(16).toString('hex'), held)
  * server.on('request', (req, res) => {
  *   if (!answersDoctor(req, res)) app(req, res)
  * })
  * ```
  */
-export function diagnosticHandler(token: string): (request: IncomingMessage, response: ServerResponse) => boolean {
+export function diagnosticHandler(token: string, held: HeldPieces): (request: IncomingMessage, response: ServerResponse) => boolean {
   return function answersDoctor(request, response) {
     const { socket } = request as { socket: unknown }
     if (!(socket instanceof RequestSocket)) return false
     const header = request.headers[MARK_HEADER.toLowerCase()]
     const mark = readMark(typeof header === 'string' ? header : '', token) ?? readMark(request.url ?? '', token)
     if (mark === undefined) return false
-    void answer(request, response, socket, mark).catch(() => response.destroy())
+    void answer(request, response, { socket, held, ...mark }).catch(() => response.destroy())
     return true
   }
 }
 
-async function answer(
-  request: IncomingMessage, response: ServerResponse, socket: RequestSocket, { command, name }: { command: DiagnosticCommand, name: string },
-): Promise<void> {
+/** What an answer needs besides the request. */
+interface Asked {
+  readonly socket: RequestSocket
+  readonly held: HeldPieces
+  readonly command: DiagnosticCommand
+  readonly name: string
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, { socket, held, command, name }: Asked): Promise<void> {
   let bodyBytes = 0
   for await (const chunk of request) bodyBytes += (chunk as Buffer).length
   const arrival: Arrival = {
@@ -140,10 +181,9 @@ async function answer(
     bodyBytes,
   }
   const { headers, pieces } = diagnosticAnswer(command, arrival)
-  // The body of these says nothing that the doctor needs, so they carry what arrived, too.
   response.writeHead(200, headers.flat())
   for (const [index, piece] of pieces.entries()) {
-    if (index > 0) await delay(PIECE_INTERVAL)
+    if (index > 0) await new Promise<void>((resolve) => { held.hold(name, resolve) })
     response.write(piece)
   }
   response.end()

@@ -74,7 +74,12 @@ const BROKEN: readonly Broken[] = [
   { title: 'keepalive without fastcgi_keep_conn', server: replaced('fastcgi_keep_conn on;', 'fastcgi_buffering off;'), code: 'keep-conn', line: 'fastcgi_keep_conn on;' },
   { title: 'fastcgi_keep_conn without keepalive', server: replaced('keepalive 16;', ''), code: 'keep-alive', line: 'keepalive 16;' },
   {
-    title: 'fastcgi_keep_conn without an upstream block', server: replaced('fastcgi_pass app;', 'fastcgi_pass unix:/run/app/app.sock;'),
+    title: 'an upstream block that fastcgi_pass does not name', server: replaced('fastcgi_pass app;', 'fastcgi_pass unix:/run/app/app.sock;'),
+    code: 'keep-alive', line: 'fastcgi_pass app;',
+  },
+  {
+    title: 'fastcgi_keep_conn without an upstream block',
+    server: app((text) => text.replace(/upstream app \{[^}]*\}/, '').replace('fastcgi_pass app;', 'fastcgi_pass unix:/run/app/app.sock;')),
     code: 'keep-alive', line: 'upstream app { server unix:SOCKET max_fails=0; keepalive 16; }',
   },
   { title: 'idle connections that are kept for longer than the app keeps them', server: replaced('keepalive 16;', 'keepalive 16; keepalive_timeout 5m;'), code: 'idle-limit', line: 'keepalive_timeout 60s;' },

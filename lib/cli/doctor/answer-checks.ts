@@ -1,11 +1,7 @@
 /** Judges what became of the answers on their way to the client, and of uploads. Facts in, findings out. Pure. */
-import { PIECE_INTERVAL } from '../../server/diagnostics.js'
 import type { Conversation, Exchange, Facts } from './facts.js'
 import type { Finding } from './finding.js'
 import { lineFor } from './lines.js'
-
-/** Pieces that are written an interval apart and come closer together than this share of it were gathered. */
-const GATHERED = 0.4
 
 /** All findings on answers. */
 export function checkAnswers(facts: Facts, conversation: Conversation): Finding[] {
@@ -29,22 +25,12 @@ function answered({ status, error }: Exchange): string {
 
 function checkStreams(facts: Facts, events: Exchange | undefined, stream: Exchange | undefined): Finding[] {
   const line = lineFor(facts)
-  if (isGathered(events)) return [line('events', 'Server-sent events come late: the web server gathers them.', apart(events))]
-  if (isGathered(stream)) return [line('stream', 'A response that is written in pieces comes late: the web server gathers it. Server-sent events pass.', apart(stream))]
+  const evidence = 'the client got nothing of the first piece until the second was written'
+  if (events?.status === 200 && events.streamed === false) return [line('events', 'Server-sent events come late: the web server gathers them.', evidence)]
+  if (stream?.status === 200 && stream.streamed === false) {
+    return [line('stream', 'A response that is written in pieces comes late: the web server gathers it. Server-sent events pass.', evidence)]
+  }
   return []
-}
-
-function isGathered(exchange: Exchange | undefined): exchange is Exchange {
-  return exchange?.status === 200 && gapOf(exchange) < PIECE_INTERVAL * GATHERED
-}
-
-/** Milliseconds between the first and the last piece. */
-function gapOf({ pieces }: Exchange): number {
-  return (pieces.at(-1)?.at ?? 0) - (pieces[0]?.at ?? 0)
-}
-
-function apart(exchange: Exchange): string {
-  return `two pieces were written ${String(PIECE_INTERVAL)} ms apart, and came ${gapOf(exchange).toFixed(0)} ms apart`
 }
 
 function checkUpload(facts: Facts, upload: Exchange | undefined, { arrivals }: Conversation): Finding[] {

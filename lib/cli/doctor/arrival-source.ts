@@ -9,6 +9,8 @@ export interface ArrivalSource {
   arrivals(): Promise<readonly Arrival[]>
   /** The first line of HTTP that came where FastCGI was expected. */
   http(): string | undefined
+  /** The client has got the first piece of a stream: the next may go. @returns whether it was still held */
+  release(name: string): Promise<boolean>
   /** Stops answering, and takes away what was put in place for it. */
   close(): Promise<void>
 }

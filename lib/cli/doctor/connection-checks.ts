@@ -47,6 +47,7 @@ function checkUpstream(facts: Facts, upstream: NginxUpstream, first: Arrival | u
   const line = lineFor(facts)
   const at = (what: string): string => `${what} in upstream ${upstream.name}`
   const findings: Finding[] = []
+  if (!upstream.used) return []
   if (upstream.keepalive && first?.keepConnection === false) {
     findings.push(line('keep-conn', 'nginx is to keep connections, and does not ask the app to.', `${at('keepalive stands')}, and BEGIN_REQUEST has no FCGI_KEEP_CONN`))
   }

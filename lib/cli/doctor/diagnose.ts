@@ -72,7 +72,7 @@ export async function diagnose(options: DoctorOptions): Promise<Diagnosis> {
   const source = await openSource(options, isFree)
   if (source === undefined) return withoutSource(options, facts, url)
   try {
-    const conversation = await converse(clientOf(options, url, source.token), source, options.uploadBytes)
+    const conversation = await converse(clientOf(options, url, source), source, options.uploadBytes)
     const met = { ...facts, conversation, server: facts.server ?? serverOf(conversation), socket: isFree ? readSocketFacts(socket, facts.process?.account.name) : facts.socket }
     return report(met, judge(facts, met, conversation), conversation)
   } finally {
@@ -123,8 +123,9 @@ async function openSource({ socket, listen, access, openSource: ofApp }: DoctorO
   }
 }
 
-function clientOf({ host, timeout, headers }: DoctorOptions, url: URL, token: string): Client {
-  return { url, host: host ?? url.host, token, limit: timeout, headers }
+function clientOf({ host, timeout, headers }: DoctorOptions, url: URL, source?: ArrivalSource): Client {
+  const release = (name: string): Promise<boolean> => source?.release(name) ?? Promise.resolve(false)
+  return { url, host: host ?? url.host, token: source?.token ?? '', limit: timeout, headers, release }
 }
 
 /** The web server says of itself what it is. */
@@ -139,7 +140,7 @@ function serverOf({ arrivals, exchanges }: Conversation): ServerName | undefined
 /** The app runs, and cannot be asked what arrives: what is left is one request that any app can be sent. */
 async function withoutSource(options: DoctorOptions, facts: Facts, url: URL): Promise<Diagnosis> {
   const agent = createAgent(url)
-  const exchange = await ask(clientOf(options, url, ''), { name: 'status', command: 'plain' }, agent)
+  const exchange = await ask(clientOf(options, url), { name: 'status', command: 'plain' }, agent)
   agent.destroy()
   const findings = [...checkSocket(facts), ...checkStatus(facts, exchange), ...checkConnections(facts, undefined)]
   return { ...report(facts, findings, undefined), unchecked: ['what arrives at the app, because it was not asked: stop it, run the doctor as a user who may listen in its place, and use --listen'] }

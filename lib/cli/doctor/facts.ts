@@ -66,12 +66,6 @@ export type SocketAnswer =
   /** It speaks FastCGI. */
   | { readonly kind: 'fastcgi', readonly status: number }
 
-/** A piece of an answer's body, and when it came, in milliseconds. */
-export interface Piece {
-  readonly at: number
-  readonly bytes: number
-}
-
 /** One question through the web server, and its answer. */
 export interface Exchange {
   readonly name: string
@@ -81,7 +75,8 @@ export interface Exchange {
   /** 0 where no answer came. */
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly pieces: readonly Piece[]
+  /** Of a stream: whether the first piece came while the second was held; undefined where nothing came, or it is no stream. */
+  readonly streamed: boolean | undefined
   /** Why no answer came. */
   readonly error: string | undefined
   /** Bytes of body that were sent, or would have been. */

@@ -201,9 +201,7 @@ const OF_CONNECTIONS = {
     any: remedy('ask the app to keep connections', 'the FastCGI part'),
   }),
   'keep-alive': (socket, { configuration }) => ({
-    nginx: hasUpstream(configuration, socket)
-      ? remedy('keepalive 16;', 'the upstream block')
-      : remedy(`upstream app { server unix:${socket} max_fails=0; keepalive 16; }`, 'the http block; and fastcgi_pass app; in the location'),
+    nginx: keepaliveLine(configuration, socket),
     haproxy: remedy('http-reuse always', 'the backend'),
     apache: remedy(APACHE_PROXY(socket), 'the <VirtualHost>, before ProxyPass'),
     any: remedy('keep connections, or do not ask for it', 'the FastCGI part'),
@@ -236,8 +234,12 @@ const OF_ANSWERS = {
   'status-header': () => ({ caddy: remedy('header_down -Status', CADDY_BLOCK), any: remedy('remove the header Status', 'the web server\'s configuration') }),
 } satisfies Partial<RemedyTable>
 
-function hasUpstream([main, ...rest]: readonly ConfigurationFile[], socket: string): boolean {
-  return main !== undefined && upstreamsOf(parseNginx(main, rest), socket).length > 0
+/** An upstream block may be missing, or not be used, or keep nothing. */
+function keepaliveLine([main, ...rest]: readonly ConfigurationFile[], socket: string): Remedy {
+  const [upstream] = main === undefined ? [] : upstreamsOf(parseNginx(main, rest), socket)
+  if (upstream === undefined) return remedy(`upstream app { server unix:${socket} max_fails=0; keepalive 16; }`, 'the http block; and fastcgi_pass app; in the location')
+  if (upstream.keepalive && !upstream.used) return remedy(`fastcgi_pass ${upstream.name};`, 'the location, in the place of the path of the socket')
+  return remedy('keepalive 16;', 'the upstream block')
 }
 
 function streaming(socket: string, line: string, place: string): Remedies {

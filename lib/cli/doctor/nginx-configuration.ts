@@ -15,6 +15,8 @@ export interface NginxUpstream {
   /** Server lines without max_fails=0. */
   readonly withoutMaxFails: number
   readonly keepalive: boolean
+  /** Whether any fastcgi_pass names it. */
+  readonly used: boolean
   /** keepalive_timeout; 60 by default. */
   readonly idleSeconds: number
   /** Whether a location that passes to it says non_idempotent. */
@@ -88,6 +90,7 @@ function describe({ words: [name = ''], block }: Directive, directives: readonly
     name,
     servers: servers.length,
     withoutMaxFails: servers.filter(({ words }) => !words.includes('max_fails=0')).length,
+    used: flatten(directives).some((line) => line.name === 'fastcgi_pass' && line.words[0] === name),
     keepalive: Number(value('keepalive') ?? 0) > 0,
     idleSeconds: seconds(value('keepalive_timeout')),
     repeatsPosts: repeatsPosts(directives, name, false),

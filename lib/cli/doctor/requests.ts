@@ -2,7 +2,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import { MARK_HEADER, diagnosticMark, type DiagnosticCommand } from '../../server/diagnostics.js'
-import type { Exchange, Piece } from './facts.js'
+import type { Exchange } from './facts.js'
 
 /** Milliseconds in which a web server can refuse an upload before its body is sent. */
 const BODY_DELAY = 200
@@ -29,6 +29,8 @@ export interface Client {
   readonly limit: number
   /** Headers that each request has besides: those that the site needs. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** Lets the next piece of a stream come; says whether it was held until now. */
+  readonly release: (name: string) => Promise<boolean>
 }
 
 /** Keeps its connection, as a browser does: some web servers use one connection to the app for each of a client's. */
@@ -46,14 +48,14 @@ export function ask(client: Client, question: Question, agent: http.Agent): Prom
   const isPost = command === 'upload'
   const length = isPost ? [['Content-Type', 'application/octet-stream'], ['Content-Length', String(bodyBytes)]] : []
   return new Promise((resolve) => {
-    const pieces: Piece[] = []
+    let streamed: Promise<boolean> | undefined
     let response: http.IncomingMessage | undefined
     let clientAddress: string | undefined
-    const begun = performance.now()
     const settle = (error?: string): void => {
       clearTimeout(timer)
       const { statusCode = 0, headers = {} } = response ?? {}
-      resolve({ name, target, host, status: statusCode, headers, pieces, error: response === undefined ? error : undefined, bodyBytes, clientAddress })
+      const known = { name, target, host, status: statusCode, headers, error: response === undefined ? error : undefined, bodyBytes, clientAddress }
+      resolve(Promise.resolve(streamed).then((value) => ({ ...known, streamed: value })))
     }
     const options: https.RequestOptions = {
       host: url.hostname.replace(/^\[|\]$/g, ''),
@@ -80,7 +82,9 @@ export function ask(client: Client, question: Question, agent: http.Agent): Prom
     })
     request.on('response', (incoming) => {
       response = incoming
-      incoming.on('data', (chunk: Buffer) => pieces.push({ at: performance.now() - begun, bytes: chunk.length }))
+      incoming.on('data', () => {
+        if (command === 'events' || command === 'stream') streamed ??= client.release(name)
+      })
       incoming.on('error', () => undefined)
       incoming.on('close', settle)
     })

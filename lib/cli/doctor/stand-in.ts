@@ -10,7 +10,7 @@ import { codeOf } from '../../../shared/errors.js'
 import { decodePairs } from '../../fastcgi/params.js'
 import { RecordReader, RecordType, decodeBeginRequest, encodeEndRequest, encodeRecord, encodeStream } from '../../fastcgi/record.js'
 import { listenOnSocketFile, type SocketFile } from '../../process/socket-file.js'
-import { PIECE_INTERVAL, diagnosticAnswer, readMark, type Arrival } from '../../server/diagnostics.js'
+import { HeldPieces, diagnosticAnswer, readMark, type Arrival } from '../../server/diagnostics.js'
 import { HTTP_ANSWER, isHttp } from '../../server/other-protocols.js'
 import type { ArrivalSource } from './arrival-source.js'
 
@@ -34,7 +34,6 @@ interface Request {
   arrival: Arrival
   readonly params: Buffer[]
   bodyBytes: number
-  timer: NodeJS.Timeout | undefined
 }
 
 /**
@@ -56,6 +55,7 @@ export async function standIn(path: string, access: StandInAccess): Promise<Arri
     token: stand.token,
     arrivals: () => Promise.resolve(stand.arrivals),
     http: () => stand.http,
+    release: (name) => Promise.resolve(stand.held.release(name)),
     async close() {
       await stand.close()
       if (made) removeIfEmpty(dirname(path))
@@ -94,6 +94,7 @@ function leftAccess(path: string): { mode: number, owner: number, group: number 
 class StandIn {
   readonly token = randomBytes(16).toString('hex')
   http: string | undefined
+  readonly held = new HeldPieces()
   readonly #requests: Request[] = []
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
@@ -118,7 +119,7 @@ class StandIn {
   }
 
   close(): Promise<void> {
-    for (const { timer } of this.#requests) clearTimeout(timer)
+    this.held.clear()
     return new Promise((resolve) => {
       this.#server.close(() => {
         resolve()
@@ -155,7 +156,7 @@ class StandIn {
   #begin(requests: Map<number, Request>, connection: number, requestId: number, content: Buffer): void {
     const { role = 0, keepConnection = false } = decodeBeginRequest(content) ?? {}
     const arrival = { name: '', connection, requestId, role, keepConnection, params: [], bodyBytes: 0 }
-    const request = { arrival, params: [], bodyBytes: 0, timer: undefined }
+    const request = { arrival, params: [], bodyBytes: 0 }
     requests.set(requestId, request)
     if (this.#requests.length < MAX_ARRIVALS) this.#requests.push(request)
   }
@@ -190,17 +191,13 @@ class StandIn {
     request.arrival = { ...request.arrival, name: mark.name }
     const { headers, pieces } = diagnosticAnswer(mark.command, { ...request.arrival, bodyBytes: request.bodyBytes })
     const head = ['Status: 200 OK', ...headers.map(([name, value]) => `${name}: ${value}`)].join('\r\n')
-    writeOn(0)
-
-    function writeOn(index: number): void {
-      const piece = pieces[index]
-      if (piece === undefined) {
-        end()
-        return
-      }
-      write(index === 0 ? `${head}\r\n\r\n${piece}` : piece)
-      if (index + 1 < pieces.length) request.timer = setTimeout(writeOn, PIECE_INTERVAL, index + 1)
-      else end()
+    const [first = '', ...rest] = pieces
+    write(`${head}\r\n\r\n${first}`)
+    const finish = (): void => {
+      write(rest.join(''))
+      end()
     }
+    if (rest.length === 0) end()
+    else this.held.hold(mark.name, finish)
   }
 }
