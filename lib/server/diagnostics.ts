@@ -23,7 +23,7 @@ export interface Arrival {
   readonly role: number
   /** The flag FCGI_KEEP_CONN of BEGIN_REQUEST. */
   readonly keepConnection: boolean
-  /** All params as they came, in their order; each byte of a value is one character. */
+  /** The params in their order; from the stand-in all that came, from a running server the last of each name. */
   readonly params: readonly (readonly [name: string, value: string])[]
   /** Bytes of the body that have come so far. */
   readonly bodyBytes: number
@@ -131,44 +131,53 @@ function numberOf(connection: object): number {
   return lastNumber
 }
 
+/** How a server answers the doctor. */
+export interface DiagnosticOptions {
+  /** 32 hexadecimal digits, of `randomBytes(16)`, that only the doctor has got. */
+  readonly token: string
+  /** Where streams wait; whoever asks the questions has them released by name. */
+  readonly held: HeldPieces
+  /** Told of each request, once its body is complete. */
+  readonly onArrival: (arrival: Arrival) => void
+}
+
 /**
  * Answers the doctor's requests in a running server, in the place of the app; all others are left to the app. It is to be used
- * for the time of one check, with a token that only the doctor has got.
+ * for the time of one check.
  *
- * @param token 32 hexadecimal digits, of `randomBytes(16)`
- * @param held where streams wait; whoever asks the questions has it release them by name
  * @returns a function that says whether it has taken the request; then the app must not be given it
  *
  * @example
  * ```ts
- * const held = new HeldPieces()
- * const answersDoctor = diagnosticHandler(randomBytes(16).toString('hex'), held)
+ * const answersDoctor = diagnosticHandler({ token: randomBytes(16).toString('hex'), held: new HeldPieces(), onArrival: tellDoctor })
  * server.on('request', (req, res) => {
  *   if (!answersDoctor(req, res)) app(req, res)
  * })
  * ```
  */
-export function diagnosticHandler(token: string, held: HeldPieces): (request: IncomingMessage, response: ServerResponse) => boolean {
+export function diagnosticHandler(options: DiagnosticOptions): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const { token } = options
   return function answersDoctor(request, response) {
     const { socket } = request as { socket: unknown }
     if (!(socket instanceof RequestSocket)) return false
     const header = request.headers[MARK_HEADER.toLowerCase()]
     const mark = readMark(typeof header === 'string' ? header : '', token) ?? readMark(request.url ?? '', token)
     if (mark === undefined) return false
-    void answer(request, response, { socket, held, ...mark }).catch(() => response.destroy())
+    void answer(request, response, { socket, ...options, ...mark }).catch(() => response.destroy())
     return true
   }
 }
 
 /** What an answer needs besides the request. */
-interface Asked {
+interface Asked extends DiagnosticOptions {
   readonly socket: RequestSocket
-  readonly held: HeldPieces
   readonly command: DiagnosticCommand
   readonly name: string
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, { socket, held, command, name }: Asked): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, { socket, held, onArrival, command, name }: Asked): Promise<void> {
+  // The process warns once of a large head: that is left for the app's own.
+  socket.writer.largeOnPurpose = true
   let bodyBytes = 0
   for await (const chunk of request) bodyBytes += (chunk as Buffer).length
   const arrival: Arrival = {
@@ -180,6 +189,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, { sock
     params: Object.entries(params(request) ?? {}),
     bodyBytes,
   }
+  onArrival(arrival)
   const { headers, pieces } = diagnosticAnswer(command, arrival)
   response.writeHead(200, headers.flat())
   for (const [index, piece] of pieces.entries()) {

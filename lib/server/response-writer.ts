@@ -57,6 +57,8 @@ export class ResponseWriter {
   headSent = false
   /** Of the response's body, in units of what was written: bytes, or characters of a text. */
   bytesWritten = 0
+  /** Whether the head is large on purpose, as the doctor's are: then no warning is given. */
+  largeOnPurpose = false
   readonly #carrier: ResponseCarrier
   readonly #request: AnsweredRequest
   #bodyLeft = UNBOUNDED
@@ -192,6 +194,7 @@ export class ResponseWriter {
   }
 
   #warnOfSize(head: string): void {
+    if (this.largeOnPurpose) return
     const { name, length } = largestHeader(head)
     this.#carrier.warn(
       new FastCgiError(
@@ -203,6 +206,7 @@ export class ResponseWriter {
   }
 
   #warnOfCount(allowed: number): void {
+    if (this.largeOnPurpose) return
     this.#carrier.warn(
       new FastCgiError(
         'ERR_FCGI_HEADER_COUNT',

@@ -17,7 +17,7 @@ import { ask, createAgent, type Client } from './requests.js'
 import { checkAccess, checkSocket } from './socket-checks.js'
 import { readSocketFacts } from './socket-files.js'
 import { standIn, type StandInAccess } from './stand-in.js'
-import { describeProcess, findWebServer } from './web-server-processes.js'
+import { NO_PROCESSES, describeProcess, findWebServer } from './web-server-processes.js'
 
 /** The errors of connecting that say for certain that nobody listens. */
 const FREE = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED'])
@@ -89,7 +89,9 @@ function judge(before: Facts, met: Facts, conversation: Conversation): Finding[]
 }
 
 async function gather({ socket, url, server: wanted, user, listen, timeout }: DoctorOptions): Promise<Facts> {
-  const found = findWebServer(url === undefined ? undefined : localPort(url), wanted)
+  // Who names a user alone asks of that user, and of no process.
+  const isOfUser = url === undefined && wanted === undefined && user !== undefined
+  const found = isOfUser ? NO_PROCESSES : findWebServer(url === undefined ? undefined : localPort(url), wanted)
   const process = describeProcess(found.worker, socket, user)
   return {
     socket: readSocketFacts(socket, process?.account.name),

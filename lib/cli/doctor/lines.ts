@@ -27,7 +27,7 @@ const remedy = (line: string, place: string): Remedy => ({ line, place })
 export function lineFor(facts: Facts): LineFor {
   return (code, problem, evidence, part) => {
     const { line, place } = remedyFor(code, facts, part)
-    const file = locate(facts)
+    const file = OF_UPSTREAM.has(code) ? locate(facts.configuration, facts.socket.path) : locatePass(facts)
     return { code, problem, evidence, line, place: file === undefined || !OF_CONFIGURATION.has(code) ? place : `${place} (${file})` }
   }
 }
@@ -62,15 +62,24 @@ function permissionRemedies(code: FindingCode, { socket, process, server }: Fact
   return { any: remedy(`serve(app, { socket: '${socket.path}', group: '${process?.account.name ?? 'www-data'}' })`, 'the app; or SupplementaryGroups= of its unit and the same option') }
 }
 
-/** The first line of the configuration that names the socket, as `file:line`. */
-function locate({ configuration, socket }: Facts): string | undefined {
-  for (const { path, text } of configuration) {
-    const index = text.split('\n').findIndex((line) => line.includes(socket.path) && !/^\s*#/.test(line))
+/** The first line of the configuration that has a text, as `file:line`. */
+function locate(configuration: readonly ConfigurationFile[], text: string): string | undefined {
+  for (const { path, text: whole } of configuration) {
+    const index = whole.split('\n').findIndex((line) => line.includes(text) && !/^\s*#/.test(line))
     if (index >= 0) return `${path}:${String(index + 1)}`
   }
   return undefined
 }
 
+/** Where requests are passed to the socket: in nginx that may be by the name of an upstream block. */
+function locatePass({ configuration, socket, server }: Facts): string | undefined {
+  const [main, ...rest] = configuration
+  const [upstream] = server !== 'nginx' || main === undefined ? [] : upstreamsOf(parseNginx(main, rest), socket.path)
+  return (upstream?.used === true ? locate(configuration, `fastcgi_pass ${upstream.name};`) : undefined) ?? locate(configuration, socket.path)
+}
+
+/** Findings whose line belongs to the block that names the socket. */
+const OF_UPSTREAM = new Set<FindingCode>(['keep-alive', 'idle-limit', 'max-fails'])
 /** Findings whose line belongs to the web server's configuration: these name file and line where the socket stands. */
 const OF_CONFIGURATION = new Set<FindingCode>([
   'server-speaks-http', 'wrong-role', 'no-params', 'no-request-uri', 'url-changed', 'encoded-slash', 'no-content-length', 'no-content-type',

@@ -38,6 +38,8 @@ function notArrived(facts: Facts, { status, error, host, headers }: Exchange): F
   }
   const answered = status === 0 ? error ?? 'no answer' : `it answered ${String(status)} to a request for ${host}, and nothing arrived at the socket`
   if (status === 401) return [line('password-asked', 'The web server asks for a password before it asks the app.', answered)]
+  // A server that runs refuses by itself what makes no request.
+  if (status === 400 && facts.answer.kind === 'fastcgi') return [line('no-params', 'The app is told nothing of the request, and answers 400.', answered)]
   if (status !== 0 && !UNREACHED.has(status)) {
     const software = typeof headers['server'] === 'string' ? `, by ${headers['server']}` : ''
     return [line('not-passed', 'The web server answers by itself: the request goes to another site of it, or to a file.', answered + software)]

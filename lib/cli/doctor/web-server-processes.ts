@@ -33,6 +33,9 @@ export interface WebServerProcesses {
   readonly directory: string
 }
 
+/** Where none is looked for. */
+export const NO_PROCESSES: WebServerProcesses = { name: undefined, worker: undefined, command: [], directory: '/' }
+
 /**
  * @param port on which the web server listens on this machine; undefined where it is on another one
  * @param wanted the server that is named by the user
