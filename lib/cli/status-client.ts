@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { request } from 'node:http'
 import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
+import { ExitCode } from './exit-codes.js'
 
 const TIMEOUT = 5000
 /** More is no status. */
@@ -19,6 +20,16 @@ export async function askStatus(socket: string, path: string): Promise<string> {
   if (status === 200 && isOurs) return body
   throw new FastCgiError('ERR_FCGI_STATUS_SOCKET', `something else than the status answers at ${socket} (HTTP status ${String(status)}). ` +
     'Give the path of --status-socket, not that of the socket that the web server connects to')
+}
+
+/** Does what a command does with the answers; where that fails, one line on stderr says why, and the exit status is 1. */
+export async function reported(action: () => Promise<void>): Promise<void> {
+  try {
+    await action()
+  } catch (error) {
+    process.stderr.write(`express-responder: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = ExitCode.FAILED
+  }
 }
 
 interface Answer {

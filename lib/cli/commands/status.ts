@@ -1,6 +1,6 @@
 /** `express-responder status`: prints the status of a program that runs. */
 import { Option, type Command } from 'commander'
-import { askStatus } from '../status-client.js'
+import { askStatus, reported } from '../status-client.js'
 
 interface StatusFlags {
   readonly statusSocket: string
@@ -16,7 +16,7 @@ export function statusSocketOption(): Option {
   return new Option('--status-socket <path>', 'the status socket of the program').env('EXPRESS_RESPONDER_STATUS_SOCKET').makeOptionMandatory()
 }
 
-/** Adds `status`. It throws ERR_FCGI_STATUS_SOCKET where the program does not answer. */
+/** Adds `status`. Where the program does not answer it says why, ERR_FCGI_STATUS_SOCKET, with exit status 1. */
 export function addStatusCommand(program: Command): void {
   program.command('status')
     .description('print the status of a program that runs')
@@ -24,9 +24,9 @@ export function addStatusCommand(program: Command): void {
     .addOption(new Option('--full', 'with each worker').conflicts(['json', 'metrics']))
     .addOption(new Option('--json', 'as JSON').conflicts(['full', 'metrics']))
     .addOption(new Option('--metrics', 'as OpenMetrics').conflicts(['full', 'json']))
-    .action(async ({ statusSocket, ...format }: StatusFlags) => {
+    .action(({ statusSocket, ...format }: StatusFlags) => reported(async () => {
       const wanted = (['full', 'json', 'metrics'] as const).find((name) => format[name] === true)
       const body = await askStatus(statusSocket, wanted === undefined ? '/status' : PATHS[wanted])
       process.stdout.write(body.endsWith('\n') ? body : `${body}\n`)
-    })
+    }))
 }

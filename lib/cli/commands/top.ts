@@ -1,7 +1,7 @@
 /** `express-responder top`: the workers of a program that runs, anew each second on a terminal; without one, a single frame. */
 import type { Command } from 'commander'
 import type { StatusSnapshot } from '../../status/snapshot.js'
-import { askStatus } from '../status-client.js'
+import { askStatus, reported } from '../status-client.js'
 import { topFrame } from '../top-frame.js'
 import { statusSocketOption } from './status.js'
 
@@ -13,16 +13,16 @@ const [HOME, CLEAR_LINE, CLEAR_BELOW] = ['\u001b[H', '\u001b[K', '\u001b[J']
 /** q, Ctrl-C, Ctrl-D, Escape. */
 const END_KEYS = new Set(['q', 'Q', '\u0003', '\u0004', '\u001b'])
 
-/** Adds `top`. It throws ERR_FCGI_STATUS_SOCKET where the program does not answer at first. */
+/** Adds `top`. Where the program does not answer at first it says why, ERR_FCGI_STATUS_SOCKET, with exit status 1. */
 export function addTopCommand(program: Command): void {
   program.command('top')
     .description('watch the workers of a program that runs')
     .addOption(statusSocketOption())
-    .action(async ({ statusSocket }: { readonly statusSocket: string }) => {
+    .action(({ statusSocket }: { readonly statusSocket: string }) => reported(async () => {
       const first = await look(statusSocket)
       if (process.stdout.isTTY) await watch(statusSocket, first)
       else process.stdout.write(`${topFrame(first, undefined, NO_TERMINAL).join('\n')}\n`)
-    })
+    }))
 }
 
 async function look(socket: string): Promise<StatusSnapshot> {

@@ -1,5 +1,5 @@
 /** The commands `status` and `top`, as the command line has them. */
-import { Command } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { addStatusCommand } from '../../../lib/cli/commands/status.js'
 import { addTopCommand } from '../../../lib/cli/commands/top.js'
 
@@ -10,6 +10,6 @@ for (const command of program.commands) command.exitOverride()
 try {
   await program.parseAsync()
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error)
-  process.exitCode = error instanceof Error && 'code' in error && String(error.code).startsWith('commander.') ? 2 : 1
+  if (!(error instanceof CommanderError)) throw error
+  process.exitCode = 2
 }
