@@ -42,6 +42,19 @@ export function explained(error: unknown, what: string, directory = ''): unknown
   return new FastCgiError('ERR_FCGI_PERMISSION', `${what}: Node's permission model forbids it; ${remedy}.`, { cause: error })
 }
 
+/**
+ * Checks whether Node's permission model lets this process use the network. Node 26.10 throws where nobody can catch it when a server
+ * listens on a TCP port without that permission; up to Node 24 there is no such permission.
+ *
+ * @throws FastCgiError ERR_FCGI_PERMISSION
+ */
+export function requireNetwork(what: string): void {
+  if (!process.allowedNodeEnvironmentFlags.has('--allow-net')) return
+  const permission: unknown = Reflect.get(process, 'permission')
+  if (typeof permission !== 'object' || permission === null || process.permission.has('net')) return
+  throw new FastCgiError('ERR_FCGI_PERMISSION', `${what}: Node's permission model forbids it; start node with --allow-net.`)
+}
+
 /** The file system refuses to put a socket into the directory. */
 export function unusableDirectory(directory: string, cause: unknown): FastCgiError {
   const code = codeOf(cause) ?? String(cause)

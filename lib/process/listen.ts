@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
 import { isClusterWorker, listenOnSharedSocketFile } from './cluster-socket.js'
-import { explained } from './errors.js'
+import { explained, requireNetwork } from './errors.js'
 import { findInherited } from './inherited-socket.js'
 import type { Place } from './options.js'
 import { listenOnSocketFile, type SocketFileOptions } from './socket-file.js'
@@ -44,6 +44,7 @@ async function listenInPlace(server: Server, place: Place): Promise<Listening> {
       return listenOnFile(server, place)
     case 'tcp': {
       const { host, port, backlog } = place
+      requireNetwork('listening (option port)')
       server.listen({ host, port, backlog })
       await once(server, 'listening')
       return { address: tcpAddress(server), isSucceeded: isClusterWorker }

@@ -1,9 +1,9 @@
 /** `express-responder status`: prints the status of a program that runs. */
 import { Option, type Command } from 'commander'
 import { askStatus, reported } from '../status-client.js'
+import { controlSocket, type ControlPlace } from './reload.js'
 
-interface StatusFlags {
-  readonly statusSocket: string
+interface StatusFlags extends StatusPlace {
   readonly full?: true
   readonly json?: true
   readonly metrics?: true
@@ -11,22 +11,36 @@ interface StatusFlags {
 
 const PATHS = { full: '/status?full', json: '/status.json', metrics: '/metrics' } as const
 
-/** The option by which `status` and `top` find the program. */
-export function statusSocketOption(): Option {
-  return new Option('--status-socket <path>', 'the status socket of the program').env('EXPRESS_RESPONDER_STATUS_SOCKET').makeOptionMandatory()
+/** How `status` and `top` find the program: by the socket of its app or its control socket as the user who runs it, by its status socket as others. */
+export interface StatusPlace extends ControlPlace {
+  readonly statusSocket?: string
+}
+
+/** The options of {@link StatusPlace}. */
+export function placeOptions(): Option[] {
+  return [
+    new Option('--status-socket <path>', 'the status socket of the program').env('EXPRESS_RESPONDER_STATUS_SOCKET'),
+    new Option('--socket <path>', 'the socket that it listens on, for the user who runs it').env('EXPRESS_RESPONDER_SOCKET'),
+    new Option('--control-socket <path>', 'its control socket, for that user').env('EXPRESS_RESPONDER_CONTROL_SOCKET'),
+  ]
+}
+
+/** Where the program is asked. */
+export function placeOf({ statusSocket, ...place }: StatusPlace): string {
+  return statusSocket ?? controlSocket(place)
 }
 
 /** Adds `status`. Where the program does not answer it says why, ERR_FCGI_STATUS_SOCKET, with exit status 1. */
 export function addStatusCommand(program: Command): void {
-  program.command('status')
-    .description('print the status of a program that runs')
-    .addOption(statusSocketOption())
+  const command = program.command('status').description('print the status of a program that runs')
+  for (const option of placeOptions()) command.addOption(option)
+  command
     .addOption(new Option('--full', 'with each worker').conflicts(['json', 'metrics']))
     .addOption(new Option('--json', 'as JSON').conflicts(['full', 'metrics']))
     .addOption(new Option('--metrics', 'as OpenMetrics').conflicts(['full', 'json']))
-    .action(({ statusSocket, ...format }: StatusFlags) => reported(async () => {
+    .action((format: StatusFlags) => reported(async () => {
       const wanted = (['full', 'json', 'metrics'] as const).find((name) => format[name] === true)
-      const body = await askStatus(statusSocket, wanted === undefined ? '/status' : PATHS[wanted])
+      const body = await askStatus(placeOf(format), wanted === undefined ? '/status' : PATHS[wanted])
       process.stdout.write(body.endsWith('\n') ? body : `${body}\n`)
     }))
 }

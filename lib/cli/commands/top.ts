@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { StatusSnapshot } from '../../status/snapshot.js'
 import { askStatus, reported } from '../status-client.js'
 import { topFrame } from '../top-frame.js'
-import { statusSocketOption } from './status.js'
+import { placeOf, placeOptions, type StatusPlace } from './status.js'
 
 const INTERVAL = 1000
 const NO_TERMINAL = { columns: Infinity, rows: Infinity }
@@ -15,14 +15,14 @@ const END_KEYS = new Set(['q', 'Q', '\u0003', '\u0004', '\u001b'])
 
 /** Adds `top`. Where the program does not answer at first it says why, ERR_FCGI_STATUS_SOCKET, with exit status 1. */
 export function addTopCommand(program: Command): void {
-  program.command('top')
-    .description('watch the workers of a program that runs')
-    .addOption(statusSocketOption())
-    .action(({ statusSocket }: { readonly statusSocket: string }) => reported(async () => {
-      const first = await look(statusSocket)
-      if (process.stdout.isTTY) await watch(statusSocket, first)
-      else process.stdout.write(`${topFrame(first, undefined, NO_TERMINAL).join('\n')}\n`)
-    }))
+  const command = program.command('top').description('watch the workers of a program that runs')
+  for (const option of placeOptions()) command.addOption(option)
+  command.action((place: StatusPlace) => reported(async () => {
+    const statusSocket = placeOf(place)
+    const first = await look(statusSocket)
+    if (process.stdout.isTTY) await watch(statusSocket, first)
+    else process.stdout.write(`${topFrame(first, undefined, NO_TERMINAL).join('\n')}\n`)
+  }))
 }
 
 async function look(socket: string): Promise<StatusSnapshot> {

@@ -13,6 +13,7 @@ const pool = new WorkerPool({
   server: {}, workers: 2, bootTimeout: 60_000, bootPath: undefined, stopTimeout: 5000, drainTimeout: 5000, drainDelay: 0, linger: 100,
   recycling: { maxRequests: undefined, maxRss: undefined, maxLifetime: undefined, jitter: 0 },
   emergency: { deaths: 10, interval: 60_000 }, stuckTimeout: undefined, balance: false, nodeArguments: [],
+  front: { logs: {}, probes: false, statusPath: undefined },
 }, { info: nothing, warn: nothing, error: nothing })
 const reporter = new StatusReporter({ observer: pool })
 await pool.start()
