@@ -52,6 +52,9 @@ export async function takeStack(): Promise<Findings | undefined> {
     const urlOf = ({ location }: Debugger.CallFrame): string => urls.get(location.scriptId) ?? ''
     const stack = callFrames.slice(0, MAX_FRAMES).map((frame) => frameOf(frame, urlOf(frame)))
     return { stack, native: false, ...await findRequest(session, callFrames, urlOf) }
+  } catch {
+    // The session has ended. That the loop is stuck is reported all the same.
+    return NOTHING
   } finally {
     leave(session)
   }
