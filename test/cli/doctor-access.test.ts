@@ -11,7 +11,7 @@ import { apache } from '../proxies/support/servers/apache.js'
 import { haproxy } from '../proxies/support/servers/haproxy.js'
 import { nginx } from '../proxies/support/servers/nginx.js'
 import { webServer, type WebServer } from '../proxies/support/web-server.js'
-import { describeBroken } from './support.js'
+import { describeBroken } from './support/doctor.js'
 
 const isRoot = process.getuid?.() === 0
 

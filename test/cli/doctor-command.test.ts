@@ -41,7 +41,7 @@ describeIfInstalled(servers.nginx, 'express-responder doctor', () => {
     expect(code).toBe(1)
     expect(output).toContain('upload-size: An upload of 2097152 bytes is refused by the web server.\n' +
       '  seen:  the client got 413, and the app was not asked\n  write: client_max_body_size 16m;\n' +
-      `  where: the server block (${workspace.directory}/site.conf:42)\n`)
+      `  where: the server block (${workspace.directory}/site.conf:43)\n`)
   })
 
   it('prints JSON', async () => {

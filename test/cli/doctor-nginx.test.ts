@@ -1,10 +1,11 @@
 /** nginx with one thing wrong: the doctor names the line, and nothing else. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runToEnd } from '../proxies/support/child.js'
 import { nginx } from '../proxies/support/servers/nginx.js'
 import { servers } from '../proxies/support/servers.js'
-import { PACKAGE_ROOT } from '../proxies/support/workspace.js'
-import { describeBroken, type Broken } from './support.js'
+import { PACKAGE_ROOT, type Workspace } from '../proxies/support/workspace.js'
+import { describeBroken, type Broken } from './support/doctor.js'
 
 const app = (edit: (text: string) => string): ReturnType<typeof nginx> => nginx('nginx', 'nginx/app.conf', { edit })
 /** app.conf with one piece of text in the place of another, which has to be there. */
@@ -14,11 +15,15 @@ const replaced = (before: string | RegExp, after: string): ReturnType<typeof ngi
   return edited
 })
 /** What is shared by those that have a set of params of their own: express_params without some, or with others. */
-const withParams = (edit: (params: string) => string): Broken['server'] => {
-  const params = edit(readFileSync(join(PACKAGE_ROOT, 'examples/nginx/express_params'), 'utf8'))
-  return replaced('include express_params;', params)
-}
+const PARAMS = readFileSync(join(PACKAGE_ROOT, 'examples/nginx/express_params'), 'utf8')
+const withParams = (edit: (params: string) => string): Broken['server'] => replaced('include express_params;', edit(PARAMS))
 const without = (name: string): Broken['server'] => withParams((params) => params.replace(new RegExp(`^fastcgi_param +${name} .*\n`, 'm'), ''))
+
+async function makeCertificate({ srv }: Workspace): Promise<void> {
+  const files = ['-keyout', join(srv, 'key.pem'), '-out', join(srv, 'cert.pem')]
+  const { code, stderr } = await runToEnd('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', '/CN=localhost', ...files])
+  if (code !== 0) throw new Error(stderr)
+}
 
 const BROKEN: readonly Broken[] = [
   { title: 'no include', server: replaced('include express_params;', ''), code: 'no-params', line: 'include express_params;' },
@@ -70,6 +75,15 @@ const BROKEN: readonly Broken[] = [
   {
     title: 'HTTPS forced on', server: withParams((params) => params.replace('$https if_not_empty', 'on')),
     code: 'scheme-forced', line: 'fastcgi_param HTTPS $https if_not_empty;',
+  },
+  {
+    title: 'HTTPS that is not told', prepare: makeCertificate, code: 'scheme', line: 'fastcgi_param HTTPS $https if_not_empty;',
+    server: nginx('nginx', 'nginx/app.conf', {
+      encrypted: true,
+      edit: (text) => text
+        .replace(/listen (\S+);.*/, 'listen $1 ssl; ssl_certificate /srv/app/cert.pem; ssl_certificate_key /srv/app/key.pem;')
+        .replace('include express_params;', () => PARAMS.replace(/^fastcgi_param +(?:HTTPS|REQUEST_SCHEME) .*\n/gm, '')),
+    }),
   },
   { title: 'keepalive without fastcgi_keep_conn', server: replaced('fastcgi_keep_conn on;', 'fastcgi_buffering off;'), code: 'keep-conn', line: 'fastcgi_keep_conn on;' },
   { title: 'fastcgi_keep_conn without keepalive', server: replaced('keepalive 16;', ''), code: 'keep-alive', line: 'keepalive 16;' },

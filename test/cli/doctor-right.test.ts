@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { describeIfInstalled } from '../proxies/support/installed.js'
 import { servers, type ServerKey } from '../proxies/support/servers.js'
-import { examine } from './support.js'
+import { examine } from './support/doctor.js'
 
 const RIGHT: readonly ServerKey[] = [
   'nginx', 'nginxStreaming', 'nginxCache', 'apache', 'apacheMinimal', 'lighttpd', 'caddy', 'haproxy', 'haproxyMultiplexed', 'h2o',

@@ -12,7 +12,7 @@ import { servers } from '../proxies/support/servers.js'
 import type { WebServer } from '../proxies/support/web-server.js'
 import { createWorkspace } from '../proxies/support/workspace.js'
 import { FastCgiClient } from '../support/fastcgi-client.js'
-import { optionsFor } from './support.js'
+import { optionsFor } from './support/doctor.js'
 
 /** A server that can be asked by the doctor, and the urls that its app was given. */
 function createAsked(): { source: ArrivalSource, server: ReturnType<typeof createServer>, given: string[], warnings: string[] } {

@@ -6,7 +6,7 @@ import { haproxy } from '../proxies/support/servers/haproxy.js'
 import { lighttpd } from '../proxies/support/servers/lighttpd.js'
 import { servers } from '../proxies/support/servers.js'
 import type { WebServer } from '../proxies/support/web-server.js'
-import { describeBroken } from './support.js'
+import { describeBroken } from './support/doctor.js'
 
 type Edit = (text: string) => string
 
@@ -31,6 +31,10 @@ describeBroken('the doctor before a broken Apache', servers.apache, [
   { title: 'a Host that is set', server: onApache(replaced('MergeSlashes Off', 'MergeSlashes Off\n  RequestHeader set Host forced.example')), code: 'host-changed', line: 'ProxyPreserveHost On' },
   { title: 'http:// in the place of fcgi://', server: onApache(replaced(/fcgi:\/\/app\/"\n/, 'http://app/"\n')), code: 'server-speaks-http', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app/"' },
   { title: 'another path of the socket', server: onApache(replaced(/"unix:\/run\/app\/app.sock/g, '"unix:/run/app/other.sock')), code: 'other-socket', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app/"' },
+  {
+    title: 'another app\'s socket with the same name', server: onApache((text) => replaced('enablereuse=on ', '')(replaced('<Proxy "unix:/run/app/app.sock', '<Proxy "unix:/run/app/other.sock')(text))),
+    code: 'shared-name', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app-2/"',
+  },
   { title: 'no ProxyPass', server: onApache(replaced(/ {2}ProxyPass .*\n/, '')), code: 'not-passed', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app/"' },
 ])
 

@@ -12,7 +12,7 @@ import type { Finding } from '../../lib/cli/doctor/finding.js'
 import { standIn } from '../../lib/cli/doctor/stand-in.js'
 import { runToEnd, startChild } from '../proxies/support/child.js'
 import { freePort } from '../proxies/support/ports.js'
-import { optionsFor } from './support.js'
+import { optionsFor } from './support/doctor.js'
 
 const OPEN = { mode: undefined, owner: undefined, group: undefined }
 

@@ -5,11 +5,12 @@ import { ExpressResponderError, codeOf } from '../../../shared/errors.js'
 import { diagnose, type DoctorOptions } from '../doctor/diagnose.js'
 import { SERVER_NAMES, type ServerName } from '../doctor/facts.js'
 import { asJson, asText } from '../doctor/report.js'
+import { ExitCode } from '../exit-codes.js'
 
 /** Exit statuses. */
-const NOTHING = 0
-const FOUND = 1
-const WRONG_USE = 2
+const NOTHING = ExitCode.DONE
+const FOUND = ExitCode.FAILED
+const WRONG_USE = ExitCode.USAGE
 
 const DEFAULT_UPLOAD = '2MB'
 const DEFAULT_TIMEOUT_MS = 10_000

@@ -27,10 +27,15 @@ function checkStreams(facts: Facts, events: Exchange | undefined, stream: Exchan
   const line = lineFor(facts)
   const evidence = 'the client got nothing of the first piece until the second was written'
   if (events?.status === 200 && events.streamed === false) return [line('events', 'Server-sent events come late: the web server gathers them.', evidence)]
-  if (stream?.status === 200 && stream.streamed === false) {
+  if (stream?.status === 200 && stream.streamed === false && !gathersByTls(facts)) {
     return [line('stream', 'A response that is written in pieces comes late: the web server gathers it. Server-sent events pass.', evidence)]
   }
   return []
+}
+
+/** Over HTTPS nginx gathers what it buffers, whatever is set for connections: no fault of the configuration, and the manual says so. */
+function gathersByTls({ server, conversation }: Facts): boolean {
+  return server === 'nginx' && conversation?.url.protocol === 'https:' && conversation.arrivals.some(({ name, keepConnection }) => name === 'stream' && keepConnection)
 }
 
 function checkUpload(facts: Facts, upload: Exchange | undefined, { arrivals }: Conversation): Finding[] {

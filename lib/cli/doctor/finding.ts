@@ -20,6 +20,7 @@ export const FINDINGS = {
   'password-asked': 'the web server asks for a password before the app',
   'other-socket': 'the web server connects to another place than the socket',
   'not-passed': 'the web server answers by itself',
+  'shared-name': 'Apache takes another app\'s socket for this one',
   'server-speaks-http': 'the web server speaks HTTP to the socket',
   'wrong-role': 'the web server asks the app as an Authorizer or Filter',
   'no-params': 'the app is told nothing of the request',

@@ -1,4 +1,5 @@
 /** The remedies: for each finding the exact line, for each web server where they differ. Pure. */
+import { findSharedName } from './apache-configuration.js'
 import type { ConfigurationFile, Facts, PathPart, ServerName } from './facts.js'
 import type { Finding, FindingCode } from './finding.js'
 import { parseNginx, upstreamsOf } from './nginx-configuration.js'
@@ -82,7 +83,7 @@ function locatePass({ configuration, socket, server }: Facts): string | undefine
 const OF_UPSTREAM = new Set<FindingCode>(['keep-alive', 'idle-limit', 'max-fails'])
 /** Findings whose line belongs to the web server's configuration: these name file and line where the socket stands. */
 const OF_CONFIGURATION = new Set<FindingCode>([
-  'server-speaks-http', 'wrong-role', 'no-params', 'no-request-uri', 'url-changed', 'encoded-slash', 'no-content-length', 'no-content-type',
+  'server-speaks-http', 'shared-name', 'wrong-role', 'no-params', 'no-request-uri', 'url-changed', 'encoded-slash', 'no-content-length', 'no-content-type',
   'param-twice', 'headers', 'authorization', 'cookie', 'host-port', 'host-changed', 'httpoxy', 'remote-user', 'underscore', 'scheme', 'scheme-forced',
   'client-address', 'keep-conn', 'keep-alive', 'h2o-keep-alive', 'idle-limit', 'max-fails', 'non-idempotent', 'head-size', 'header-count',
   'events', 'stream', 'upload-size', 'upload-lost', 'etag', 'status-header',
@@ -136,6 +137,9 @@ const OF_THE_SOCKET = {
   'password-asked': () => ({ any: remedy('--url with a path that needs no password', 'the command: what is behind the password was not looked at') }),
   'other-socket': pass,
   'not-passed': pass,
+  'shared-name': (socket, { configuration }) => ({
+    any: remedy(`ProxyPass "/" "unix:${socket}|${findSharedName(configuration, socket)?.free ?? 'fcgi://app2'}/"`, 'the <VirtualHost>, with a name after the | that no other app there has; its <Proxy> has the same name'),
+  }),
   'server-speaks-http': pass,
 } satisfies Partial<RemedyTable>
 

@@ -1,5 +1,6 @@
 /** Judges whether requests get from the web server to the socket at all. Facts in, findings out. Pure. */
 import { Role } from '../../fastcgi/record.js'
+import { findSharedName } from './apache-configuration.js'
 import type { Conversation, Exchange, Facts } from './facts.js'
 import type { Finding } from './finding.js'
 import { lineFor } from './lines.js'
@@ -35,6 +36,11 @@ function notArrived(facts: Facts, { status, error, host, headers }: Exchange): F
   const line = lineFor(facts)
   if (status === 0 && error !== undefined && !error.startsWith('no answer')) {
     return [line('url-unreachable', 'The web server does not answer.', error)]
+  }
+  const shared = facts.server === 'apache' ? findSharedName(facts.configuration, facts.socket.path) : undefined
+  if (shared !== undefined) {
+    return [line('shared-name', `Apache sends this app's requests to ${shared.other}: both have one name after the |.`,
+      `${shared.name}/ stands for two sockets in one virtual host, and nothing arrived`)]
   }
   const answered = status === 0 ? error ?? 'no answer' : `it answered ${String(status)} to a request for ${host}, and nothing arrived at the socket`
   if (status === 401) return [line('password-asked', 'The web server asks for a password before it asks the app.', answered)]

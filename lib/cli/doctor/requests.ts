@@ -1,6 +1,7 @@
 /** Asks the web server's address as clients do, with a mark in each request by which the app's side recognizes it. */
 import http from 'node:http'
 import https from 'node:https'
+import { isIP } from 'node:net'
 import { MARK_HEADER, diagnosticMark, type DiagnosticCommand } from '../../server/diagnostics.js'
 import type { Exchange } from './facts.js'
 
@@ -64,8 +65,10 @@ export function ask(client: Client, question: Question, agent: http.Agent): Prom
       path: target,
       headers: [['Host', host], [MARK_HEADER, mark], ...client.headers, ...question.headers ?? [], ...length].flat(),
       agent,
-      servername: host.replace(/:\d+$/, ''),
     }
+    const serverName = host.replace(/:\d+$/, '')
+    // An address is no name for SNI.
+    if (isIP(serverName.replace(/^\[|\]$/g, '')) === 0) options.servername = serverName
     const request = (url.protocol === 'https:' ? https : http).request(options)
     const timer = setTimeout(() => {
       settle(`no answer within ${String(client.limit)} ms`)

@@ -1,10 +1,10 @@
 /** The doctor before real web servers: each starts in a workspace of its own, with the doctor in the app's place. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { diagnose, type Diagnosis, type DoctorOptions } from '../../lib/cli/doctor/diagnose.js'
-import type { FindingCode } from '../../lib/cli/doctor/finding.js'
-import { describeIfInstalled } from '../proxies/support/installed.js'
-import type { WebServer } from '../proxies/support/web-server.js'
-import { createWorkspace, type Workspace } from '../proxies/support/workspace.js'
+import { diagnose, type Diagnosis, type DoctorOptions } from '../../../lib/cli/doctor/diagnose.js'
+import type { FindingCode } from '../../../lib/cli/doctor/finding.js'
+import { describeIfInstalled } from '../../proxies/support/installed.js'
+import type { WebServer } from '../../proxies/support/web-server.js'
+import { createWorkspace, type Workspace } from '../../proxies/support/workspace.js'
 
 const STARTING_LIMIT_MS = 180_000
 /** Starting more at once only makes each of them slower. */
