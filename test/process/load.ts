@@ -15,15 +15,23 @@ export class Load {
   readonly processes = new Set<string>()
   readonly #port: number
   readonly #clients: Promise<void>[]
+  readonly #path: string
   #ending = false
 
-  constructor(port: number) {
+  /** @param path what is asked for, beside `/slow` by two of the clients */
+  constructor(port: number, path = '/') {
     this.#port = port
+    this.#path = path
     this.#clients = Array.from({ length: CLIENTS }, (_, number) => this.#run(number))
   }
 
-  async end(): Promise<void> {
+  /** No client asks again; what is asked goes on. */
+  stopAsking(): void {
     this.#ending = true
+  }
+
+  async end(): Promise<void> {
+    this.stopAsking()
     await Promise.all(this.#clients)
   }
 
@@ -31,7 +39,7 @@ export class Load {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     for (let count = 0; !this.#ending; count++) {
       const method = (count + number) % 2 === 0 ? 'GET' : 'POST'
-      await this.#ask(agent, method, number < 2 ? '/slow' : '/')
+      await this.#ask(agent, method, number < 2 ? '/slow' : this.#path)
       await delay(Math.random() * 2 * PAUSE)
     }
     agent.destroy()

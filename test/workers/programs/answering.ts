@@ -14,6 +14,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) length += chunk.length
   if (request.url === '/slow') await delay(300)
+  if (request.url === '/work') work()
+  if (request.url === '/never') return
   if (request.url === '/exit') process.exit(3)
   if (mode === '500') response.statusCode = 500
   response.setHeader('Content-Type', 'text/plain')
@@ -22,6 +24,17 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   response.end(`${String(request.method)} ${String(length)} ${'.'.repeat(2000)}`)
 }
 
+/** Some milliseconds of processor time. */
+function work(): void {
+  const end = process.cpuUsage().user + 3000
+  while (process.cpuUsage().user < end);
+}
+
+function standStill(): void {
+  for (;;);
+}
+
 export function app(request: IncomingMessage, response: ServerResponse): void {
+  if (request.url === '/stuck') standStill()
   answer(request, response).catch(() => response.destroy())
 }
