@@ -41,8 +41,11 @@ export async function proveApp(server: Server, path: string): Promise<number> {
     throw new FastCgiError('ERR_FCGI_BOOT',
       `the app answered ${String(status)} to GET ${path}, the request that a new worker is tried with. Mend the app, or name another path by boot-path, or none by boot-path=off.`)
   } finally {
-    near.destroy()
-    far.destroy()
+    // Not at once: the response is over only when its last write is done, and a write that is under way would never be.
+    setImmediate(() => {
+      near.destroy()
+      far.destroy()
+    })
   }
 }
 

@@ -52,6 +52,11 @@ describe('the status of a real pool', () => {
     return family?.samples[0]?.value ?? 0
   }
 
+  it('has no active request of workers that nobody has asked: the one that each was tried with is over', async () => {
+    const { workers } = await status(({ workers: each }) => each.every(({ report }) => report !== null))
+    expect(workers.map(({ report }) => report?.active)).toEqual([0, 0])
+  })
+
   it('tells what the middlewares of both workers have counted', async () => {
     for (let index = 0; index < 20; index++) await client.get('/').expect(200)
     await client.get('/fails').expect(500)

@@ -10,7 +10,7 @@ const nothing = (): void => undefined
 const pool = new WorkerPool({
   place: { kind: 'socket', path: join(directory, 'app.sock'), mode: 0o660, owner: undefined, group: undefined, backlog: 511, replace: false },
   module: fileURLToPath(new URL('app.js', import.meta.url)),
-  server: {}, workers: 2, bootTimeout: 60_000, bootPath: undefined, stopTimeout: 5000, drainTimeout: 5000, drainDelay: 0, linger: 100,
+  server: {}, workers: 2, bootTimeout: 60_000, bootPath: '/', stopTimeout: 5000, drainTimeout: 5000, drainDelay: 0, linger: 100,
   recycling: { maxRequests: undefined, maxRss: undefined, maxLifetime: undefined, jitter: 0 },
   emergency: { deaths: 10, interval: 60_000 }, stuckTimeout: undefined, balance: false, nodeArguments: [],
   front: { logs: {}, probes: false, statusPath: undefined },
