@@ -22,13 +22,13 @@ export async function askStatus(socket: string, path: string): Promise<string> {
     'Give the path of --status-socket, not that of the socket that the web server connects to')
 }
 
-/** Does what a command does with the answers; where that fails, one line on stderr says why, and the exit status is 1. */
+/** Does what a command does with the answers; where that fails, one line on stderr says why, and the exit status is 1, or 2 where it was used in a wrong way. */
 export async function reported(action: () => Promise<void>): Promise<void> {
   try {
     await action()
   } catch (error) {
     process.stderr.write(`express-responder: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exitCode = ExitCode.FAILED
+    process.exitCode = codeOf(error) === 'ERR_FCGI_OPTION' ? ExitCode.USAGE : ExitCode.FAILED
   }
 }
 

@@ -1,5 +1,6 @@
 /** `express-responder status`: prints the status of a program that runs. */
 import { Option, type Command } from 'commander'
+import { FastCgiError } from '../../errors.js'
 import { askStatus, reported } from '../status-client.js'
 import { controlSocket, type ControlPlace } from './reload.js'
 
@@ -27,7 +28,11 @@ export function placeOptions(): Option[] {
 
 /** Where the program is asked. */
 export function placeOf({ statusSocket, ...place }: StatusPlace): string {
-  return statusSocket ?? controlSocket(place)
+  if (statusSocket !== undefined) return statusSocket
+  if (place.socket === undefined && place.controlSocket === undefined) {
+    throw new FastCgiError('ERR_FCGI_OPTION', 'which program? Give its --status-socket; or, as the user who runs it, the --socket that it listens on')
+  }
+  return controlSocket(place)
 }
 
 /** Adds `status`. Where the program does not answer it says why, ERR_FCGI_STATUS_SOCKET, with exit status 1. */
