@@ -27,12 +27,15 @@ describeIfInstalled(servers.nginx, 'a reload with code that', () => {
   let front: RunningServer
   let command: Command
   let mode: string
+  let configuration: string
 
   beforeEach(async () => {
     workspace = await createWorkspace()
     mode = join(workspace.directory, 'mode')
     writeFileSync(mode, '')
-    command = new Command([ANSWERING, '--socket', workspace.socket, '--mode', '0666', '--workers', '2', '--boot-timeout', '3s'], { APP_MODE: mode })
+    configuration = join(workspace.directory, 'command.json')
+    writeFileSync(configuration, '{}')
+    command = new Command([ANSWERING, '--socket', workspace.socket, '--mode', '0666', '--workers', '2', '--config', configuration], { APP_MODE: mode })
     await command.logged('listening')
     front = await servers.nginx.start(workspace)
   })
@@ -44,12 +47,14 @@ describeIfInstalled(servers.nginx, 'a reload with code that', () => {
   })
 
   it.each([
-    ['throws', 'the new code is broken'],
-    ['hangs', 'has not answered within 3000 ms'],
-    ['500', 'answered 500 to GET /'],
-  ])('%s fails, says why, and the old workers go on without a failure', async (broken, reason) => {
+    ['throws', {}, 'the new code is broken'],
+    ['hangs', { bootTimeout: '1s' }, 'has not answered within 1000 ms'],
+    ['500', {}, 'answered 500 to GET /'],
+  ])('%s fails, says why, and the old workers go on without a failure', async (broken, options, reason) => {
     const load = new Load(front.port)
     writeFileSync(mode, broken)
+    // A reload reads it again.
+    writeFileSync(configuration, JSON.stringify(options))
     const { code, stderr } = await runCommand(['reload', '--socket', workspace.socket])
     await load.end()
     expect(code).toBe(1)
@@ -58,6 +63,7 @@ describeIfInstalled(servers.nginx, 'a reload with code that', () => {
     expect((await command.logged('the old workers go on'))['level']).toBe(50)
     expect(load.failures).toEqual([])
     writeFileSync(mode, 'new')
+    writeFileSync(configuration, '{}')
     expect(await runCommand(['reload', '--socket', workspace.socket])).toMatchObject({ code: 0, stdout: 'reloaded' })
     const response = await fetch(`http://127.0.0.1:${String(front.port)}/`, { headers: { Host: 'app.example.com' } })
     expect(response.headers.get('x-mode')).toBe('new')
