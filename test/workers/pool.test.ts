@@ -80,7 +80,7 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
     await start('--workers', '2')
     const [, late] = await workers()
     if (late === undefined) throw new Error('no second worker')
-    const load = new Load(front.port, '/work')
+    const load = new Load(front.port, '/work?3')
     process.kill(late.pid, 'SIGKILL')
     const { pid } = await command.logged('worker ready')
     const seen = load.processes.has(String(pid))

@@ -14,7 +14,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) length += chunk.length
   if (request.url === '/slow') await delay(300)
-  if (request.url === '/work') work()
+  const work = /^\/work\?(\d+)$/.exec(request.url ?? '')
+  if (work !== null) spend(Number(work[1]))
   if (request.url === '/never') return
   if (request.url === '/exit') process.exit(3)
   if (mode === '500') response.statusCode = 500
@@ -24,9 +25,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   response.end(`${String(request.method)} ${String(length)} ${'.'.repeat(2000)}`)
 }
 
-/** Some milliseconds of processor time. */
-function work(): void {
-  const end = process.cpuUsage().user + 3000
+/** Takes so many milliseconds of processor time. */
+function spend(milliseconds: number): void {
+  const end = process.cpuUsage().user + milliseconds * 1000
   while (process.cpuUsage().user < end);
 }
 
