@@ -31,8 +31,8 @@ const MAX_UNREAD = 1024 * 1024
 export class FlowControl {
   readonly #connection: FlowConnection
   readonly #reader: RecordReader
-  /** Requests whose body has a reader that is full. */
-  readonly #paused = new Set<RequestSocket>()
+  /** Requests whose body has a reader that is full; undefined until there is one, for most connections never have any. */
+  #paused: Set<RequestSocket> | undefined
   /** Whether nothing is read, because the web server does not read the output. */
   #stalled = false
   /** The part of the chunk that was not parsed when the stall began. */
@@ -47,13 +47,17 @@ export class FlowControl {
 
   /** Whether reading is paused: then a body that brings nothing is not the web server's fault, and no time limit counts. */
   get isHeldUp(): boolean {
-    return this.#stalled || this.#paused.size > 0
+    return this.#stalled || this.#somePaused
+  }
+
+  get #somePaused(): boolean {
+    return this.#paused !== undefined && this.#paused.size > 0
   }
 
   /** The reader of the request's body is full. */
   pauseInput(socket: RequestSocket): void {
     if (!socket.expectsInput) return
-    this.#paused.add(socket)
+    this.#paused = (this.#paused ?? new Set()).add(socket)
     this.#connection.socket.pause()
   }
 
@@ -66,7 +70,7 @@ export class FlowControl {
 
   /** The reader wants more, or needs no more. */
   resumeInput(socket: RequestSocket): void {
-    if (this.#paused.size > 0 && this.#paused.delete(socket)) this.#resume()
+    if (this.#paused?.delete(socket) === true) this.#resume()
   }
 
   /** A stream of the request's input has ended. When STDIN and DATA both have, a full reader no longer pauses the connection. */
@@ -110,7 +114,7 @@ export class FlowControl {
 
   /** No request is left. */
   clear(): void {
-    this.#paused.clear()
+    this.#paused = undefined
   }
 
   #endStall(): void {
@@ -129,6 +133,6 @@ export class FlowControl {
   }
 
   #resume(): void {
-    if (this.#paused.size === 0 && !this.#stalled) this.#connection.socket.resume()
+    if (!this.#somePaused && !this.#stalled) this.#connection.socket.resume()
   }
 }
