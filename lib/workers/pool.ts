@@ -43,6 +43,8 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   readonly ended: Promise<'stopped' | 'gave-up'>
   readonly #log: PoolLog
   readonly #startedAt = Date.now()
+  /** All that live: those in slots, those that leave, and new ones that have not answered yet. */
+  readonly #living = new Set<WorkerProcess>()
   readonly #leaving = new Set<WorkerProcess>()
   readonly #balancer = new Balancer<WorkerProcess>()
   #configuration: PoolConfiguration
@@ -84,7 +86,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     try {
       const workers = await this.#startAll(this.#configuration)
       await this.#socket.publish()
-      this.#slots = workers.map((worker) => ({ number: worker.number, worker, respawn: undefined }))
+      this.#fillSlots(workers)
     } catch (error) {
       this.#socket.close()
       throw error
@@ -156,17 +158,18 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   async #stop(how: 'stopped' | 'gave-up'): Promise<void> {
     this.#state = 'draining'
     const { drainDelay, stopTimeout } = this.#configuration
+    for (const slot of this.#slots) clearTimeout(slot.respawn)
+    // Nobody waits for those that have not answered yet. A reload or a start that is under way fails by it.
+    for (const worker of this.#living) if (worker.state === 'starting') void worker.stop({ timeout: stopTimeout, acceptsBacklog: false, succeeded: false })
     if (drainDelay > 0 && how === 'stopped') {
       for (const worker of this.#allWorkers()) worker.setDraining()
       await delay(drainDelay)
     }
-    for (const slot of this.#slots) clearTimeout(slot.respawn)
     clearInterval(this.#ticks)
     const socket = this.#socket
     const succeeded = socket?.isReplaced() === true
     socket?.unlist()
-    const workers = this.#allWorkers()
-    await Promise.all(workers.map((worker) => worker.stop({ timeout: stopTimeout, acceptsBacklog: socket?.ownsBacklog === true, succeeded })))
+    await Promise.all([...this.#living].map((worker) => worker.stop({ timeout: stopTimeout, acceptsBacklog: socket?.ownsBacklog === true, succeeded })))
     socket?.close()
     this.#end(how)
   }
@@ -174,7 +177,20 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   // ---- Starting and replacing ----
 
   #fork(number: number, configuration: PoolConfiguration): WorkerProcess {
-    return new WorkerProcess(this, number, this.#generation, configuration)
+    this.#refuseWhileStopping()
+    const worker = new WorkerProcess(this, number, this.#generation, configuration)
+    this.#living.add(worker)
+    return worker
+  }
+
+  #refuseWhileStopping(): void {
+    if (this.#stopping !== undefined) throw new FastCgiError('ERR_FCGI_BOOT', 'the process is stopping')
+  }
+
+  /** Puts workers that have answered in the slots. One that has died while the others were proven has been replaced by nobody. */
+  #fillSlots(workers: readonly WorkerProcess[]): void {
+    this.#slots = workers.map((worker) => ({ number: worker.number, worker, respawn: undefined }))
+    for (const slot of this.#slots) if (slot.worker?.state === 'ended') this.#refill(slot, 0)
   }
 
   /** Starts as many workers as the configuration says; when all have answered, they listen. If one fails, none stays. */
@@ -189,17 +205,12 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     try {
       await Promise.all(workers.map((worker) => worker.boot(this.#workerConfiguration(configuration), bootTimeout)))
       await Promise.all(workers.map((worker) => worker.listen(bootTimeout)))
-      if (this.#stopping !== undefined) throw new FastCgiError('ERR_FCGI_BOOT', 'the process is stopping')
+      this.#refuseWhileStopping()
     } catch (error) {
-      for (const worker of workers) this.#discard(worker)
+      for (const worker of workers) this.#leave(worker)
+      this.#refuseWhileStopping()
       throw error
     }
-  }
-
-  /** A new worker that is not wanted: one that has accepted requests answers them. */
-  #discard(worker: WorkerProcess): void {
-    if (worker.state === 'ready') this.#leave(worker)
-    else worker.kill('SIGKILL')
   }
 
   #workerConfiguration(configuration: PoolConfiguration): WorkerConfiguration {
@@ -216,18 +227,16 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
       throw error
     }
     const old = this.#slots
-    this.#slots = workers.map((worker) => ({ number: worker.number, worker, respawn: undefined }))
     this.#configuration = configuration
+    this.#fillSlots(workers)
     this.#respawn = new RespawnPolicy(configuration.emergency.deaths, configuration.emergency.interval)
     for (const { worker, respawn } of old) {
       clearTimeout(respawn)
       if (worker !== undefined) this.#leave(worker)
     }
-    // One that died while the others were proven has been replaced by nobody.
-    for (const slot of this.#slots) if (slot.worker?.state === 'ended') this.#refill(slot, 0)
   }
 
-  /** Lets a worker go that others have replaced: it answers what it has. */
+  /** Lets a worker go that is not wanted any more: it answers what it has. */
   #leave(worker: WorkerProcess): void {
     if (worker.state === 'ended') return
     this.#leaving.add(worker)
@@ -243,9 +252,11 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   /** Replaces one worker: the new one answers before the old one leaves. */
   async #replace(slot: Slot): Promise<void> {
     const configuration = this.#configuration
-    const old = slot.worker
     const fresh = this.#fork(slot.number, configuration)
     await this.#proveAll([fresh], configuration)
+    // Not before: the old one may have died meanwhile, and another may be about to take its place.
+    const old = slot.worker
+    clearTimeout(slot.respawn)
     slot.worker = fresh
     if (old !== undefined) this.#leave(old)
   }
@@ -269,6 +280,8 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
         .then(() => {
           this.#log.info({ worker: worker.number, pid: worker.pid }, 'worker ready')
         }, (error: unknown) => {
+          // It is not wanted any more.
+          if (slot.worker !== worker || this.#stopping !== undefined || !this.#slots.includes(slot)) return
           this.#log.error({ worker: worker.number, pid: worker.pid, err: error }, 'worker failed to start')
           worker.kill('SIGKILL')
         })
@@ -278,6 +291,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   // ---- What workers tell ----
 
   onExit(worker: WorkerProcess, code: number | null, signal: NodeJS.Signals | null): void {
+    this.#living.delete(worker)
     this.#keepCounts(worker.report)
     if (this.#leaving.delete(worker)) return
     const slot = this.#slots.find((candidate) => candidate.worker === worker)

@@ -85,6 +85,9 @@ export class WorkerProcess {
   #reject: ((error: Error) => void) | undefined
   readonly #details = new Map<number, (sources: Readonly<Record<string, unknown>> | undefined) => void>()
   #killTimer: NodeJS.Timeout | undefined
+  #killAt = Infinity
+  /** Whether it has been told to accept: it may have requests to answer. */
+  #mayAccept = false
   /** What it is told once it listens to the channel. */
   #waiting: ToWorker[] | undefined = []
 
@@ -130,22 +133,49 @@ export class WorkerProcess {
 
   /** Resolves once it accepts. */
   async listen(timeout: number): Promise<void> {
+    if (!this.#isStarting()) throw this.#notWanted()
+    this.#mayAccept = true
     this.#send({ type: 'listen' })
     await this.#step('listening', timeout)
+    if (!this.#isStarting()) throw this.#notWanted()
     this.state = 'ready'
     this.readyAt = Date.now()
   }
 
-  /** Resolves once it has ended: by itself, or killed when its time is over. */
+  #isStarting(): boolean {
+    return this.state === 'starting'
+  }
+
+  #notWanted(): FastCgiError {
+    return new FastCgiError('ERR_FCGI_BOOT', `worker ${String(this.number)} ended, or was told to, before it accepted`)
+  }
+
+  /**
+   * Resolves once it has ended: by itself, or killed when its time is over; at once where it has never accepted. Called again with less
+   * time, it is killed sooner.
+   */
   stop(order: Omit<StopOrder, 'type'>): Promise<void> {
-    if (this.state !== 'ended' && this.state !== 'draining') {
-      this.state = 'draining'
-      this.#send({ type: 'stop', ...order })
-      this.#killTimer = setTimeout(() => {
-        this.kill('SIGKILL')
-      }, order.timeout + KILL_AFTER_MS).unref()
+    if (this.state !== 'ended') {
+      if (this.state !== 'draining') this.#tellToStop(order)
+      this.#killWithin(order.timeout + KILL_AFTER_MS)
     }
     return this.#exited
+  }
+
+  #tellToStop(order: Omit<StopOrder, 'type'>): void {
+    this.state = 'draining'
+    if (this.#mayAccept) this.#send({ type: 'stop', ...order })
+    else this.kill('SIGKILL')
+  }
+
+  #killWithin(milliseconds: number): void {
+    const killAt = performance.now() + milliseconds
+    if (killAt >= this.#killAt) return
+    this.#killAt = killAt
+    clearTimeout(this.#killTimer)
+    this.#killTimer = setTimeout(() => {
+      this.kill('SIGKILL')
+    }, milliseconds).unref()
   }
 
   kill(signal: NodeJS.Signals): void {

@@ -39,13 +39,19 @@ export async function run(line: CommandLine): Promise<number> {
   try {
     address = await pool.start()
   } catch (error) {
+    if (operation.isStopping) return ended(pool, log)
     log.error({ err: error }, error instanceof Error ? error.message : String(error))
     return exitCodeFor(error)
   }
   const closeAll = await operation.open(options, configuration.place)
   log.info({ address, workers: configuration.workers, module: configuration.module }, `listening on ${address}`)
-  const how = await pool.ended
+  await pool.ended
   await closeAll()
+  return ended(pool, log)
+}
+
+async function ended(pool: WorkerPool, log: Logger): Promise<number> {
+  const how = await pool.ended
   log.info({}, how === 'stopped' ? 'stopped' : 'gave up')
   return how === 'stopped' ? ExitCode.DONE : ExitCode.GAVE_UP
 }
@@ -91,6 +97,11 @@ class Operation {
         void this.reload().catch(() => undefined)
       })
     }
+  }
+
+  /** Whether it has been told to stop. */
+  get isStopping(): boolean {
+    return this.#stoppedAt !== undefined
   }
 
   /** Opens what the process is asked by, once it serves. @returns what closes it all */
