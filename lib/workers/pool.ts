@@ -17,6 +17,9 @@ import { WorkerProcess, prepareForks, workerConfiguration, type WorkerOwner } fr
 const TICK_MS = 1000
 /** After a replacement that failed, recycling waits so long until it tries again, in milliseconds. */
 const RECYCLE_AGAIN_MS = 10_000
+/** A worker that reaches `maxRss` at this age was too large from its start, in milliseconds: the limit is wrong, and others wait so long. */
+const YOUNG_MS = 10_000
+const RECYCLE_YOUNG_AFTER_MS = 60_000
 /** How much longer than `stuckTimeout` a worker may be silent: the thread in it is quicker, unless it is stuck, too. */
 const SILENCE_MS = 3000
 /** A stop by a signal that a terminal or a process manager sends to all processes: the primary gets it about now, too. */
@@ -390,6 +393,10 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
       if (worker?.state !== 'ready' || worker.report === undefined || worker.readyAt === undefined) continue
       const reason = recyclingReason(worker.limits, worker.report, now - worker.readyAt)
       if (reason === undefined) continue
+      if (reason.limit === 'max-rss' && now - worker.readyAt < YOUNG_MS) {
+        this.#recycleAfter = now + RECYCLE_YOUNG_AFTER_MS
+        this.#log.warn({ worker: worker.number, pid: worker.pid, ...reason }, 'max-rss is less than the app needs from its start: raise it')
+      }
       this.#log.info({ worker: worker.number, pid: worker.pid, ...reason }, `worker has reached ${reason.limit}, another takes its place`)
       void this.#recycle(slot)
       return

@@ -64,6 +64,16 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
     expect(load.processes.size).toBeGreaterThan(2)
   })
 
+  it('are recycled at max-rss with a warning where the app needs more from its start, and no request fails', async () => {
+    await start('--max-rss', '10MB')
+    const load = new Load(front.port)
+    expect(await command.logged('max-rss is less than the app needs')).toMatchObject({ limit: 'max-rss', value: 10 * 1024 ** 2, worker: 0 })
+    const [old] = await workers()
+    while ((await workers()).some(({ pid, state }) => pid === old?.pid && state === 'ready')) await delay(100)
+    await load.end()
+    expect(load.failures).toEqual([])
+  })
+
   it('answer all that was accepted or on its way when SIGTERM comes; the sockets are gone, and the exit status is 0', async () => {
     await start('--workers', '2')
     const load = new Load(front.port)
