@@ -7,7 +7,7 @@ import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
 import { listenOnSocketFile } from '../process/socket-file.js'
 import type { StatusReporter } from '../status/status-reporter.js'
-import { send } from '../workers/status-path.js'
+import { answerStatus } from '../status/status-server.js'
 
 const OWNER_ONLY = 0o600
 const BACKLOG = 16
@@ -38,12 +38,6 @@ export async function serveControl(path: string, replace: boolean, control: Cont
     server.close()
     server.closeAllConnections()
   }
-}
-
-async function answerStatus(reporter: StatusReporter, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-  const [path = '', query = ''] = (incoming.url ?? '/').split('?', 2)
-  const { method = 'GET', headers: { accept = '' } } = incoming
-  send(incoming, response, await reporter.answer({ method, path: path.replace(/^\/+/, ''), query, accept }))
 }
 
 async function answerReload(control: Control, incoming: IncomingMessage, response: ServerResponse): Promise<void> {

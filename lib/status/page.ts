@@ -1,4 +1,5 @@
 /** The status page and what it is made of: HTML, style sheet, script and icon, each a whole answer. */
+import { PAGE_HEADERS } from '../../shared/page-headers.js'
 import type { StatusAnswer } from '../workers/status-path.js'
 import { ASSETS } from './page/assets.js'
 
@@ -10,20 +11,9 @@ const TYPES = {
 } as const
 type FileName = keyof typeof TYPES
 
-/** Nothing from elsewhere, no frame around the page, no address changed by a `<base>`, and no markup made of text. */
-const POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'"
-const HEADERS = {
-  'Cache-Control': 'no-store',
-  'Content-Security-Policy': POLICY,
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-} as const
-
 const ANSWERS: ReadonlyMap<string, StatusAnswer> = new Map((Object.keys(TYPES) as FileName[]).map((name) => [
   name === 'page.html' ? '' : name,
-  { status: 200, headers: { ...HEADERS, 'Content-Type': TYPES[name] }, body: ASSETS[name] },
+  { status: 200, headers: { ...PAGE_HEADERS, 'Content-Type': TYPES[name] }, body: ASSETS[name] },
 ]))
 
 /** The page at '', or a file of it; undefined where the path is of neither. */

@@ -1,5 +1,5 @@
 /** The status on a Unix socket of its own: HTTP, for its owner and group alone. */
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { FastCgiError } from '../errors.js'
 import { listenOnSocketFile } from '../process/socket-file.js'
 import { send } from '../workers/status-path.js'
@@ -43,9 +43,7 @@ const REQUEST_TIMEOUT = 10_000
  */
 export async function startStatusServer({ socket, mode = 0o660, owner, group, replace = false, reporter }: StatusServerOptions): Promise<StatusServer> {
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT }, (request, response) => {
-    const [path = '', query = ''] = (request.url ?? '/').split('?', 2)
-    void reporter.answer({ method: request.method ?? 'GET', path: path.replace(/^\/+/, ''), query, accept: request.headers.accept ?? '' })
-      .then((answer) => { send(request, response, answer) })
+    void answerStatus(reporter, request, response)
   })
   const file = await listenOnSocketFile(server, { path: socket, mode, owner, group, backlog: BACKLOG, replace }).catch((error: unknown) => { throw renamed(error) })
   let closed: Promise<void> | undefined
@@ -55,6 +53,13 @@ export async function startStatusServer({ socket, mode = 0o660, owner, group, re
     server.closeAllConnections()
   })
   return { address: file.path, close }
+}
+
+/** Answers one request with what the reporter knows. */
+export async function answerStatus(reporter: StatusReporter, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const [path = '', query = ''] = (request.url ?? '/').split('?', 2)
+  const { method = 'GET', headers: { accept = '' } } = request
+  send(request, response, await reporter.answer({ method, path: path.replace(/^\/+/, ''), query, accept }))
 }
 
 /** Names the option that is the status socket's, not the app's. */

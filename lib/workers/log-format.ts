@@ -1,4 +1,5 @@
 /** The format of the access log: text with Apache's directives or nginx' variables, made into one function when the program starts. */
+import { editDistance } from '../../shared/edit-distance.js'
 import { optionChecks } from '../errors.js'
 import { APACHE_DIRECTIVES, apacheDirective, NGINX_VARIABLES, nginxVariable, type Directive, type End } from './log-directives.js'
 import { escapeAsApache, escapeAsJson, escapeAsNginx, type Escape } from './log-escape.js'
@@ -101,20 +102,6 @@ function wrong(given: string, remedy: string): Error {
 
 /** The known name that differs least. */
 export function nearest(name: string, known: readonly string[]): string {
-  const ranked = known.map((candidate) => ({ candidate, distance: distanceOf(name.toLowerCase(), candidate.toLowerCase()) }))
+  const ranked = known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
   return ranked.reduce((best, next) => next.distance < best.distance ? next : best, { candidate: known[0] ?? '', distance: Infinity }).candidate
-}
-
-/** Levenshtein's: how many letters have to be put in, taken out or changed. */
-function distanceOf(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= one.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= other.length; j++) {
-      const changed = (row[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1)
-      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[other.length] ?? Infinity
 }

@@ -1,5 +1,6 @@
 /** The memory page and what it is made of, as routes: HTML, style sheet, script and icon. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { PAGE_HEADERS } from '../../../shared/page-headers.js'
 import { ASSETS } from '../page/assets.js'
 import type { Route } from '../route.js'
 
@@ -9,17 +10,6 @@ const FILES = [
   { path: 'page.js', file: 'page.js', type: 'text/javascript; charset=utf-8' },
   { path: 'icon.svg', file: 'icon.svg', type: 'image/svg+xml' },
 ] as const
-
-/** Stricter than `default-src 'self'`: no frame around the page, no address changed by a `<base>`, and no markup made of text. */
-const POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'"
-const HEADERS = {
-  'Cache-Control': 'no-store',
-  'Content-Security-Policy': POLICY,
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-} as const
 
 /**
  * The page at '', and its files. Works below any path: the page's addresses are relative, and where it is asked for
@@ -43,7 +33,7 @@ export function pageRoutes(): Route[] {
 
 function send(request: IncomingMessage, response: ServerResponse, type: string, content: Buffer): void {
   response.statusCode = 200
-  for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value)
+  for (const [name, value] of Object.entries(PAGE_HEADERS)) response.setHeader(name, value)
   response.setHeader('Content-Type', type)
   response.setHeader('Content-Length', content.length)
   response.end(request.method === 'HEAD' ? undefined : content)
