@@ -16,7 +16,9 @@ export interface Manifest {
   name: string
   version: string
   scripts?: Record<string, string>
+  bin?: Record<string, string>
   dependencies?: Record<string, string>
+  peerDependencies?: Record<string, string>
   exports?: Record<string, unknown>
 }
 

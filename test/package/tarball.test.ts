@@ -56,6 +56,26 @@ describe('the tarball', () => {
     expect(needed.filter(([, { hasInstallScript }]) => hasInstallScript === true)).toEqual([])
   })
 
+  it('has a command that starts where nothing but the package and what it needs is installed', async () => {
+    const [command] = Object.values(workspace.manifest.bin ?? {})
+    const { stdout } = await run(process.execPath, [join(workspace.directory, 'node_modules/express-responder', String(command)), '--version'])
+    expect(stdout.trim()).toBe(workspace.manifest.version)
+  })
+
+  it('imports no package that it does not name as needed', async () => {
+    const { dependencies = {}, peerDependencies = {}, name } = workspace.manifest
+    const known = new Set([...Object.keys(dependencies), ...Object.keys(peerDependencies), name])
+    const imported = new Set<string>()
+    for (const file of workspace.files.filter((path) => /^dist\/.*\.js$/.test(path))) {
+      const text = await readFile(join(workspace.directory, 'node_modules/express-responder', file), 'utf8')
+      const specifiers = text.matchAll(/^(?:import|export)\s[\w\s{},*$]*?['"]([^'"]+)['"]|\bimport\(['"]([^'"]+)['"]\)/gm)
+      for (const [, still, asked] of specifiers) imported.add(String(still ?? asked))
+    }
+    const packages = [...imported].filter((specifier) => !/^(?:node:|\.)/.test(specifier)).map((specifier) => /^(?:@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? specifier)
+    expect(packages).toContain('commander')
+    expect(packages.filter((specifier) => !known.has(specifier))).toEqual([])
+  })
+
   it('has every file that its exports name', () => {
     expect(Object.keys(workspace.manifest.exports ?? {})).toEqual(expect.arrayContaining(SUBPATHS))
     const named = JSON.stringify(workspace.manifest.exports).match(/(?<="\.\/)[^"]+\.(?:js|d\.ts|json)(?=")/g) ?? []
