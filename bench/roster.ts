@@ -66,10 +66,25 @@ function nodeServer(program: string, kind: Pick<ServerKind, 'title' | 'protocol'
   }
 }
 
-/** Express 5 with a middleware of this package; only run when it is named. */
-function withMiddleware(protocol: Protocol, name: string, call: string): ServerKind {
-  const title = `${protocol === 'http' ? 'HTTP on a Unix socket' : 'this adapter'}, Express 5, ${call}`
-  return nodeServer('with-middleware', { title, protocol, isExtra: true }, [protocol, name])
+/** What `with-middleware` mounts around the app, and how the report calls it. */
+const MOUNTED = {
+  'recovery': 'recovery()',
+  'fixed-limit': 'concurrencyLimit({ limit: 64 })',
+  'auto-limit': 'concurrencyLimit()',
+  'rate-limit': 'rateLimit()',
+  'memory': 'memoryStats()',
+  'all': 'all four',
+  'others': "others' for the same four jobs",
+} as const
+type MountedServers<Over extends Protocol> = Readonly<Record<`${keyof typeof MOUNTED}-${Over}`, ServerKind>>
+
+/** Express 5 with each of these over one protocol; only run when they are named. */
+function withMiddleware<Over extends Protocol>(protocol: Over): MountedServers<Over> {
+  const entries = Object.entries(MOUNTED).map(([name, call]) => {
+    const title = `${protocol === 'http' ? 'HTTP on a Unix socket' : 'this adapter'}, Express 5, ${call}`
+    return [`${name}-${protocol}`, nodeServer('with-middleware', { title, protocol, isExtra: true }, [protocol, name])]
+  })
+  return Object.fromEntries(entries) as MountedServers<Over>
 }
 
 export const ROSTER = {
@@ -77,12 +92,8 @@ export const ROSTER = {
   'express-http': nodeServer('express-http', { title: 'HTTP on a Unix socket, Express 5', protocol: 'http' }),
   'express-tcp': nodeServer('express-http', { title: 'HTTP on TCP, Express 5', protocol: 'http', transport: 'tcp' }),
   'prepared-http': nodeServer('prepared-http', { title: 'HTTP on a Unix socket, prepared(app)', protocol: 'http' }),
-  'recovery-http': withMiddleware('http', 'recovery', 'recovery()'),
-  'recovery-fastcgi': withMiddleware('fastcgi', 'recovery', 'recovery()'),
-  'fixed-limit-http': withMiddleware('http', 'fixed-limit', 'concurrencyLimit({ limit: 64 })'),
-  'fixed-limit-fastcgi': withMiddleware('fastcgi', 'fixed-limit', 'concurrencyLimit({ limit: 64 })'),
-  'auto-limit-http': withMiddleware('http', 'auto-limit', 'concurrencyLimit()'),
-  'auto-limit-fastcgi': withMiddleware('fastcgi', 'auto-limit', 'concurrencyLimit()'),
+  ...withMiddleware('http'),
+  ...withMiddleware('fastcgi'),
   'node-fastcgi': nodeServer('node-fastcgi', {
     title: 'node-fastcgi 2.0.0, Express 5',
     protocol: 'fastcgi',

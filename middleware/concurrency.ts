@@ -28,7 +28,7 @@ export type { WaitTimes } from './concurrency/metrics.js'
 /** The middleware, with its gauges and counters. */
 export interface ConcurrencyLimit {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
-  /** Requests that hold a slot; one that is released counts some microtasks longer. */
+  /** Requests that hold a slot. */
   readonly active: number
   /** Requests that wait for a slot. */
   readonly waiting: number

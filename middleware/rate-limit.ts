@@ -58,7 +58,7 @@ const instances = new Instances('rateLimit', statusOf)
  * ```
  */
 export function rateLimit(options?: RateLimitOptions): RateLimit {
-  const { limiter, store, events, counts, appends, close } = createLimiter(resolveOptions(options))
+  const { limiter, direct, store, events, counts, appends, close } = createLimiter(resolveOptions(options))
   const metrics = new MetricsRegistrations()
   let isClosed = false
   function rateLimitMiddleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
@@ -68,10 +68,18 @@ export function rateLimit(options?: RateLimitOptions): RateLimit {
     }
     if (appends && !('append' in response)) Object.defineProperty(response, 'append', { value: append, configurable: true })
     // What it asks of Express's is there now, or replaced.
-    void limiter(request as Parameters<typeof limiter>[0], response as Parameters<typeof limiter>[1], (error?: unknown) => {
+    const asked = request as Parameters<typeof limiter>[0]
+    const answered = response as Parameters<typeof limiter>[1]
+    if (direct?.passes(asked, answered) === true) {
+      counts.passed += 1
+      next()
+      return
+    }
+    void limiter(asked, answered, (error?: unknown) => {
       if (error instanceof ClientLeft) response.destroy()
       else {
         counts.proceeds(error)
+        if (error === undefined) direct?.learn(asked, answered)
         proceed(next, error)
       }
     })

@@ -1,11 +1,17 @@
-/** Express 5 with one of this package's middleware around the app. Arguments: address, http or fastcgi, middleware. */
+/** Express 5 with middleware of this package around the app, one or all, or with others' for the same four jobs. Arguments: address, http or fastcgi, middleware. */
 import { createServer as createHttpServer } from 'node:http'
 import type { Express } from 'express'
 import { createServer } from 'express-responder'
 import { concurrencyLimit } from 'express-responder/concurrency'
+import { memoryStats } from 'express-responder/memory'
+import { rateLimit } from 'express-responder/rate-limit'
 import { recovery } from 'express-responder/recovery'
 import { expressApp } from './app.js'
 import { listen } from './listen.js'
+import { addErrorBoundary, addOthers } from './others.js'
+
+/** So many that no client of the benchmark ever reaches it. */
+const NEVER_REACHED = 1_000_000_000
 
 const MIDDLEWARE: Readonly<Record<string, () => Express>> = {
   'recovery': () => expressApp(
@@ -14,6 +20,18 @@ const MIDDLEWARE: Readonly<Record<string, () => Express>> = {
   ),
   'fixed-limit': () => expressApp((bare) => bare.use(concurrencyLimit({ limit: 64 }))),
   'auto-limit': () => expressApp((bare) => bare.use(concurrencyLimit())),
+  'rate-limit': () => expressApp((bare) => bare.use(rateLimit({ limit: NEVER_REACHED }))),
+  'memory': () => expressApp((bare) => bare.use('/debug/pprof', memoryStats())),
+  'all': () => expressApp(
+    (bare) => {
+      bare.use(recovery())
+      bare.use('/debug/pprof', memoryStats())
+      bare.use(rateLimit({ limit: NEVER_REACHED }))
+      bare.use(concurrencyLimit())
+    },
+    (whole) => whole.use(recovery.errors()),
+  ),
+  'others': () => expressApp((bare) => { addOthers(bare) }, addErrorBoundary),
 }
 
 const [, , , protocol, name = ''] = process.argv

@@ -112,8 +112,9 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     this.#loopDelayGate.requestOver(request.clientLeft)
     this.#limit.released(request, now, startedAt, this.#loopDelayGate.loopDelay(now))
     this.#reportLimit()
-    request.releaseSlot?.()
-    request.releaseSlot = undefined
+    request.holdsSlot = false
+    this.#slots.release()
+    if (this.#queue.size > 0) this.#clock.queueMicrotask(this.#drain)
   }
 
   /** The client of a waiting request has left. */
@@ -151,7 +152,8 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
 
   #start(request: Request, now: number): void {
     request.startedAt = now
-    request.releaseSlot = this.#slots.acquire(this.#drain)
+    request.holdsSlot = true
+    this.#slots.take()
     this.#limit.started(request, now)
     request.start()
   }

@@ -30,6 +30,8 @@ export interface LoopClock extends CpuClock {
 
 /** The clock and the event loop, as policies see them. Times in ms. */
 export interface Clock extends LoopClock {
+  /** Calls back once the code that runs now is through. */
+  queueMicrotask(callback: () => void): void
   /** Calls back once. The timer keeps no process alive. Returns a function that stops it. */
   setTimeout(callback: () => void, milliseconds: number): () => void
 }
@@ -58,6 +60,7 @@ export const systemClock: Clock = {
   setImmediate: (callback) => {
     setImmediate(callback)
   },
+  queueMicrotask,
   setTimeout: (callback, milliseconds) => {
     const timer = timerContext.runInAsyncScope(() => setTimeout(callback, milliseconds).unref())
     return () => {

@@ -33,6 +33,8 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
   readonly #queueTimeouts: QueueTimeouts<Request>
   readonly #onSlotFree: (() => void) | undefined
   readonly #onIdle: (() => void) | undefined
+  /** Whether somebody is told of free slots, though no request waits for one. */
+  readonly #isTold: boolean
   #limit: number
   #congestedSince = 0
   #drainScheduled = false
@@ -43,6 +45,7 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
     this.#slots = slots
     this.#onSlotFree = options.onSlotFree
     this.#onIdle = options.onIdle
+    this.#isTold = options.onSlotFree !== undefined || options.onIdle !== undefined
     this.#limit = options.limit
     this.#queueSettings = options.queue
     const timeout = options.queue.timeout ?? DEFAULT_TIMEOUT
@@ -91,8 +94,10 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
   }
 
   release(request: Request): void {
-    request.releaseSlot?.()
-    request.releaseSlot = undefined
+    if (!request.holdsSlot) return
+    request.holdsSlot = false
+    this.#slots.release()
+    if (this.#queue.size > 0 || this.#isTold) this.#clock.queueMicrotask(this.#onFree)
   }
 
   leave(request: Request): void {
@@ -107,7 +112,8 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
   }
 
   #start(request: Request): void {
-    request.releaseSlot = this.#slots.acquire(this.#onFree)
+    request.holdsSlot = true
+    this.#slots.take()
     request.start()
   }
 

@@ -29,7 +29,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   unanswered = false
   clientLeft = false
   startedAt: number | undefined
-  releaseSlot: (() => void) | undefined
+  holdsSlot = false
   inFlight = false
   older: InFlightNode | undefined
   newer: InFlightNode | undefined

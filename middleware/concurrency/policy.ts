@@ -7,13 +7,15 @@ export type Reason = 'limit' | 'queue-full' | 'queue-timeout' | 'loop' | 'proxy-
 
 /** The slots of a policy, and the only count of the requests that hold one. */
 export interface Slots {
-  /** How many are held. */
+  /** How many are taken. */
   readonly active: number
-  /** How many there are. After it was lowered, more may be held for a while. */
+  /** How many there are. After it was lowered, more may be taken for a while. */
   capacity: number
   readonly hasFree: boolean
-  /** Takes a slot. Returns a function that releases it, once. `onFree` is called when it can be taken again. */
-  acquire(onFree: () => void): () => void
+  /** Takes a slot, even where none is free: that is the policy's decision. */
+  take(): void
+  /** Releases one. To be called once for each that was taken. */
+  release(): void
 }
 
 /** A request as a policy sees it. */
@@ -28,8 +30,8 @@ export interface Candidate extends Prioritized, InFlightNode {
   readonly clientLeft: boolean
   /** When the policy started it. For the policy alone. */
   startedAt: number | undefined
-  /** Releases its slot. For the policy alone. */
-  releaseSlot: (() => void) | undefined
+  /** For the policy alone. */
+  holdsSlot: boolean
   /** It only waits for its client to send the rest of the body, or to read the answer. */
   readonly waitsForClient: boolean
   start(): void

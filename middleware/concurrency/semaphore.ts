@@ -1,14 +1,22 @@
 /**
- * The slots of a policy, counted by p-limit. A policy starts requests itself: the task that p-limit is given for each
- * slot is only a promise that lasts until the slot is released.
+ * The slots of a policy, held by p-limit. A policy starts requests itself: what p-limit is given for a slot is a task that lasts as long
+ * as the slot is ours. p-limit starts each task by four promises and a turn of the microtasks; so a slot that a request has released is
+ * kept, and the next request takes it at once. It goes back to p-limit when there are to be fewer.
  */
+import { AsyncResource } from 'node:async_hooks'
 import pLimit from 'p-limit'
 import type { Slots } from './policy.js'
 
-/** Slots, counted by p-limit. */
+/** The tasks run in this context: in that of the request that was the first to take the slot, they would keep it in memory. */
+const slotContext = new AsyncResource('concurrencyLimit', { requireManualDestroy: true })
+
+/** Slots, held by p-limit. */
 export class Semaphore implements Slots {
   readonly #limit: ReturnType<typeof pLimit>
+  /** Of each slot that p-limit has given, or is still to give, what ends its task. */
+  readonly #tasks: (() => void)[] = []
   #capacity: number
+  #taken = 0
 
   /** @param capacity may be 0, which p-limit refuses: it gets 1, and `hasFree` tells that there is none */
   constructor(capacity: number) {
@@ -16,9 +24,9 @@ export class Semaphore implements Slots {
     this.#limit = pLimit(Math.max(1, capacity))
   }
 
-  /** How many slots are held. Falls some microtasks after a release. */
+  /** How many slots are taken. */
   get active(): number {
-    return this.#limit.activeCount
+    return this.#taken
   }
 
   get capacity(): number {
@@ -28,20 +36,30 @@ export class Semaphore implements Slots {
   set capacity(most: number) {
     this.#capacity = most
     this.#limit.concurrency = Math.max(1, most)
+    this.#giveBack()
   }
 
   get hasFree(): boolean {
-    return this.#limit.activeCount < this.#capacity
+    return this.#taken < this.#capacity
   }
 
-  acquire(onFree: () => void): () => void {
-    let release = doNothing
-    const held = new Promise<void>((resolve) => { release = resolve })
-    void this.#limit(() => held).then(onFree)
-    return release
+  take(): void {
+    this.#taken += 1
+    if (this.#taken > this.#tasks.length) slotContext.runInAsyncScope(this.#askForSlot)
   }
-}
 
-function doNothing(): void {
-  // Replaced before acquire() returns.
+  release(): void {
+    this.#taken -= 1
+    this.#giveBack()
+  }
+
+  /** Where a policy takes more than there are, p-limit lets the task wait, as the policy wants no slot for it. */
+  readonly #askForSlot = (): void => {
+    const held = new Promise<void>((resolve) => { this.#tasks.push(resolve) })
+    void this.#limit(() => held)
+  }
+
+  #giveBack(): void {
+    while (this.#tasks.length > Math.max(this.#capacity, this.#taken)) this.#tasks.pop()?.()
+  }
 }

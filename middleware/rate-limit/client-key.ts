@@ -24,25 +24,33 @@ const OWN_KEY = 'or give a keyGenerator, or leave such requests out with skip'
 const NO_ADDRESS = 'rateLimit: the client has no address, and everybody would share one count. A Unix socket has none: '
   + `${SEND} and ${TRUST}. Over FastCGI the web server must send REMOTE_ADDR. ${capital(OWN_KEY)}.`
 
-/** Makes express-rate-limit's `keyGenerator`: the client's address, or what the app's own function says. */
-export function keyGeneratorOf(options: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
-  const { keyGenerator } = options
-  return keyGenerator === undefined ? addressKeys(options) : givenKeys(keyGenerator, options)
-}
-
-function givenKeys(keyGenerator: ValueDeterminingMiddleware<string>, { logger }: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
+/** Makes express-rate-limit's `keyGenerator` of the app's own function. */
+export function givenKeys(keyGenerator: ValueDeterminingMiddleware<unknown>, { logger }: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
   const operator = new Operator(logger)
   return async (request, response) => {
-    const key: unknown = await keyGenerator(request, response)
+    const key = await keyGenerator(request, response)
     if (typeof key === 'string' && key !== '') return key
     throw operator.told('key', `rateLimit: keyGenerator gave ${inspect(key, { depth: 1 })}, and everybody with it would share one count. Give a string, or leave such requests out with skip.`)
   }
 }
 
-function addressKeys(options: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
-  const { trustedProxies, ipv6Subnet } = options
-  const operator = new Operator(options.logger)
+/** Makes it of the client's address. @param addressOf from `clientAddresses()` */
+export function addressKeys(addressOf: (request: IncomingMessage) => string, { ipv6Subnet }: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
   return async (request, response) => {
+    const address = addressOf(request)
+    if (!isIPv6(address) || WITHOUT_PREFIX.check(address, 'ipv6')) return ipKeyGenerator(address, false)
+    return ipKeyGenerator(address, typeof ipv6Subnet === 'function' ? await ipv6Subnet(request, response) : ipv6Subnet)
+  }
+}
+
+/**
+ * Makes the function that gives a request's client address. It throws a RateLimitKeyError where that would not be the client's own, and
+ * ClientLeft where nobody is there any more.
+ */
+export function clientAddresses(options: ResolvedRateLimit): (request: IncomingMessage) => string {
+  const { trustedProxies } = options
+  const operator = new Operator(options.logger)
+  return function clientAddress(request) {
     const address = addressOf(request, trustedProxies)
     if (address === undefined && hasLostAddress(request)) throw new ClientLeft()
     if (address === undefined) throw operator.told('none', NO_ADDRESS)
@@ -51,8 +59,7 @@ function addressKeys(options: ResolvedRateLimit): ValueDeterminingMiddleware<str
     }
     if (address === request.socket.remoteAddress) checkConnection(request, address, options, operator)
     else checkTrust(request, options, operator)
-    if (!isIPv6(address) || WITHOUT_PREFIX.check(address, 'ipv6')) return ipKeyGenerator(address, false)
-    return ipKeyGenerator(address, typeof ipv6Subnet === 'function' ? await ipv6Subnet(request, response) : ipv6Subnet)
+    return address
   }
 }
 
@@ -62,15 +69,17 @@ function checkConnection(request: IncomingMessage, address: string, { trustedPro
   if (header === undefined) return
   const validation = header === 'forwarded' ? 'forwardedHeader' : 'xForwardedForHeader'
   if (!validates(validation)) return
+  const isLocal = isLoopback(address)
+  if (!isLocal && operator.knows(header)) return
   const error = operator.told(header, `rateLimit: the header ${header} says for whom the request was sent, and is not believed: all clients of the proxy ${address} share one count. `
     + `If it is your proxy, ${ignoresForwarded(request) ? OVER_FASTCGI : `${SEND} and ${TRUST}`}, ${OWN_KEY}. If clients send that header themselves, give validate: { ${validation}: false }.`)
   // What comes from this machine with such a header comes from a proxy on it. From elsewhere, a client may have made it up.
-  if (isLoopback(address)) throw error
+  if (isLocal) throw error
 }
 
 /** Whether clients may choose their key. */
 function checkTrust(request: IncomingMessage, { trustedProxies, validates }: ResolvedRateLimit, operator: Operator): void {
-  if (trustedProxies !== undefined || !validates('trustProxy') || !trustsAnybody(request)) return
+  if (trustedProxies !== undefined || !validates('trustProxy') || operator.knows('trust') || !trustsAnybody(request)) return
   operator.told('trust', 'rateLimit: Express\'s setting \'trust proxy\' is true: where a proxy passes on the X-Forwarded-For of a client, that client chooses its own key. '
     + 'Set the number of proxies instead, app.set(\'trust proxy\', 1); or, where the outermost proxy replaces the header, give validate: { trustProxy: false }.')
 }
@@ -82,6 +91,10 @@ class Operator {
 
   constructor(logger: Logger) {
     this.#logger = logger
+  }
+
+  knows(what: string): boolean {
+    return this.#told.has(what)
   }
 
   told(what: string, message: string): RateLimitKeyError {
@@ -142,10 +155,17 @@ export function hasLostAddress({ socket }: IncomingMessage): boolean {
  * proxy, or it is a header that neither Express nor `trustedProxies` looks at.
  */
 export function untrustedHeader(request: IncomingMessage & MaybeExpress, trustedProxies: number | undefined): ClientHeader | undefined {
-  const telling = CLIENT_HEADERS.find((name) => request.headers[name] !== undefined)
+  const telling = clientHeaderOf(request.headers)
   if (telling === undefined) return undefined
   if (ignoresForwarded(request)) return agreesWithConnection(request, telling) ? undefined : telling
   return telling === 'x-forwarded-for' && (trustedProxies !== undefined || isTrusted(request)) ? undefined : telling
+}
+
+function clientHeaderOf(headers: IncomingMessage['headers']): ClientHeader | undefined {
+  for (const name of CLIENT_HEADERS) {
+    if (headers[name] !== undefined) return name
+  }
+  return undefined
 }
 
 /** Over FastCGI some web servers tell in the header what they tell in REMOTE_ADDR, too. */
@@ -180,5 +200,6 @@ function forwardedAddress(request: IncomingMessage, trustedProxies: number): str
 
 /** Some proxies add the client's port, which changes with each connection. */
 function withoutPort(address: string | undefined): string | undefined {
-  return address?.replace(/^\[([^\]]*)\](:\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
+  if (address?.includes(':') !== true) return address
+  return address.replace(/^\[([^\]]*)\](:\d+)?$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
 }

@@ -3,8 +3,9 @@
  * a second also asks the store again, without waiting for it. What queues up in a client that holds commands back is bounded so.
  */
 import { performance } from 'node:perf_hooks'
-import { type ClientRateLimitInfo, type IncrementResponse, MemoryStore, type Options, type Store } from 'express-rate-limit'
+import { MemoryStore, type ClientRateLimitInfo, type IncrementResponse, type Options, type Store } from 'express-rate-limit'
 import { RateLimitStoreError, storeFailure } from './errors.js'
+import { HitCounts, type Window } from './hit-counts.js'
 import { LONGEST_TIMER, type StoreFailure } from './options.js'
 
 /** Milliseconds until a store that has failed is asked again. */
@@ -36,7 +37,7 @@ export class FallbackStore implements Store {
   readonly get?: (key: string) => Promise<ClientRateLimitInfo | undefined>
   readonly #store: Store
   readonly #settings: FallbackSettings
-  readonly #local = new MemoryStore()
+  readonly #local = new HitCounts()
   #options: Options | undefined
   #outage: Outage | undefined
   /** Some stores prepare in `init()` what they cannot do without; others cannot do it twice. So every second time. */
@@ -73,6 +74,14 @@ export class FallbackStore implements Store {
     })
   }
 
+  /** As HitCounts', where this process counts: with a store of its own memory, and while another store is away. */
+  countWithin(key: string, limit: number, now: number): Readonly<Window> | undefined {
+    if (this.#outage === undefined) return isMemoryStore(this.#store) ? countInMemoryStore(this.#store, key, limit, now) : undefined
+    if (this.#settings.onFailure !== 'local') return undefined
+    this.#askAgain(key, this.#outage)
+    return this.#local.countWithin(key, limit, now)
+  }
+
   async increment(key: string): Promise<IncrementResponse> {
     if (this.#outage === undefined) {
       try {
@@ -86,7 +95,7 @@ export class FallbackStore implements Store {
 
   async decrement(key: string): Promise<void> {
     if (this.#outage !== undefined) {
-      if (this.#settings.onFailure === 'local') await this.#local.decrement(key)
+      if (this.#settings.onFailure === 'local') this.#local.decrement(key)
       return
     }
     try {
@@ -97,11 +106,11 @@ export class FallbackStore implements Store {
   }
 
   async resetKey(key: string): Promise<void> {
-    await this.#local.resetKey(key)
+    this.#local.resetKey(key)
     await this.#answer(async () => { await this.#store.resetKey(key) })
   }
 
-  #withoutStore(key: string): Promise<IncrementResponse> {
+  #withoutStore(key: string): IncrementResponse {
     if (this.#settings.onFailure === 'local') return this.#local.increment(key)
     throw new RateLimitStoreError('rateLimit: the store does not count', { cause: this.#outage?.error })
   }
@@ -155,6 +164,20 @@ export class FallbackStore implements Store {
     this.#outage = undefined
     this.#settings.recovered(performance.now() - outage.since)
   }
+}
+
+/** Whether it is express-rate-limit's own store, and no class made of it, which may count in another way. */
+function isMemoryStore(store: Store): store is MemoryStore {
+  return Object.getPrototypeOf(store) === MemoryStore.prototype
+}
+
+/** express-rate-limit's own store counts at once, and only answers by a promise. Its windows are public. */
+function countInMemoryStore(store: MemoryStore, key: string, limit: number, now: number): Window | undefined {
+  const client = store.current.get(key)
+  const end = client?.resetTime.getTime() ?? 0
+  if (client === undefined || client.totalHits >= limit || end <= now) return undefined
+  void store.increment(key)
+  return { hits: client.totalHits, end }
 }
 
 /* An answer in time, or an error. */

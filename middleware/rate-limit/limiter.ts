@@ -1,10 +1,12 @@
 /** express-rate-limit with its parts replaced: the key, the answer, the store's guard, and where it logs. */
 import { EventEmitter } from 'node:events'
-import { MemoryStore, rateLimit as expressRateLimit, type Logger, type Options, type RateLimitRequestHandler, type Store } from 'express-rate-limit'
+import { rateLimit as expressRateLimit, type Logger, type Options, type RateLimitRequestHandler, type Store, type ValueDeterminingMiddleware } from 'express-rate-limit'
 import { codeOf } from '../../shared/errors.js'
 import { OptionError } from '../shared/options.js'
 import { responseOf } from './response.js'
-import { keyGeneratorOf } from './client-key.js'
+import { addressKeys, clientAddresses, givenKeys } from './client-key.js'
+import { AskedOnce, DirectPath } from './direct-path.js'
+import { HitCounts } from './hit-counts.js'
 import { RateLimitStoreError } from './errors.js'
 import { RateLimitCounts } from './counts.js'
 import { FallbackStore, modernStore } from './fallback-store.js'
@@ -21,6 +23,8 @@ export interface RateLimitEvents {
 /** The limiter of express-rate-limit, and its store. */
 export interface Limiter {
   readonly limiter: RateLimitRequestHandler
+  /** For requests that need not ask it; undefined where all must. */
+  readonly direct: DirectPath | undefined
   readonly store: Store
   readonly events: EventEmitter<RateLimitEvents>
   readonly counts: RateLimitCounts
@@ -47,11 +51,15 @@ export function createLimiter(options: ResolvedRateLimit): Limiter {
   }
   const events = new EventEmitter<RateLimitEvents>()
   const counts = new RateLimitCounts()
-  const store = given === undefined ? new MemoryStore() : guard(modernStore(given), options, events)
+  const store = given === undefined ? new HitCounts() : guard(modernStore(given), options, events)
   const creation = { isOver: false }
+  const addressOf = clientAddresses(options)
+  const skip = passed.skip === undefined ? undefined : new AskedOnce(passed.skip)
+  const keyGenerator = options.keyGenerator === undefined ? undefined : new AskedOnce(options.keyGenerator)
   const limiter = expressRateLimit({
     ...passed,
-    keyGenerator: keyGeneratorOf(options),
+    ...(skip === undefined ? {} : { skip: skip.again as ValueDeterminingMiddleware<boolean> }),
+    keyGenerator: keyGenerator === undefined ? addressKeys(addressOf, options) : givenKeys(keyGenerator.again, options),
     // What it returns is waited for, whatever the type says.
     handler: counted(passed.handler ?? responseOf(options.message), counts),
     passOnStoreError: onStoreFailure === 'pass',
@@ -65,7 +73,8 @@ export function createLimiter(options: ResolvedRateLimit): Limiter {
     store.shutdown()
     if (given !== undefined) usedStores.delete(given)
   }
-  return { limiter, store, events, counts, appends: passed.standardHeaders === 'draft-8', close }
+  const direct = DirectPath.of(options, { counts: store, addressOf, skip, keyGenerator })
+  return { limiter, direct, store, events, counts, appends: passed.standardHeaders === 'draft-8', close }
 }
 
 function counted(handler: (...given: Parameters<Options['handler']>) => unknown, counts: RateLimitCounts): Options['handler'] {

@@ -7,7 +7,7 @@ import type { Random } from './random.js'
 export interface Visit {
   readonly priority: 'normal'
   startedAt: number | undefined
-  releaseSlot: (() => void) | undefined
+  holdsSlot: boolean
   /** When the proxy got it, in milliseconds: `X-Request-Start`. Undefined without a proxy. */
   readonly receivedByProxyAt: number | undefined
   /** The request target; '' where that is not told. */

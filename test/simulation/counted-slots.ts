@@ -1,4 +1,4 @@
-/** Slots that are free at once when they are released: the semaphore of the middleware takes some microtasks, which the simulation has not. */
+/** Slots that are only counted: the simulation needs no p-limit to hold them. */
 import type { Slots } from '../../middleware/concurrency/policy.js'
 
 export class CountedSlots implements Slots {
@@ -13,11 +13,11 @@ export class CountedSlots implements Slots {
     return this.active < this.capacity
   }
 
-  acquire(onFree: () => void): () => void {
+  take(): void {
     this.active += 1
-    return () => {
-      this.active -= 1
-      onFree()
-    }
+  }
+
+  release(): void {
+    this.active -= 1
   }
 }

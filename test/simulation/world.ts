@@ -41,7 +41,7 @@ export const CLIENT_TIMEOUT = 1000
 class SimulatedRequest implements Visit {
   readonly priority = 'normal'
   startedAt: number | undefined
-  releaseSlot: (() => void) | undefined
+  holdsSlot = false
   readonly target: string
   readonly waitsForClient = false
   inFlight = false

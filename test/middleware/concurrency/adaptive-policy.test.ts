@@ -14,7 +14,7 @@ class Request implements Candidate {
   readonly clientLeft = false
   waitsForClient = false
   startedAt: number | undefined
-  releaseSlot: (() => void) | undefined
+  holdsSlot = false
   inFlight = false
   older: InFlightNode | undefined
   newer: InFlightNode | undefined
@@ -37,7 +37,7 @@ class Subject {
   start(): Request {
     const request = new Request()
     request.startedAt = this.clock.now()
-    request.releaseSlot = this.slots.acquire(() => undefined)
+    this.slots.take()
     this.limit.started(request, this.clock.now())
     return request
   }
@@ -46,7 +46,7 @@ class Subject {
     const { startedAt = NaN } = request
     request.startedAt = undefined
     this.limit.released(request, this.clock.now(), startedAt, 0)
-    request.releaseSlot?.()
+    this.slots.release()
   }
 
   admits(): boolean {

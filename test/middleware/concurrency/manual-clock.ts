@@ -32,6 +32,10 @@ export class ManualClock implements Clock {
     return NaN
   }
 
+  queueMicrotask(callback: () => void): void {
+    queueMicrotask(callback)
+  }
+
   setImmediate(callback: () => void): void {
     setImmediate(callback)
   }

@@ -15,6 +15,10 @@ export const adaptive: ContenderKind = {
         idleTime: () => loop.idleTime,
         accepted: () => loop.accepted,
         turns: () => loop.iterations,
+        // The simulation has no microtasks.
+        queueMicrotask: (callback) => {
+          callback()
+        },
         setImmediate: (callback) => {
           loop.setImmediate(callback)
         },
