@@ -25,7 +25,7 @@ export interface BenchOptions {
 /** The servers that tell what a middleware adds, over HTTP and over FastCGI. */
 const OF_MIDDLEWARE = {
   recovery: ['express-http', 'recovery-http', 'express-fastcgi', 'recovery-fastcgi'],
-  all: ['express-http', 'express-fastcgi', 'recovery-fastcgi', 'memory-fastcgi', 'auto-limit-fastcgi', 'rate-limit-fastcgi', 'all-fastcgi', 'others-fastcgi'],
+  all: ['express-http', 'express-fastcgi', 'recovery-fastcgi', 'memory-fastcgi', 'auto-limit-fastcgi', 'rate-limit-fastcgi', 'all-fastcgi', 'suite-fastcgi', 'others-fastcgi'],
   concurrency: ['express-http', 'fixed-limit-http', 'auto-limit-http', 'express-fastcgi', 'fixed-limit-fastcgi', 'auto-limit-fastcgi'],
 } as const satisfies Readonly<Record<string, readonly ServerName[]>>
 const MIDDLEWARE = Object.keys(OF_MIDDLEWARE) as (keyof typeof OF_MIDDLEWARE)[]

@@ -74,6 +74,7 @@ const MOUNTED = {
   'rate-limit': 'rateLimit()',
   'memory': 'memoryStats()',
   'all': 'all four',
+  'suite': 'suite()',
   'others': "others' for the same four jobs",
 } as const
 type MountedServers<Over extends Protocol> = Readonly<Record<`${keyof typeof MOUNTED}-${Over}`, ServerKind>>

@@ -9,6 +9,7 @@ import type { LeaseStatus } from './concurrency/lease/lease-client.js'
 import { resolveOptions, type ConcurrencyLimitOptions } from './concurrency/options.js'
 import { figuresOf } from './concurrency/metrics.js'
 import { Instances } from './shared/instances.js'
+import { setStep } from './shared/steps.js'
 import { MetricsRegistrations, type MetricsOptions, type MetricsRegistry } from './shared/metrics.js'
 
 export { ExpressResponderError } from '../shared/errors.js'
@@ -93,6 +94,7 @@ export function concurrencyLimit(options?: ConcurrencyLimitOptions): Concurrency
   function concurrencyLimitMiddleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
     cap.handle(request, response, next)
   }
+  setStep(concurrencyLimitMiddleware, (request, response, next, then) => { cap.handle(request, response, next, then) })
   const limit = Object.defineProperties(concurrencyLimitMiddleware as ConcurrencyLimit, {
     active: { get: () => cap.active },
     waiting: { get: () => cap.waiting },

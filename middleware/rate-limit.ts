@@ -8,6 +8,7 @@ import { resolveOptions, type RateLimitOptions } from './rate-limit/options.js'
 import { ClientLeft } from './rate-limit/client-key.js'
 import { figuresOf, statusOf } from './rate-limit/counts.js'
 import { Instances } from './shared/instances.js'
+import { callNext, setStep, type Handle, type Next } from './shared/steps.js'
 import { MetricsRegistrations, type MetricsOptions, type MetricsRegistry } from './shared/metrics.js'
 
 export { ExpressResponderError } from '../shared/errors.js'
@@ -61,9 +62,9 @@ export function rateLimit(options?: RateLimitOptions): RateLimit {
   const { limiter, direct, store, events, counts, appends, close } = createLimiter(resolveOptions(options))
   const metrics = new MetricsRegistrations()
   let isClosed = false
-  function rateLimitMiddleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
+  function limitRate(request: IncomingMessage, response: ServerResponse, next: Next, then: Handle): void {
     if (isClosed) {
-      next()
+      then(request, response, next)
       return
     }
     if (appends && !('append' in response)) Object.defineProperty(response, 'append', { value: append, configurable: true })
@@ -72,7 +73,7 @@ export function rateLimit(options?: RateLimitOptions): RateLimit {
     const answered = response as Parameters<typeof limiter>[1]
     if (direct?.passes(asked, answered) === true) {
       counts.passed += 1
-      next()
+      then(request, response, next)
       return
     }
     void limiter(asked, answered, (error?: unknown) => {
@@ -80,10 +81,14 @@ export function rateLimit(options?: RateLimitOptions): RateLimit {
       else {
         counts.proceeds(error)
         if (error === undefined) direct?.learn(asked, answered)
-        proceed(next, error)
+        proceed(request, response, next, then, error)
       }
     })
   }
+  function rateLimitMiddleware(request: IncomingMessage, response: ServerResponse, next: Next): void {
+    limitRate(request, response, next, callNext)
+  }
+  setStep(rateLimitMiddleware, limitRate)
   const limit = Object.defineProperties(rateLimitMiddleware as RateLimit, {
     resetKey: { value: async (key: string): Promise<void> => { await store.resetKey(key) } },
     getKey: { value: async (key: string) => limiter.getKey(key) },
@@ -112,9 +117,9 @@ function append(this: ServerResponse, name: string, value: string): ServerRespon
 }
 
 /** What a handler throws on plain `node:http` is thrown as it would be without a limit, and not given to it again. */
-function proceed(next: (error?: unknown) => void, error: unknown): void {
+function proceed(request: IncomingMessage, response: ServerResponse, next: Next, then: Handle, error: unknown): void {
   try {
-    if (error === undefined) next()
+    if (error === undefined) then(request, response, next)
     else next(error)
   } catch (thrown) {
     process.nextTick(() => { throw thrown })

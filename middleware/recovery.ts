@@ -14,6 +14,7 @@ import { ErrorHandler, type RecoveryEvents } from './recovery/error-handler.js'
 import { bindCallbacks } from './recovery/bind.js'
 import { bind, emitter } from './recovery/bind.js'
 import { Instances } from './shared/instances.js'
+import { callNext, setStep, type Handle } from './shared/steps.js'
 import { MetricsRegistrations, type MetricsOptions, type MetricsRegistry } from './shared/metrics.js'
 
 export { ExpressResponderError } from '../shared/errors.js'
@@ -100,9 +101,9 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
   let isClosed = false
   attributeAsyncErrors(configuration)
 
-  function recovery(request: IncomingMessage, response: ServerResponse, next: Next): void {
+  function recover(request: IncomingMessage, response: ServerResponse, next: Next, then: Handle): void {
     if (isClosed) {
-      next()
+      then(request, response, next)
       return
     }
     if (recoverer.hasGivenUp) {
@@ -111,7 +112,7 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
     }
     const known = contextOf(request)
     if (known !== undefined && known.handler !== boundaries) {
-      next()
+      then(request, response, next)
       return
     }
     const { server } = request.socket as { server?: Server }
@@ -127,11 +128,11 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
     const context = known ?? new RequestContext(request, response, next, recoverer)
     if (known === undefined) addOpenRequest(context)
     try {
-      if (known === undefined) contexts.run(context, next)
+      if (known === undefined) contexts.run(context, then, request, response, next)
       else {
         known.next = next
         known.handler = recoverer
-        next()
+        then(request, response, next)
       }
     } catch (error) {
       // Express would have caught it earlier. In a plain handler no other code catches it.
@@ -139,6 +140,10 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
     }
   }
 
+  function recovery(request: IncomingMessage, response: ServerResponse, next: Next): void {
+    recover(request, response, next, callNext)
+  }
+  setStep(recovery, recover)
   return withMembers(recovery, recoverer, () => { isClosed = true })
 }
 

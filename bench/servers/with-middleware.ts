@@ -6,6 +6,7 @@ import { concurrencyLimit } from 'express-responder/concurrency'
 import { memoryStats } from 'express-responder/memory'
 import { rateLimit } from 'express-responder/rate-limit'
 import { recovery } from 'express-responder/recovery'
+import { suite } from 'express-responder/suite'
 import { expressApp } from './app.js'
 import { listen } from './listen.js'
 import { addErrorBoundary, addOthers } from './others.js'
@@ -31,6 +32,10 @@ const MIDDLEWARE: Readonly<Record<string, () => Express>> = {
     },
     (whole) => whole.use(recovery.errors()),
   ),
+  'suite': () => {
+    const guard = suite({ rateLimit: { limit: NEVER_REACHED }, memory: {} })
+    return expressApp((bare) => bare.use(guard), (whole) => whole.use(guard.errors))
+  },
   'others': () => expressApp((bare) => { addOthers(bare) }, addErrorBoundary),
 }
 

@@ -9,6 +9,7 @@ import { RequestLifetime, isAnswered, isOver, type Ending, type LifetimeObserver
 import type { HeldSlot } from './slot-timeout.js'
 import type { InFlightNode } from './in-flight-list.js'
 import type { Priority } from './queue.js'
+import type { Handle, Next } from '../shared/steps.js'
 
 /** What a request tells its limiter. */
 export interface Limiter {
@@ -37,7 +38,8 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   heldSince = 0
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly next: (error?: unknown) => void
+  readonly next: Next
+  readonly #then: Handle
   readonly priority: Priority
   readonly receivedByProxyAt: number | undefined
   readonly owner: Limiter
@@ -48,7 +50,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   #context: AsyncResource | undefined
 
   constructor(
-    limiter: Limiter, policy: AdmissionPolicy<LimitedRequest>, request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void,
+    limiter: Limiter, policy: AdmissionPolicy<LimitedRequest>, request: IncomingMessage, response: ServerResponse, next: Next, then: Handle,
     priority: Priority, receivedByProxyAt: number | undefined,
   ) {
     this.owner = limiter
@@ -56,6 +58,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     this.request = request
     this.response = response
     this.next = next
+    this.#then = then
     this.priority = priority
     this.receivedByProxyAt = receivedByProxyAt
   }
@@ -164,7 +167,7 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
 
   #callNext(): void {
     try {
-      this.next()
+      this.#then(this.request, this.response, this.next)
     } catch (error) {
       this.end('failed')
       throw error

@@ -20,6 +20,7 @@ import { sinceRequestStart } from './request-start.js'
 import { Semaphore } from './semaphore.js'
 import { systemClock } from './clock.js'
 import { LimitedRequest, type Limiter } from './limited-request.js'
+import { callNext, type Handle, type Next } from '../shared/steps.js'
 
 /** A handler that held its slot for longer than `maxHold`. */
 export interface Leak {
@@ -38,7 +39,6 @@ export interface ConcurrencyLimitEvents {
   lease: [lease: LeaseStatus]
 }
 
-type Next = (error?: unknown) => void
 type Policy = AdmissionPolicy<LimitedRequest>
 
 /** What one `concurrencyLimit()` does with requests. */
@@ -104,9 +104,10 @@ export class ConcurrencyLimiter implements Limiter {
     }
   }
 
-  handle(request: IncomingMessage, response: ServerResponse, next: Next): void {
+  /** @param then what comes after it; most often what calls `next` */
+  handle(request: IncomingMessage, response: ServerResponse, next: Next, then: Handle = callNext): void {
     if (this.#closed || isAnswered(response) || this.#options.skip(request) || RequestLifetime.existing(request, response)?.isObservedBy(this) === true) {
-      next()
+      then(request, response, next)
       return
     }
     if (hasLeft(request, response)) {
@@ -116,11 +117,11 @@ export class ConcurrencyLimiter implements Limiter {
     const priority = this.#options.priorityOf(request)
     const policy = this.#shared ?? this.#policyOf(request)
     if (policy === undefined) {
-      next()
+      then(request, response, next)
       return
     }
     if (this.#options.limit.kind === 'auto') countAccepts(request)
-    new LimitedRequest(this, policy, request, response, next, priority, this.#receivedByProxyAt(request)).arrive()
+    new LimitedRequest(this, policy, request, response, next, then, priority, this.#receivedByProxyAt(request)).arrive()
   }
 
   /** Stops limiting: waiting requests start, and later ones pass. Stops all timers. */

@@ -141,8 +141,34 @@ export function ignoresForwarded({ socket }: IncomingMessage): boolean {
  */
 export function addressOf(request: IncomingMessage & MaybeExpress, trustedProxies: number | undefined): string | undefined {
   if (trustedProxies !== undefined) return withoutPort(forwardedAddress(request, trustedProxies))
+  if (goesByConnection(request)) return withoutPort(request.socket.remoteAddress)
   // Without Express there is none; nor is there on a Unix socket, which has no address either.
   return typeof request.ip === 'string' ? withoutPort(request.ip) : request.socket.remoteAddress
+}
+
+/** The prototype of the last request that had Express's own `ip`. The next request nearly always has the same. */
+let latestPrototype: object | null = null
+
+/**
+ * Whether Express's `ip` is sure to be the connection's address: no proxy is trusted, and nobody has put an `ip` of their own in its place.
+ * It reads and parses X-Forwarded-For even then.
+ */
+function goesByConnection(request: IncomingMessage & MaybeExpress): boolean {
+  if (request.app?.get?.('trust proxy') !== false || Object.hasOwn(request, 'ip')) return false
+  const prototype = Object.getPrototypeOf(request) as object | null
+  if (prototype !== latestPrototype) {
+    if (!hasExpressIp(prototype)) return false
+    latestPrototype = prototype
+  }
+  return true
+}
+
+/** Express 4 and 5 ask the setting 'trust proxy fn' in it. */
+function hasExpressIp(prototype: object | null): boolean {
+  let owner = prototype
+  while (owner !== null && !Object.hasOwn(owner, 'ip')) owner = Object.getPrototypeOf(owner) as object | null
+  const descriptor = owner === null ? {} : Object.getOwnPropertyDescriptor(owner, 'ip') ?? {}
+  return String(Reflect.get(descriptor, 'get')).includes('trust proxy fn')
 }
 
 /** Whether there is no address because nobody is there any more: TCP connections lose it when they are reset. */

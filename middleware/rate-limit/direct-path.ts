@@ -58,7 +58,8 @@ export class AskedOnce {
     try {
       return this.#given(request, response)
     } catch (error) {
-      return Promise.reject(error as Error)
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- whatever the app has thrown
+      return Promise.reject(error)
     }
   }
 
@@ -161,16 +162,17 @@ export class DirectPath {
       client.end = end
       client.resetTime = new Date(end)
     }
-    Reflect.set(request, this.#property, new DirectInfo(this.#limit, hits, client))
+    (request as unknown as Record<string, unknown>)[this.#property] = new DirectInfo(this.#limit, hits, client)
     if (!this.#hasHeaders) return
     const seconds = Math.max(0, Math.ceil((end - now) / 1000))
-    setHeader(response, 'RateLimit', `${client.name}; r=${String(this.#limit - hits)}; t=${String(seconds)}`)
-    setHeader(response, 'RateLimit-Policy', client.policy)
+    const state = `${client.name}; r=${String(this.#limit - hits)}; t=${String(seconds)}`
+    if (response.getHeader('RateLimit') === undefined && response.getHeader('RateLimit-Policy') === undefined) {
+      response.setHeader('RateLimit', state)
+      response.setHeader('RateLimit-Policy', client.policy)
+    } else {
+      // Another limit has told its own before.
+      response.append('RateLimit', state)
+      response.append('RateLimit-Policy', client.policy)
+    }
   }
-}
-
-/** Another limit may have set it before. */
-function setHeader(response: Response, name: string, value: string): void {
-  if (response.getHeader(name) === undefined) response.setHeader(name, value)
-  else response.append(name, value)
 }

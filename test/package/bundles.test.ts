@@ -10,6 +10,7 @@ const PROGRAMS = {
   'express-responder': [`import { createServer } from 'express-responder'; console.log(typeof createServer(() => {}).listen)`, 'function'],
   'express-responder/middleware': [`import { rateLimit } from 'express-responder/middleware'; console.log(typeof rateLimit)`, 'function'],
   'express-responder/concurrency': [`import { concurrencyLimit } from 'express-responder/concurrency'; console.log(concurrencyLimit({ limit: 7 }).limit)`, '7'],
+  'express-responder/suite': [`import { suite } from 'express-responder/suite'; console.log(typeof suite())`, 'function'],
   'express-responder/rate-limit': [`import { rateLimit } from 'express-responder/rate-limit'; console.log(typeof rateLimit())`, 'function'],
   'express-responder/recovery': [`import { recovery } from 'express-responder/recovery'; console.log(typeof recovery())`, 'function'],
   'express-responder/memory': [

@@ -44,7 +44,7 @@ async function output(text: string): Promise<string> {
 
 it.each([
   ['express-responder', 'ERR_FCGI_UNSUPPORTED_NODE'],
-  ...['middleware', 'concurrency', 'rate-limit', 'recovery', 'memory'].map((entry) => [`express-responder/${entry}`, 'ERR_MIDDLEWARE_UNSUPPORTED_NODE']),
+  ...['middleware', 'concurrency', 'rate-limit', 'recovery', 'memory', 'suite'].map((entry) => [`express-responder/${entry}`, 'ERR_MIDDLEWARE_UNSUPPORTED_NODE']),
 ])('%s says so before anything of it runs', async (entry = '', code = '') => {
   const printed = await output(`await import('${entry}').catch(({ code, message }) => console.log(code, message))`)
   expect(printed).toMatch(new RegExp(`^${code} express-responder needs Node\\.js 20\\.19 or later, and this is 18\\.20\\.8\\. See \\S+errors\\.md#${code.toLowerCase()}$`))

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createWorkspace, root, run, type Workspace } from './packed.js'
 
 /** The names that other programs rely on. */
-const SUBPATHS = ['.', './middleware', './concurrency', './rate-limit', './recovery', './memory']
+const SUBPATHS = ['.', './middleware', './concurrency', './rate-limit', './recovery', './memory', './suite']
 /** Scripts that npm runs in the projects of those who install the package. */
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare']
 const ALLOWED = [
