@@ -1,7 +1,7 @@
 /** `express-responder status`: prints the status of a program that runs. */
 import { Option, type Command } from 'commander'
 import { FastCgiError } from '../../errors.js'
-import { askStatus, reported } from '../status-client.js'
+import { askStatus } from '../status-client.js'
 import { controlSocket, type ControlPlace } from './reload.js'
 
 interface StatusFlags extends StatusPlace {
@@ -35,7 +35,7 @@ export function placeOf({ statusSocket, ...place }: StatusPlace): string {
   return controlSocket(place)
 }
 
-/** Adds `status`. Where the program does not answer it says why, ERR_FCGI_STATUS_SOCKET, with exit status 1. */
+/** Adds `status`. Where the program does not answer it says why, ERR_FCGI_STATUS_SOCKET. */
 export function addStatusCommand(program: Command): void {
   const command = program.command('status').description('print the status of a program that runs')
   for (const option of placeOptions()) command.addOption(option)
@@ -43,9 +43,9 @@ export function addStatusCommand(program: Command): void {
     .addOption(new Option('--full', 'with each worker').conflicts(['json', 'metrics']))
     .addOption(new Option('--json', 'as JSON').conflicts(['full', 'metrics']))
     .addOption(new Option('--metrics', 'as OpenMetrics').conflicts(['full', 'json']))
-    .action((format: StatusFlags) => reported(async () => {
+    .action(async (format: StatusFlags) => {
       const wanted = (['full', 'json', 'metrics'] as const).find((name) => format[name] === true)
       const body = await askStatus(placeOf(format), wanted === undefined ? '/status' : PATHS[wanted])
       process.stdout.write(body.endsWith('\n') ? body : `${body}\n`)
-    }))
+    })
 }
