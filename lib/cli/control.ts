@@ -3,6 +3,7 @@
  * socket of mode 0600: only the user who runs the app, and root, can use it.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { resolve } from 'node:path'
 import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
 import { listenOnSocketFile } from '../process/socket-file.js'
@@ -66,7 +67,7 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
  * @throws FastCgiError ERR_FCGI_CONTROL where nobody answers, or may not be asked
  */
 export async function askToReload(path: string): Promise<Pick<Answer, 'status' | 'body'>> {
-  if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
+  if (Buffer.byteLength(resolve(path)) > MAX_PATH_BYTES) {
     throw new FastCgiError('ERR_FCGI_CONTROL', `the control socket's path ${path} is longer than the ${String(MAX_PATH_BYTES)} bytes that a socket can have. ` +
       'Start the process with a --control-socket of its own, and give that, or reload by SIGHUP.')
   }
