@@ -2,12 +2,15 @@
  * The control socket: by it `express-responder reload` tells a running process to reload, and hears what became of it. HTTP on a Unix
  * socket of mode 0600: only the user who runs the app, and root, can use it.
  */
-import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { resolve } from 'node:path'
 import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
 import { listenOnSocketFile } from '../process/socket-file.js'
+import { MAX_PATH_BYTES } from '../process/socket-path.js'
 import type { StatusReporter } from '../status/status-reporter.js'
 import { answerStatus } from '../status/status-server.js'
+import { askOverSocket, type Answer } from './socket-client.js'
 
 const OWNER_ONLY = 0o600
 const BACKLOG = 16
@@ -58,28 +61,22 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
 }
 
 /**
- * Asks a running process.
+ * Asks a running process to reload.
  *
  * @returns status and body of its answer
  * @throws FastCgiError ERR_FCGI_CONTROL where nobody answers, or may not be asked
  */
-export function ask(path: string, method: string, url: string): Promise<{ status: number, body: string }> {
-  return new Promise((resolve, reject) => {
-    const asking = request({ socketPath: path, method, path: url, headers: { Host: 'localhost' } }, (response) => {
-      let body = ''
-      response.setEncoding('utf8').on('data', (piece: string) => {
-        body += piece
-      })
-      response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, body })
-      })
-      response.on('error', reject)
-    })
-    asking.on('error', (error) => {
-      reject(new FastCgiError('ERR_FCGI_CONTROL', `nobody answers at the control socket ${path} (${codeOf(error) ?? error.message}). ${remedyFor(codeOf(error))}`, { cause: error }))
-    })
-    asking.end()
-  })
+export async function askToReload(path: string): Promise<Pick<Answer, 'status' | 'body'>> {
+  if (Buffer.byteLength(resolve(path)) > MAX_PATH_BYTES) {
+    throw new FastCgiError('ERR_FCGI_CONTROL', `the control socket's path ${path} is longer than the ${String(MAX_PATH_BYTES)} bytes that a socket can have. ` +
+      'Start the process with a --control-socket of its own, and give that, or reload by SIGHUP.')
+  }
+  try {
+    return await askOverSocket(path, { method: 'POST', path: '/reload' })
+  } catch (error) {
+    const reason = codeOf(error) ?? (error instanceof Error ? error.message : String(error))
+    throw new FastCgiError('ERR_FCGI_CONTROL', `nobody answers at the control socket ${path} (${reason}). ${remedyFor(codeOf(error))}`, { cause: error })
+  }
 }
 
 function remedyFor(code: string | undefined): string {

@@ -2,8 +2,8 @@
 /** The command `express-responder`: reads the command line, and hands over to the command that is meant. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { codeOf } from '../../shared/errors.js'
-import { ExitCode } from './exit-codes.js'
+import { withAddress } from '../../shared/errors.js'
+import { ExitCode, failed } from './exit-codes.js'
 import { check } from './commands/check.js'
 import { addConfigCommand } from './commands/config.js'
 import { addDoctorCommand } from './commands/doctor.js'
@@ -11,7 +11,8 @@ import { reload } from './commands/reload.js'
 import { run } from './commands/run.js'
 import { addStatusCommand } from './commands/status.js'
 import { addTopCommand } from './commands/top.js'
-import { SCHEMA, flagOf, resolveSockets, type CommandLine } from './options.js'
+import { COMMANDS, longHelp, optionHelps, shortHelp } from './help.js'
+import { flagOf, resolveSockets, type CommandLine } from './options.js'
 
 type Action = (line: CommandLine) => Promise<number>
 
@@ -20,15 +21,17 @@ async function end(result: Promise<number>): Promise<void> {
   process.exit(await result)
 }
 
-/** The options of the schema as flags. */
-function addOptions(command: Command): Command {
-  for (const [name, schema] of Object.entries(SCHEMA.shape)) {
-    const { description = '', value } = (schema.meta() ?? {}) as { description?: string, value?: string }
-    if (description === '') continue
-    if (value !== undefined) command.option(`${flagOf(name)} <${value}>`, description)
-    else command.option(`${flagOf(name)} [boolean]`, description)
+/** The options of the schema as flags, and help that fits a screen. */
+function addOptions(command: Command, usage: string): Command {
+  for (const [name, { description, value }] of optionHelps()) {
+    command.option(value === undefined ? `${flagOf(name)} [boolean]` : `${flagOf(name)} <${value}>`, description)
   }
-  return command.option('--config <file>', 'configuration file, of JSON')
+  command.helpInformation = () => shortHelp(usage)
+  command.on('option:help-all', () => {
+    process.stdout.write(longHelp(usage))
+    process.exit(ExitCode.DONE)
+  })
+  return command.option('--config <file>', 'configuration file, of JSON').option('--help-all', 'all options')
 }
 
 function lineOf(module: string | undefined, { config, ...options }: Readonly<Record<string, unknown>>): CommandLine {
@@ -44,18 +47,27 @@ function version(): string {
   return text
 }
 
+/** What commander says of a wrong command line, in one line as all else. */
+function oneLine(text: string): string {
+  return `express-responder: ${withAddress('ERR_FCGI_OPTION', text.replace(/^error: /, '').trim().replace(/\s*\n\s*/g, ' '))}\n`
+}
+
 /** The command line of the whole program. */
 export function createProgram(): Command {
   const program = new Command('express-responder')
-    .description('Runs an Express app behind a web server, over FastCGI.')
     .version(version(), '-v, --version')
     .enablePositionalOptions()
     .showSuggestionAfterError()
+    .configureOutput({
+      outputError: (text, write) => {
+        write(oneLine(text))
+      },
+    })
     .exitOverride()
-  addOptions(program.argument('[module]', 'the file that exports the app'))
+  addOptions(program.argument('[module]', 'the file that exports the app'), 'express-responder <module> [options]')
   act(program, run)
-  act(addOptions(program.command('check').argument('[module]').description('load the app and check the options, without listening')), check)
-  program.command('reload').description('load new code and configuration in a running process')
+  act(addOptions(program.command('check').argument('[module]').description(COMMANDS.check), 'express-responder check <module> [options]'), check)
+  program.command('reload').description(COMMANDS.reload)
     .option('--socket <path>', 'the socket that it listens on')
     .option('--control-socket <path>', 'its control socket')
     .action((options: Readonly<Record<string, unknown>>) => end((async () => reload(resolveSockets(options, process.env)))()))
@@ -71,8 +83,7 @@ async function main(): Promise<void> {
     await createProgram().parseAsync()
   } catch (error) {
     if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? ExitCode.DONE : ExitCode.USAGE)
-    process.stderr.write(`express-responder: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exit(codeOf(error) === 'ERR_FCGI_OPTION' ? ExitCode.USAGE : ExitCode.FAILED)
+    process.exit(failed(error))
   }
 }
 

@@ -8,95 +8,127 @@ import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { codeOf } from '../../shared/errors.js'
-import { FastCgiError } from '../errors.js'
-import { resolveOptions, type ServeOptions } from '../process/options.js'
-import type { ServerOptions } from '../server/options.js'
+import { resolveOptions } from '../process/options.js'
+import { MAX_PATH_BYTES } from '../process/socket-path.js'
+import { resolveServerOptions, type ServerOptions } from '../server/options.js'
 import { findModule } from '../workers/load-app.js'
+import { compileLogFormat } from '../workers/log-format.js'
 import type { PoolConfiguration } from '../workers/options.js'
-import { nearest } from './nearest.js'
+import { asCommandError, checkNames, wrong, wrongValue, type Source } from './option-messages.js'
+import { durationMs, sizeBytes } from './units.js'
 
 /** The beginning of the names of variables. */
 export const VARIABLE_PREFIX = 'EXPRESS_RESPONDER_'
+/** The addresses of web servers, for whatever listens on TCP: serve() reads it, too. */
+const ADDRESSES_VARIABLE = 'FCGI_WEB_SERVER_ADDRS'
 /** Variables of that beginning that are no options: a worker's number, which the command sets itself. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(['EXPRESS_RESPONDER_WORKER'])
 
-const MILLISECONDS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-const BYTES: Readonly<Record<string, number>> = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 }
 /** The longest time that a timer takes. */
 const MAX_MS = 2 ** 31 - 1
+/** What a number of the command line may look like. */
+const WHOLE_NUMBER = /^\s*\d{1,15}\s*$/
+const SHARE = /^\s*(?:0|1|[01]?\.\d{1,9})\s*$/
 
-function quantity(units: Readonly<Record<string, number>>, hint: string, most: number): z.ZodType<number> {
-  return z.union([z.number(), z.string()]).transform((given, context) => {
-    const [, number, unit = ''] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(String(given)) ?? []
-    const factor = unit === '' ? 1 : units[unit.toLowerCase()]
-    const value = factor === undefined ? NaN : Math.round(Number(number) * factor)
-    if (value >= 0 && value <= most) return value
+/** A value that `read` makes of what was given; where it makes none, the hint is the remedy. */
+function value<Value>(hint: string, read: (given: unknown) => Value | undefined): z.ZodType<Value> {
+  return z.unknown().transform((given, context) => {
+    const made = read(given)
+    if (made !== undefined) return made
     context.addIssue({ code: 'custom', message: hint })
     return z.NEVER
   })
 }
 
-const duration = quantity(MILLISECONDS, 'give milliseconds, or a number with ms, s, m, h or d, such as 30s', MAX_MS)
-const size = quantity(BYTES, 'give bytes, or a number with KB, MB or GB, such as 512MB', Number.MAX_SAFE_INTEGER)
+/** A number, or text that `read` takes for one. */
+function quantity(hint: string, read: (text: string) => number | undefined, least: number, most: number): z.ZodType<number> {
+  return value(hint, (given) => {
+    const number = typeof given === 'number' || typeof given === 'string' ? read(String(given)) : undefined
+    return number !== undefined && number >= least && number <= most ? number : undefined
+  })
+}
+
+const TIME = 'give milliseconds, or a number with ms, s, m, h or d, such as 30s'
+const duration = quantity(`${TIME}, at most 24d`, durationMs, 0, MAX_MS)
+const bootTime = quantity(`${TIME}, at least 1ms and at most 24d`, durationMs, 1, MAX_MS)
+const dayAtMost = quantity(`${TIME}, at most 24h, or off`, durationMs, 0, 86_400_000)
+const size = quantity('give bytes, or a number with KB, MB or GB, such as 512MB, or off', sizeBytes, 0, Number.MAX_SAFE_INTEGER)
+const limitOfTime = quantity(`${TIME}, at most 24d, or off`, durationMs, 0, MAX_MS)
 
 /** A limit that is off unless it is given; 0 and `off` turn it off again. */
 function offOr(schema: z.ZodType<number>): z.ZodType<number | undefined> {
-  return z.preprocess((given) => given === 'off' ? 0 : given, schema).transform((value) => value === 0 ? undefined : value)
+  return z.preprocess((given) => given === 'off' ? 0 : given, schema).transform((number) => number === 0 ? undefined : number)
 }
 
-const count = (least: number, most = 1_000_000_000): z.ZodType<number> =>
-  z.coerce.number(`give a whole number from ${String(least)}`).int(`give a whole number from ${String(least)}`)
-    .min(least, `give a whole number from ${String(least)}`).max(most, `give a whole number up to ${String(most)}`)
-const text = (hint: string): z.ZodType<string> => z.string(hint).min(1, hint)
-const numberOrText = z.union([z.number(), z.string()])
-const flag = z.preprocess((given) => given === 'true' || given === '1' ? true : given === 'false' || given === '0' ? false : given, z.boolean('give true or false'))
+const count = (least: number, most = 1_000_000_000, or = ''): z.ZodType<number> =>
+  quantity(`give a whole number from ${String(least)} to ${String(most)}${or}`, (text) => WHOLE_NUMBER.test(text) ? Number(text) : undefined, least, most)
+const share = quantity('give a share from 0 to 1, such as 0.1', (text) => SHARE.test(text) ? Number(text) : undefined, 0, 1)
+const text = (hint: string, pattern = /[^]/): z.ZodType<string> => value(hint, (given) => typeof given === 'string' && pattern.test(given) ? given : undefined)
+const numberOrText = (hint: string): z.ZodType<number | string> => value(hint, (given) => typeof given === 'number' || (typeof given === 'string' && given !== '') ? given : undefined)
+const FLAGS = new Map<unknown, boolean>([[true, true], ['true', true], ['1', true], [false, false], ['false', false], ['0', false]])
+const flag = value('give true or false', (given) => FLAGS.get(given))
+/** `auto` is as many as the process may use. */
+const workers = z.preprocess((given) => given === 'auto' ? availableParallelism() : given, count(1, 1024, ', or auto'))
+const LEVELS = ['error', 'warn', 'info', 'debug', 'silent'] as const
+const level = value('give error, warn, info, debug or silent', (given) => LEVELS.find((known) => known === given))
+/** The parts of the long help. */
+export const GROUPS = ['Where to listen', 'Workers', 'Starting, stopping, reloading', 'Replacing workers', 'Status and logs'] as const
 
-/** A description for `--help`, and what the value is. */
-function help(description: string, value?: string): { description: string, value?: string } {
-  return value === undefined ? { description } : { description, value }
+/** What `--help` says of an option. */
+export interface OptionHelp {
+  readonly group: (typeof GROUPS)[number]
+  readonly description: string
+  /** The name of its value; those without one are switches. */
+  readonly value?: string | undefined
 }
 
-/** All options, in the order of `--help`. `meta` has the description, and the name of the value; flags without one are switches. */
+function help(group: 0 | 1 | 2 | 3 | 4, description: string, valueName?: string): OptionHelp & Record<string, unknown> {
+  return { group: GROUPS[group], description, value: valueName }
+}
+
+/** The options that most need: those of the short help. */
+export const COMMON_OPTIONS: ReadonlySet<string> = new Set(['socket', 'group', 'port', 'workers', 'maxRss', 'stuckTimeout', 'statusSocket', 'accessLog'])
+
+/** All options, in the order of the long help. `meta` has what it says of each: {@link OptionHelp}. */
 export const SCHEMA = z.strictObject({
-  socket: text('give the path of a socket file, such as /run/app/app.sock').optional().meta(help('Unix socket to listen on', 'path')),
-  mode: numberOrText.optional().meta(help('permission bits of the socket (0660)', 'bits')),
-  owner: numberOrText.optional().meta(help('owner of the socket', 'user')),
-  group: numberOrText.optional().meta(help('group of the socket, such as www-data', 'group')),
-  replace: flag.optional().meta(help('take the name of a live socket')),
-  port: numberOrText.optional().meta(help('TCP port instead of a socket', 'port')),
-  host: text('give an address').optional().meta(help('address for --port (127.0.0.1)', 'address')),
-  fd: numberOrText.optional().meta(help('inherited descriptor, by number or name', 'fd')),
-  backlog: count(1, 2 ** 31 - 1).optional().meta(help('connections that wait to be accepted (4096)', 'count')),
-  workers: z.union([z.literal('auto'), count(1, 1024)], 'give a number of workers, or auto').default(1).meta(help('worker processes, or auto: one a core (1)', 'count')),
-  bootTimeout: duration.default(30_000).meta(help('a new worker must answer within (30s)', 'time')),
-  bootPath: z.string('give a path such as /').regex(/^(?:\/|off$)/, 'give a path that begins with a slash, or off').default('/').meta(help('path that it is tried with, or off (/)', 'path')),
-  stopTimeout: duration.default(10_000).meta(help('a stop waits for requests at most (10s)', 'time')),
-  drainTimeout: duration.default(60_000).meta(help('replaced workers may take (60s)', 'time')),
-  drainDelay: duration.default(0).meta(help('a stop goes on accepting for (0)', 'time')),
-  linger: duration.default(10_000).meta(help('the web server may keep idle connections (10s)', 'time')),
-  maxRequests: offOr(count(0)).optional().meta(help('recycle a worker after so many requests', 'count')),
-  maxRss: offOr(size).optional().meta(help('recycle a worker at so much memory', 'size')),
-  maxLifetime: offOr(duration).optional().meta(help('recycle a worker at this age', 'time')),
-  jitter: z.coerce.number('give a share from 0 to 1').min(0, 'give a share from 0 to 1').max(1, 'give a share from 0 to 1').default(0.1).meta(help('spread of these limits (0.1)', 'share')),
-  emergencyRestart: count(0).default(10).meta(help('give up after so many deaths (10)', 'count')),
-  emergencyInterval: duration.default(60_000).meta(help('within (60s)', 'time')),
-  stuckTimeout: offOr(duration).optional().meta(help('replace a worker whose loop stands still for', 'time')),
-  requestTimeout: offOr(duration).optional().meta(help('503 for requests not answered within', 'time')),
-  balance: flag.default(true).meta(help('move kept connections to idle workers (true)')),
-  controlSocket: text('give a path').optional().meta(help('socket for reload and status, 0600 (SOCKET.control)', 'path')),
-  statusSocket: text('give a path').optional().meta(help('socket for status and metrics, 0660', 'path')),
-  statusPath: z.string('give a path such as /status').regex(/^\/./, 'give a path that begins with a slash').optional().meta(help('the same under a path of the app', 'path')),
-  probes: flag.default(false).meta(help('answer /livez and /readyz before the app (false)')),
-  accessLog: text('give a path, or - for stdout').optional().meta(help('access log, - for stdout', 'path')),
-  accessLogFormat: text('give common, combined, json or a format').optional().meta(help('common, combined, json, a format (combined)', 'format')),
-  slowLog: offOr(duration).optional().meta(help('tell of requests that run longer than', 'time')),
-  slowLogFile: text('give a path, or - for stdout').optional().meta(help('where to (stderr)', 'path')),
-  logLevel: z.enum(['error', 'warn', 'info', 'debug', 'silent'], 'give error, warn, info, debug or silent').default('info').meta(help('error, warn, info, debug, silent (info)', 'level')),
-  server: z.record(z.string(), z.unknown()).optional(),
+  socket: text('give the path of a socket file, such as /run/app/app.sock').optional().meta(help(0, 'Unix socket to listen on', 'path')),
+  mode: numberOrText('give three octal digits, such as 0660').optional().meta(help(0, 'permission bits of the socket (0660)', 'bits')),
+  owner: numberOrText('give the name or the number of a user').optional().meta(help(0, 'owner of the socket', 'user')),
+  group: numberOrText('give the name or the number of a group, such as www-data').optional().meta(help(0, 'group of the socket, such as www-data', 'group')),
+  replace: flag.optional().meta(help(0, 'take the name of a live socket')),
+  port: numberOrText('give a port from 0 to 65535').optional().meta(help(0, 'TCP port instead of a socket', 'port')),
+  host: text('give an address, such as 127.0.0.1').optional().meta(help(0, 'address for --port (127.0.0.1)', 'address')),
+  fd: numberOrText('give the number of an inherited descriptor, or its name').optional().meta(help(0, 'inherited descriptor, by number or name', 'fd')),
+  backlog: count(1, 2 ** 31 - 1).optional().meta(help(0, 'connections that wait to be accepted (4096)', 'count')),
+  workers: workers.default(1).meta(help(1, 'worker processes, or auto: one a core (1)', 'count')),
+  balance: flag.default(true).meta(help(1, 'move kept connections to idle workers (true)')),
+  requestTimeout: z.preprocess((given) => given === 'off' ? 0 : given, limitOfTime).optional().meta(help(1, '503 for requests not answered within', 'time')),
+  bootTimeout: bootTime.default(30_000).meta(help(2, 'a new worker must answer within (30s)', 'time')),
+  bootPath: text('give a path that begins with a slash, such as /, or off', /^(?:\/[^\s#]*|off)$/).default('/').meta(help(2, 'path that it is tried with, or off (/)', 'path')),
+  stopTimeout: duration.default(10_000).meta(help(2, 'a stop waits for requests at most (10s)', 'time')),
+  drainTimeout: duration.default(60_000).meta(help(2, 'replaced workers may take (60s)', 'time')),
+  drainDelay: duration.default(0).meta(help(2, 'a stop goes on accepting for (0)', 'time')),
+  linger: duration.default(10_000).meta(help(2, 'the web server may keep idle connections (10s)', 'time')),
+  maxRequests: offOr(count(0, undefined, ', or off')).optional().meta(help(3, 'recycle a worker after so many requests', 'count')),
+  maxRss: offOr(size).optional().meta(help(3, 'recycle a worker at so much memory', 'size')),
+  maxLifetime: offOr(limitOfTime).optional().meta(help(3, 'recycle a worker at this age', 'time')),
+  jitter: share.default(0.1).meta(help(3, 'spread of these limits (0.1)', 'share')),
+  stuckTimeout: offOr(limitOfTime).optional().meta(help(3, 'replace a worker whose loop stands still for', 'time')),
+  emergencyRestart: count(0).default(10).meta(help(3, 'give up after so many deaths (10)', 'count')),
+  emergencyInterval: duration.default(60_000).meta(help(3, 'within (60s)', 'time')),
+  controlSocket: text('give the path of a socket file').optional().meta(help(4, 'socket for reload, 0600 (SOCKET.control)', 'path')),
+  statusSocket: text('give the path of a socket file').optional().meta(help(4, 'socket for status and metrics, 0660', 'path')),
+  statusPath: text('give a path that begins with a slash, such as /status', /^\/[^\s#?]+$/).optional().meta(help(4, 'the same under a path of the app', 'path')),
+  probes: flag.default(false).meta(help(4, 'answer /livez and /readyz before the app')),
+  accessLog: text('give a path, or - for stdout').optional().meta(help(4, 'access log, - for stdout', 'path')),
+  accessLogFormat: text('give common, combined, json or a format').optional().meta(help(4, 'common, combined (default), json, a format', 'format')),
+  slowLog: offOr(dayAtMost).optional().meta(help(4, 'tell of requests that run longer than', 'time')),
+  slowLogFile: text('give a path, or - for stdout').optional().meta(help(4, 'where to (stderr)', 'path')),
+  logLevel: level.default('info').meta(help(4, 'error, warn, info, debug, silent (info)', 'level')),
+  server: value('give an object with options of createServer(), such as {"limits": {"bodyBytes": 1048576}}',
+    (given) => typeof given === 'object' && given !== null && !Array.isArray(given) ? given as ServerOptions : undefined).optional(),
 })
 
-/** The options as they are given. */
-export type GivenOptions = z.input<typeof SCHEMA>
 /** The options, checked, with defaults. */
 export type CommandOptions = z.output<typeof SCHEMA>
 
@@ -104,9 +136,6 @@ type OptionName = keyof typeof SCHEMA.shape
 
 /** The names of all options. */
 export const OPTION_NAMES = Object.keys(SCHEMA.shape) as OptionName[]
-
-/** Where a value came from, as messages name it. */
-type Source = (name: string) => string
 
 /** `maxRequests` as a flag: `--max-requests`. */
 export function flagOf(name: string): string {
@@ -137,29 +166,38 @@ export interface ResolvedCommand {
  * @throws FastCgiError ERR_FCGI_OPTION in one line: name, value, remedy
  */
 export function resolveCommand(line: CommandLine, environment: NodeJS.ProcessEnv, directory: string): ResolvedCommand {
-  const configFile = line.config ?? environment[variableOf('config')]
-  const file = configFile === undefined ? {} : readConfigFile(resolve(directory, configFile))
-  const { module: fileModule, ...fromFile } = file
-  checkNames(Object.keys(fromFile), (name) => name, OPTION_NAMES, `the file ${configFile ?? ''}`)
-  const given: Record<string, unknown> = { ...fromFile, ...fromEnvironment(environment), ...line.options }
-  const source: Source = (name) => name in line.options ? `option ${flagOf(name)}` : variableOf(name) in environment ? `variable ${variableOf(name)}` : `${name} in ${configFile ?? ''}`
+  const configFile = line.config ?? nonEmpty(environment[variableOf('config')])
+  const { module: fileModule, ...fromFile } = configFile === undefined ? {} : readConfigFile(resolve(directory, configFile), configFile)
+  if (fileModule !== undefined && (typeof fileModule !== 'string' || fileModule === '')) throw wrongValue((name) => `${name} in ${configFile ?? ''}`, 'module', fileModule, 'give the path of the file that exports the app')
+  const variables = fromEnvironment(environment)
+  const given: Record<string, unknown> = { ...fromFile, ...variables, ...line.options }
+  const source = sourceOf(line.options, variables, configFile)
   const options = parse(given, source)
-  const moduleName = line.module ?? environment[variableOf('module')] ?? fileModule
-  if (typeof moduleName !== 'string' || moduleName === '') throw wrong('no module is given: name the file that exports the app, such as express-responder app.js --socket /run/app/app.sock')
-  const base = line.module === undefined && environment[variableOf('module')] === undefined && configFile !== undefined ? dirname(resolve(directory, configFile)) : directory
-  return { options, pool: poolConfiguration(options, findModule(moduleName, base)) }
+  const moduleName = nonEmpty(line.module) ?? nonEmpty(environment[variableOf('module')])
+  const named = moduleName ?? fileModule
+  if (named === undefined) throw wrong('no module is given: name the file that exports the app, such as express-responder app.js --socket /run/app/app.sock')
+  const base = moduleName === undefined && configFile !== undefined ? dirname(resolve(directory, configFile)) : directory
+  return { options, pool: poolConfiguration(options, source, () => findModule(named, base)) }
 }
 
-/** Only the options that say where something listens, for commands that ask a running process. */
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text
+}
+
+function sourceOf(flags: Readonly<Record<string, unknown>>, variables: Readonly<Record<string, unknown>>, configFile: string | undefined): Source {
+  return (name) => {
+    if (name in variables && !(name in flags)) return `variable ${variableOf(name)}`
+    return name in flags || configFile === undefined ? `option ${flagOf(name)}` : `${name} in ${configFile}`
+  }
+}
+
+/** Only the options that say where something listens, for commands that ask a running process. A flag puts all variables aside. */
 export function resolveSockets(options: Readonly<Record<string, unknown>>, environment: NodeJS.ProcessEnv): CommandOptions {
-  return parse({ ...fromEnvironment(environment), ...options }, (name) => name in options ? `option ${flagOf(name)}` : `variable ${variableOf(name)}`)
+  const variables = Object.keys(options).length > 0 ? {} : fromEnvironment(environment)
+  return parse({ ...variables, ...options }, sourceOf(options, variables, undefined))
 }
 
-function wrong(message: string): FastCgiError {
-  return new FastCgiError('ERR_FCGI_OPTION', message)
-}
-
-function readConfigFile(path: string): Record<string, unknown> {
+function readConfigFile(path: string, shown: string): Record<string, unknown> {
   let parsed: unknown
   try {
     parsed = JSON.parse(readFileSync(path, 'utf8'))
@@ -170,13 +208,14 @@ function readConfigFile(path: string): Record<string, unknown> {
   const options: Record<string, unknown> = { ...parsed }
   // Editors find the schema by it.
   delete options['$schema']
+  checkNames(Object.keys(options), [...OPTION_NAMES, 'module'], `the file ${shown}`)
   return options
 }
 
 function fromEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown> {
   const names = Object.keys(environment).filter((name) => name.startsWith(VARIABLE_PREFIX) && !OTHER_VARIABLES.has(name) && environment[name] !== '')
   const known = new Map([...OPTION_NAMES.filter((name) => name !== 'server'), 'module', 'config'].map((name) => [variableOf(name), name]))
-  checkNames(names, (name) => name, [...known.keys()], 'the environment')
+  checkNames(names, [...known.keys()], 'the environment')
   const given: Record<string, unknown> = {}
   for (const name of names) {
     const option = known.get(name)
@@ -185,31 +224,53 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown
   return given
 }
 
-function checkNames(names: readonly string[], shown: (name: string) => string, known: readonly string[], where: string): void {
-  for (const name of names) {
-    if (known.includes(name)) continue
-    const near = nearest(name, known)
-    throw wrong(`${shown(name)} in ${where} is no option${near === undefined ? '' : `: did you mean ${near}?`}`)
-  }
-}
-
 function parse(given: Readonly<Record<string, unknown>>, source: Source): CommandOptions {
   const result = SCHEMA.safeParse(given)
   if (result.success) return result.data
   const [issue] = result.error.issues
   const name = String(issue?.path[0] ?? '')
-  throw wrong(`${source(name)} is ${JSON.stringify(given[name])}: ${issue?.message ?? 'it is wrong'}`)
+  throw wrongValue(source, name, given[name], issue?.message ?? 'it is wrong')
 }
 
-function poolConfiguration(options: CommandOptions, module: string): PoolConfiguration {
+/** Options that mean something only with another. */
+const COMPANIONS = [['accessLogFormat', 'accessLog'], ['slowLogFile', 'slowLog']] as const
+
+function refuseStrays(options: CommandOptions, source: Source): void {
+  for (const [name, needed] of COMPANIONS) {
+    if (options[name] !== undefined && options[needed] === undefined) throw wrongValue(source, name, options[name], `it has a meaning only together with ${flagOf(needed)}`)
+  }
+  for (const name of ['controlSocket', 'statusSocket'] as const) {
+    const path = options[name]
+    if (path !== undefined && Buffer.byteLength(resolve(path)) > MAX_PATH_BYTES) {
+      throw wrongValue(source, name, path, `a Unix socket's path has at most ${String(MAX_PATH_BYTES)} bytes. Choose a shorter one, such as /run/app/app.${name === 'controlSocket' ? 'control' : 'status'}`)
+    }
+  }
+}
+
+/** Where to listen, the server's options, the log's format: what resolves them checks them. */
+function resolveServe(options: CommandOptions, source: Source): ReturnType<typeof resolveOptions> {
   const { socket, mode, owner, group, replace, port, host, fd, backlog } = options
-  const given: ServeOptions = { ...options.server, ...withoutUndefined({ socket, mode, owner, group, replace, port, host, fd: descriptor(fd), backlog }) }
-  const { place, server } = resolveOptions(given)
+  try {
+    resolveServerOptions(options.server, process.env, 'serve')
+  } catch (error) {
+    throw asCommandError(error, (name) => name === ADDRESSES_VARIABLE ? `variable ${name}` : source('server').replace(/^server\b/, name === 'options' ? 'server' : `server.${name}`))
+  }
+  try {
+    if (options.accessLogFormat !== undefined) compileLogFormat(options.accessLogFormat)
+    return resolveOptions({ ...options.server, ...withoutUndefined({ socket, mode, owner, group, replace, port, host, fd: descriptor(fd), backlog }) })
+  } catch (error) {
+    throw asCommandError(error, source)
+  }
+}
+
+function poolConfiguration(options: CommandOptions, source: Source, module: () => string): PoolConfiguration {
+  refuseStrays(options, source)
+  const { place, server } = resolveServe(options, source)
   return {
     place,
-    module,
+    module: module(),
     server: withRequestTimeout(server, options.requestTimeout),
-    workers: options.workers === 'auto' ? availableParallelism() : options.workers,
+    workers: options.workers,
     bootTimeout: options.bootTimeout,
     bootPath: options.bootPath === 'off' ? undefined : options.bootPath,
     stopTimeout: options.stopTimeout,

@@ -1,13 +1,10 @@
 /** Asks the status socket of a program that runs, and says in words what stands in the way. */
 import { statSync } from 'node:fs'
-import { request } from 'node:http'
 import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
-import { ExitCode } from './exit-codes.js'
+import { NoAnswerError, askOverSocket } from './socket-client.js'
 
 const TIMEOUT = 5000
-/** More is no status. */
-const MOST_BYTES = 64 * 1024 * 1024
 
 /**
  * @param socket the path of the status socket
@@ -16,49 +13,12 @@ const MOST_BYTES = 64 * 1024 * 1024
  * @throws FastCgiError ERR_FCGI_STATUS_SOCKET where nobody answers, or something else than the status, with the remedy
  */
 export async function askStatus(socket: string, path: string): Promise<string> {
-  const { status, isOurs, body } = await get(socket, path).catch((error: unknown) => { throw unreachable(socket, error) })
+  const { status, headers, body } = await askOverSocket(socket, { method: 'GET', path, timeout: TIMEOUT }).catch((error: unknown) => { throw unreachable(socket, error) })
+  // The mark that all answers of the status have.
+  const isOurs = headers['cross-origin-resource-policy'] === 'same-origin' && headers['cache-control'] === 'no-store'
   if (status === 200 && isOurs) return body
   throw new FastCgiError('ERR_FCGI_STATUS_SOCKET', `something else than the status answers at ${socket} (HTTP status ${String(status)}). ` +
     'Give the path of --status-socket, not that of the socket that the web server connects to')
-}
-
-/** Does what a command does with the answers; where that fails, one line on stderr says why, and the exit status is 1, or 2 where it was used in a wrong way. */
-export async function reported(action: () => Promise<void>): Promise<void> {
-  try {
-    await action()
-  } catch (error) {
-    process.stderr.write(`express-responder: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exitCode = codeOf(error) === 'ERR_FCGI_OPTION' ? ExitCode.USAGE : ExitCode.FAILED
-  }
-}
-
-interface Answer {
-  readonly status: number
-  /** Whether it has the mark that all answers of the status have. */
-  readonly isOurs: boolean
-  readonly body: string
-}
-
-function get(socketPath: string, path: string): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path, agent: false, headers: { Host: 'localhost' } }, (response) => {
-      const chunks: Buffer[] = []
-      let length = 0
-      response.on('data', (chunk: Buffer) => {
-        length += chunk.length
-        if (length > MOST_BYTES) response.destroy(new FastCgiError('ERR_FCGI_STATUS_SOCKET', 'the answer has no end'))
-        else chunks.push(chunk)
-      })
-      response.on('error', reject)
-      response.on('end', () => {
-        const isOurs = response.headers['cross-origin-resource-policy'] === 'same-origin' && response.headers['cache-control'] === 'no-store'
-        resolve({ status: response.statusCode ?? 0, isOurs, body: Buffer.concat(chunks).toString() })
-      })
-    })
-    asked.setTimeout(TIMEOUT, () => { asked.destroy(Object.assign(new FastCgiError('ERR_FCGI_STATUS_SOCKET', 'no answer'), { isTimeout: true })) })
-    asked.on('error', reject)
-    asked.end()
-  })
 }
 
 function unreachable(socket: string, error: unknown): FastCgiError {
@@ -67,7 +27,7 @@ function unreachable(socket: string, error: unknown): FastCgiError {
 }
 
 function reasonOf(socket: string, code: string, error: unknown): string {
-  if (typeof error === 'object' && error !== null && 'isTimeout' in error) return `The program has not answered within ${String(TIMEOUT / 1000)} s: its primary process is stopped or very busy. Look at it with ps`
+  if (error instanceof NoAnswerError) return `The program has not answered within ${String(TIMEOUT / 1000)} s: its primary process is stopped or very busy. Look at it with ps`
   switch (code) {
     case 'ENOENT':
       return 'There is no such socket: the program does not run, or was started without --status-socket. Start it with --status-socket, or give the path that it has'

@@ -143,3 +143,18 @@ export async function acceptOnDescriptor(server: Server, fd: number, backlog: nu
   listen2Of(server)(null, null, null, backlog, fd)
   await listening
 }
+
+/**
+ * From now on whatever listens in this process listens on a free port of the loopback interface: an app that is only tried opens no
+ * port of its own, which it may have open in another process.
+ */
+export function listenOnFreePorts(): void {
+  const listen: unknown = Reflect.get(net.Server.prototype, 'listen')
+  if (typeof listen !== 'function') throw unsupported('net.Server.listen')
+  net.Server.prototype.listen = function listenOnFreePort(this: Server, ...given: readonly unknown[]): Server {
+    const callback = given.at(-1)
+    const listening = typeof callback === 'function' ? (): unknown => Reflect.apply(callback, this, []) : undefined
+    Reflect.apply(listen, this, [{ port: 0, host: '127.0.0.1', exclusive: true }, listening])
+    return this
+  }
+}

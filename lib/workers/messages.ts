@@ -22,6 +22,8 @@ export interface WorkerConfiguration {
   /** A worker whose event loop stands still for so many milliseconds is stuck; undefined where nobody looks. */
   readonly stuckTimeout: number | undefined
   readonly front: FrontConfiguration
+  /** Whether the app is only tried: ports that it opens itself are others, and free, since it may run already. */
+  readonly isTrial: boolean
 }
 
 /** What stands in front of the app. */
@@ -61,11 +63,16 @@ export interface Failure {
   readonly stack: string | undefined
 }
 
-/** From a worker. `up`: it can hear now. `notice` is for the log: something that the server has reported. */
+/** What a new worker does: loads the module, makes the app, has it answer a request. */
+export type BootPhase = 'loading' | 'making' | 'answering'
+
+/** From a worker. `up`: it can hear now. `uncaught`: an error that ends it, unless the app handles it. `notice` is for the log: something that the server has reported. */
 export type FromWorker =
   | { readonly type: 'up' }
+  | { readonly type: 'phase', readonly phase: BootPhase }
   | { readonly type: 'booted', readonly milliseconds: number }
   | { readonly type: 'failed', readonly failure: Failure }
+  | { readonly type: 'uncaught', readonly failure: Failure }
   | { readonly type: 'listening' }
   | { readonly type: 'stopped', readonly sources: Readonly<Record<string, unknown>> }
   | { readonly type: 'status', readonly id: number, readonly request: StatusRequest }

@@ -4,7 +4,8 @@ import { createInterface } from 'node:readline'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { ERROR_CODES, FastCgiError, type ErrorCode } from '../errors.js'
-import { toldByWorker, wrap, type Failure, type FromWorker, type StopOrder, type ToWorker, type WorkerConfiguration } from './messages.js'
+import { bootFailure } from './boot-failure.js'
+import { toldByWorker, wrap, type BootPhase, type Failure, type FromWorker, type StopOrder, type ToWorker, type WorkerConfiguration } from './messages.js'
 import { ownLimits, type OwnLimits } from './recycling.js'
 import type { PoolConfiguration } from './options.js'
 import type { WorkerReport, WorkerState, WorkerStatus } from './reports.js'
@@ -27,6 +28,12 @@ export interface WorkerOwner {
 
 /** Where the thread that watches the event loop writes to, in the worker; see worker.ts. */
 const FINDINGS_DESCRIPTOR = 5
+/**
+ * What systemd has told the primary alone. A worker, or a package of the app's that speaks to systemd, would answer in its place: say that
+ * the whole is ready or ends, keep the watchdog quiet while the primary hangs, or take descriptors that it has not got.
+ */
+const NOT_FOR_WORKERS = Object.fromEntries(
+  ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID'].map((name) => [name, undefined]))
 /** How long after its time a worker is killed that does not end, in milliseconds. */
 const KILL_AFTER_MS = 1000
 
@@ -47,8 +54,8 @@ export function prepareForks(fd: number | 'ignore', nodeArguments: readonly stri
 }
 
 /** What a worker has to know of the pool's configuration. */
-export function workerConfiguration({ module, server, place, bootPath, linger, stopTimeout, stuckTimeout, front }: PoolConfiguration, address: string): WorkerConfiguration {
-  return { module, server, backlog: place.backlog, address, bootPath, linger, stopTimeout, stuckTimeout, front }
+export function workerConfiguration({ module, server, place, bootPath, linger, stopTimeout, stuckTimeout, front }: PoolConfiguration, address: string, isTrial = false): WorkerConfiguration {
+  return { module, server, backlog: place.backlog, address, bootPath, linger, stopTimeout, stuckTimeout, front, isTrial }
 }
 
 /**
@@ -62,7 +69,7 @@ export async function checkApp(configuration: PoolConfiguration, onNotice: (code
   const owner: WorkerOwner = { onExit: nothing, onSignal: nothing, onStuck: nothing, onStopped: nothing, onStatus: nothing, onNotice: (_worker, code, message) => { onNotice(code, message) } }
   const worker = new WorkerProcess(owner, 0, 0, configuration)
   try {
-    await worker.boot(workerConfiguration(configuration, ''), configuration.bootTimeout)
+    await worker.boot(workerConfiguration(configuration, '', true), configuration.bootTimeout)
   } finally {
     worker.kill('SIGKILL')
   }
@@ -80,6 +87,10 @@ export class WorkerProcess {
   reportedAt: number | undefined
   readonly #worker: Worker
   readonly #owner: WorkerOwner
+  readonly #configuration: PoolConfiguration
+  #phase: BootPhase = 'loading'
+  /** What may have ended it while it started. */
+  #uncaught: Failure | undefined
   readonly #exited: Promise<void>
   #steps = new Map<'booted' | 'listening', () => void>()
   #reject: ((error: Error) => void) | undefined
@@ -93,10 +104,15 @@ export class WorkerProcess {
 
   constructor(owner: WorkerOwner, number: number, generation: number, configuration: PoolConfiguration) {
     this.#owner = owner
+    this.#configuration = configuration
     this.number = number
     this.generation = generation
     this.limits = ownLimits(configuration.recycling, Math.random())
-    this.#worker = cluster.fork({ EXPRESS_RESPONDER_WORKERS: String(configuration.workers), EXPRESS_RESPONDER_WORKER: String(number) })
+    this.#worker = cluster.fork({
+      ...NOT_FOR_WORKERS,
+      EXPRESS_RESPONDER_WORKERS: String(configuration.workers),
+      EXPRESS_RESPONDER_WORKER: String(number),
+    })
     this.#worker.on('message', (received: unknown) => {
       const message = toldByWorker(received)
       if (message !== undefined) this.#onMessage(message)
@@ -221,7 +237,7 @@ export class WorkerProcess {
     return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#reject = undefined
-        reject(new FastCgiError('ERR_FCGI_BOOT', `worker ${String(this.number)} has not answered within ${String(timeout)} ms (boot-timeout): it loads the app, or waits for something`))
+        reject(new FastCgiError('ERR_FCGI_BOOT', `worker ${String(this.number)} has not answered within ${String(timeout)} ms (boot-timeout): ${this.#whatItWaitsFor()}`))
       }, timeout)
       this.#steps.set(name, () => {
         clearTimeout(timer)
@@ -244,7 +260,13 @@ export class WorkerProcess {
         this.#steps.get(message.type)?.()
         break
       case 'failed':
-        this.#reject?.(errorOf(message.failure))
+        this.#reject?.(this.#errorOf(message.failure))
+        break
+      case 'uncaught':
+        this.#uncaught = message.failure
+        break
+      case 'phase':
+        this.#phase = message.phase
         break
       case 'report':
         this.report = message.report
@@ -277,9 +299,35 @@ export class WorkerProcess {
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     this.state = 'ended'
     clearTimeout(this.#killTimer)
-    this.#reject?.(new FastCgiError('ERR_FCGI_BOOT', `worker ${String(this.number)} ended with ${signal ?? `status ${String(code)}`} before it had answered`))
+    this.#reject?.(this.#uncaught === undefined ? this.#endedEarly(code, signal) : this.#errorOf(this.#uncaught))
     for (const answer of this.#details.values()) answer(undefined)
     this.#owner.onExit(this, code, signal)
+  }
+
+  #whatItWaitsFor(): string {
+    const { module, bootPath = '' } = this.#configuration
+    switch (this.#phase) {
+      case 'loading':
+        return `${module} is still being loaded. Its code does not end, or awaits what does not come; raise boot-timeout if it only takes long.`
+      case 'making':
+        return `the promise of the app that ${module} gave is not settled. Mend the app, or raise boot-timeout if it only takes long.`
+      case 'answering':
+        return `the app has not answered GET ${bootPath}, the request that a new worker is tried with. Mend the app, or name another path by boot-path, or none by boot-path=off.`
+    }
+  }
+
+  #endedEarly(code: number | null, signal: NodeJS.Signals | null): FastCgiError {
+    const how = signal ?? `status ${String(code)}`
+    const remedy = signal === null ? 'The app has ended the process itself, as by process.exit(): see what it says before that' : 'Somebody else has ended it: see the system\'s log'
+    return new FastCgiError('ERR_FCGI_BOOT', `worker ${String(this.number)} ended with ${how} before it had answered. ${remedy}`)
+  }
+
+  /** What the worker has failed with, with its own stack. */
+  #errorOf(failure: Failure): Error {
+    const { code, message, stack } = failure
+    if (code !== undefined && isErrorCode(code)) return new FastCgiError(code, message)
+    const error = new FastCgiError('ERR_FCGI_BOOT', bootFailure(failure, this.#phase, this.#configuration.module))
+    return stack === undefined ? error : Object.assign(error, { stack })
   }
 
   #readFindings(): void {
@@ -304,11 +352,4 @@ function parsed(line: string): unknown {
 
 function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERROR_CODES, code)
-}
-
-/** What the worker has failed with, with its own stack. */
-function errorOf({ code, message, stack }: Failure): Error {
-  if (code !== undefined && isErrorCode(code)) return new FastCgiError(code, message)
-  const error = new FastCgiError('ERR_FCGI_BOOT', `the app could not be loaded: ${message}`)
-  return stack === undefined ? error : Object.assign(error, { stack })
 }

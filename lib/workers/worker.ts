@@ -5,6 +5,8 @@
 import cluster from 'node:cluster'
 import { once } from 'node:events'
 import type { RequestListener } from 'node:http'
+import { basename } from 'node:path'
+import { inspect, types } from 'node:util'
 import { codeOf } from '../../shared/errors.js'
 import { readStatusSources } from '../../shared/status-sources.js'
 import { FastCgiError } from '../errors.js'
@@ -13,9 +15,9 @@ import { createServer, type FastCgiServer } from '../server/server.js'
 import { OPEN_REQUESTS, REQUEST_COUNTS } from '../server/request-counts.js'
 import { proveApp } from './boot-request.js'
 import { createFront, type Front } from './front.js'
-import { acceptOnDescriptor } from './listening-descriptor.js'
+import { acceptOnDescriptor, listenOnFreePorts } from './listening-descriptor.js'
 import { loadApp } from './load-app.js'
-import { toldByPrimary, wrap, type FromWorker, type StopOrder, type WorkerConfiguration } from './messages.js'
+import { toldByPrimary, wrap, type Failure, type FromWorker, type StopOrder, type WorkerConfiguration } from './messages.js'
 import type { WorkerReport } from './reports.js'
 import { reopenOnSignal } from './reopen-signal.js'
 import type { StatusAnswer, StatusRequest } from './status-path.js'
@@ -66,7 +68,13 @@ class Worker {
 
   static async boot(configuration: WorkerConfiguration): Promise<Worker> {
     const begun = performance.now()
-    const app = await loadApp(configuration.module)
+    // ps tells workers from the primary. An app may have a title of its own.
+    process.title = `express-responder worker ${process.env['EXPRESS_RESPONDER_WORKER'] ?? ''}: ${basename(configuration.module)}`
+    if (configuration.isTrial) listenOnFreePorts()
+    const app = await loadApp(configuration.module, () => {
+      tell({ type: 'phase', phase: 'making' })
+    })
+    tell({ type: 'phase', phase: 'answering' })
     const worker = new Worker(configuration, app)
     await worker.#prove()
     tell({ type: 'booted', milliseconds: Math.round(performance.now() - begun) })
@@ -220,7 +228,9 @@ function run(): void {
     const message = toldByPrimary(received)
     if (message === undefined) return
     if (message.type === 'boot') {
+      process.on('uncaughtExceptionMonitor', onUncaught)
       Worker.boot(message.configuration).then((booted) => {
+        process.removeListener('uncaughtExceptionMonitor', onUncaught)
         worker = booted
       }, fail)
     } else if (message.type === 'listen') worker?.listen().catch(fail)
@@ -233,10 +243,21 @@ function run(): void {
   tell({ type: 'up' })
 }
 
+/** While the app is loaded and tried: Node ends the process at such an error, and the primary would know its exit status alone. */
+function onUncaught(error: unknown): void {
+  tell({ type: 'uncaught', failure: failureOf(error) })
+}
+
 async function fail(error: unknown): Promise<void> {
-  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
-  await told({ type: 'failed', failure: { code: codeOf(error), message, stack } })
+  await told({ type: 'failed', failure: failureOf(error) })
   process.exit(1)
+}
+
+/** Not by instanceof alone: an error of another realm is no instance of this one's Error. */
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof Error) && !types.isNativeError(error)) return { code: codeOf(error), message: inspect(error, { depth: 1, breakLength: Infinity }), stack: undefined }
+  const { message, stack } = error
+  return { code: codeOf(error), message, stack }
 }
 
 run()

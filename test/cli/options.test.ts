@@ -39,7 +39,7 @@ describe('an option', () => {
 
   it.each([
     [{ maxRequest: 1 }, 'maxRequest in the file config.json is no option: did you mean maxRequests?'],
-    [{ workers: -1 }, 'workers in config.json is -1: give a whole number from 1'],
+    [{ workers: -1 }, 'workers in config.json is -1: give a whole number from 1 to 1024, or auto'],
     [{ server: { limits: { bodyByte: 1 } } }, 'limits.bodyByte'],
     [{ probes: 'perhaps' }, 'probes in config.json is "perhaps": give true or false'],
   ])('that is wrong in the file is refused: %j', (file, message) => {

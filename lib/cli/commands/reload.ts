@@ -1,5 +1,5 @@
 /** `express-responder reload`: has a running process load new code and configuration, and says what became of it. */
-import { ask, controlSocketOf } from '../control.js'
+import { askToReload, controlSocketOf } from '../control.js'
 import { ExitCode } from '../exit-codes.js'
 import { FastCgiError } from '../../errors.js'
 
@@ -22,12 +22,12 @@ export function controlSocket({ socket, controlSocket: given }: ControlPlace): s
 
 /** Reloads. @returns the exit status: 1 where the old workers go on */
 export async function reload(place: ControlPlace): Promise<number> {
-  const { status, body } = await ask(controlSocket(place), 'POST', '/reload')
+  const { status, body } = await askToReload(controlSocket(place))
   if (status === 200) {
     process.stdout.write('reloaded\n')
     return ExitCode.DONE
   }
   const { message = body } = JSON.parse(body) as { message?: string }
-  process.stderr.write(`${message}\n`)
+  process.stderr.write(`${message.replace(/\s*\n\s*/g, ' ')}\n`)
   return ExitCode.FAILED
 }

@@ -1,8 +1,10 @@
 /** `express-responder <module>`: runs the app until it is told to stop. */
 import { constants } from 'node:os'
 import { basename } from 'node:path'
+import { isatty } from 'node:tty'
 import type { Logger } from 'pino'
 import { codeOf } from '../../../shared/errors.js'
+import { FastCgiError } from '../../errors.js'
 import type { Place } from '../../process/options.js'
 import type { Backlog } from '../../status/snapshot.js'
 import { StatusReporter } from '../../status/status-reporter.js'
@@ -17,6 +19,7 @@ import { createLog } from '../log.js'
 import { resolveCommand, type CommandLine, type CommandOptions, type ResolvedCommand } from '../options.js'
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const
+const STANDARD_DESCRIPTORS = [0, 1, 2] as const
 const RELOAD_SIGNALS = ['SIGHUP', 'SIGUSR2'] as const
 /** Signals that come together are one wish: a terminal tells npm and the command, and npm tells the command again. In milliseconds. */
 const SAME_WISH_MS = 100
@@ -45,6 +48,7 @@ export async function run(line: CommandLine): Promise<number> {
   }
   const closeAll = await operation.open(options, configuration.place)
   log.info({ address, workers: configuration.workers, module: configuration.module }, `listening on ${address}`)
+  operation.serves()
   await pool.ended
   await closeAll()
   return ended(pool, log)
@@ -81,7 +85,17 @@ class Operation {
   readonly #log: Logger
   readonly #reloadPool: () => Promise<void>
   readonly #notifier: Notifier = createNotifier()
+  /** The terminals that it was started on. */
+  readonly #terminals = STANDARD_DESCRIPTORS.filter((fd) => isatty(fd))
   #stoppedAt: number | undefined
+  /** Called once it serves: a reload does not begin before. */
+  #opened: () => void = () => undefined
+  readonly #isOpen = new Promise<void>((resolve) => {
+    this.#opened = resolve
+  })
+  /** The reload that is under way, and the one after it: whoever asks meanwhile gets that one. */
+  #reload: Promise<void> | undefined
+  #nextReload: Promise<void> | undefined
 
   constructor(pool: WorkerPool, log: Logger, reloadPool: () => Promise<void>) {
     this.#pool = pool
@@ -94,9 +108,20 @@ class Operation {
     }
     for (const signal of RELOAD_SIGNALS) {
       process.on(signal, () => {
-        void this.reload().catch(() => undefined)
+        if (signal === 'SIGHUP' && this.#hasLostTerminal()) this.#onStop(signal)
+        else void this.reload().catch(() => undefined)
       })
     }
+  }
+
+  /** Whether the terminal was closed: that is no wish for a reload, and nobody would ever stop the process. */
+  #hasLostTerminal(): boolean {
+    return this.#terminals.length > 0 && !this.#terminals.some((fd) => isatty(fd))
+  }
+
+  /** It serves: reloads that were asked for meanwhile begin. */
+  serves(): void {
+    this.#opened()
   }
 
   /** Whether it has been told to stop. */
@@ -111,7 +136,7 @@ class Operation {
     const replace = place.kind === 'socket' && place.replace
     const control = controlSocket ?? (place.kind === 'socket' ? controlSocketOf(place.path) : undefined)
     const closers = [
-      await this.#openOrWarn(control, 'express-responder reload cannot ask this process', (path) =>
+      await this.#openOrWarn(control, 'express-responder reload and status cannot ask this process. Give it a --control-socket of its own', (path) =>
         serveControl(path, replace, { reload: () => this.reload(), reporter })),
       await this.#openOrWarn(statusSocket, 'nobody can ask for the status', async (socket) =>
         (await startStatusServer({ socket, group, replace, reporter })).close),
@@ -136,20 +161,44 @@ class Operation {
     }
   }
 
-  /** Reloads, and says in the log what came of it. */
-  async reload(): Promise<void> {
+  /**
+   * Reloads, and says in the log what came of it. There is one at a time; those who ask while one is under way share the next.
+   *
+   * @throws FastCgiError ERR_FCGI_RELOAD, with the reason
+   */
+  reload(): Promise<void> {
+    if (this.#reload !== undefined) {
+      return this.#nextReload ??= this.#reload.catch(() => undefined).then(() => {
+        this.#nextReload = undefined
+        return this.reload()
+      })
+    }
+    this.#reload = this.#reloadNow().finally(() => {
+      this.#reload = undefined
+    })
+    return this.#reload
+  }
+
+  async #reloadNow(): Promise<void> {
+    await this.#isOpen
+    if (this.isStopping) throw new FastCgiError('ERR_FCGI_RELOAD', 'the process is stopping. Start it again instead')
     this.#log.info({}, 'reloading')
     this.#notifier.reloading('reloading')
     try {
       await this.#reloadPool()
       this.#log.info({}, 'reloaded')
-      this.#notifier.ready(this.#describe())
+      this.#tellReady(this.#describe())
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       this.#log.error({ err: error }, message)
-      this.#notifier.ready(message)
+      this.#tellReady(message)
       throw error
     }
+  }
+
+  /** A reload is over; but a process that ends is not ready again. */
+  #tellReady(status: string): void {
+    if (!this.isStopping) this.#notifier.ready(status)
   }
 
   #describe(): string {

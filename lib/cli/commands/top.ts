@@ -1,7 +1,7 @@
 /** `express-responder top`: the workers of a program that runs, anew each second on a terminal; without one, a single frame. */
 import type { Command } from 'commander'
 import type { StatusSnapshot } from '../../status/snapshot.js'
-import { askStatus, reported } from '../status-client.js'
+import { askStatus } from '../status-client.js'
 import { topFrame } from '../top-frame.js'
 import { placeOf, placeOptions, type StatusPlace } from './status.js'
 
@@ -13,16 +13,16 @@ const [HOME, CLEAR_LINE, CLEAR_BELOW] = ['\u001b[H', '\u001b[K', '\u001b[J']
 /** q, Ctrl-C, Ctrl-D, Escape. */
 const END_KEYS = new Set(['q', 'Q', '\u0003', '\u0004', '\u001b'])
 
-/** Adds `top`. Where the program does not answer at first it says why, ERR_FCGI_STATUS_SOCKET, with exit status 1. */
+/** Adds `top`. Where the program does not answer at first it says why, ERR_FCGI_STATUS_SOCKET. */
 export function addTopCommand(program: Command): void {
   const command = program.command('top').description('watch the workers of a program that runs')
   for (const option of placeOptions()) command.addOption(option)
-  command.action((place: StatusPlace) => reported(async () => {
+  command.action(async (place: StatusPlace) => {
     const statusSocket = placeOf(place)
     const first = await look(statusSocket)
     if (process.stdout.isTTY) await watch(statusSocket, first)
     else process.stdout.write(`${topFrame(first, undefined, NO_TERMINAL).join('\n')}\n`)
-  }))
+  })
 }
 
 async function look(socket: string): Promise<StatusSnapshot> {

@@ -4,7 +4,7 @@ import { domainToASCII } from 'node:url'
 import { optionChecks } from '../../errors.js'
 import type { OptionChecks } from '../../../shared/option-checks.js'
 import type { AppAddress, HostPort, Site, StaticFiles } from './site.js'
-import { durationMs, sizeBytes } from './units.js'
+import { durationMs, sizeBytes } from '../units.js'
 
 /** The options as they come from the command line; their names there are in kebab-case. */
 export interface SiteOptions {

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { addStatusCommand } from '../../../lib/cli/commands/status.js'
 import { addTopCommand } from '../../../lib/cli/commands/top.js'
+import { failed } from '../../../lib/cli/exit-codes.js'
 
 const program = new Command('express-responder').exitOverride()
 addStatusCommand(program)
@@ -10,6 +11,5 @@ for (const command of program.commands) command.exitOverride()
 try {
   await program.parseAsync()
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error
-  process.exitCode = 2
+  process.exitCode = error instanceof CommanderError ? 2 : failed(error)
 }
