@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
 import { resolveOptions, type ServeOptions } from '../process/options.js'
-import type { ServerOptions } from '../server/options.js'
+import { KEEP_ALIVE_RELEASE_MODES, type ServerOptions } from '../server/options.js'
 import { findModule } from '../workers/load-app.js'
 import type { PoolConfiguration } from '../workers/options.js'
 import { nearest } from './nearest.js'
@@ -74,6 +74,7 @@ export const SCHEMA = z.strictObject({
   drainTimeout: duration.default(60_000).meta(help('replaced workers may take (60s)', 'time')),
   drainDelay: duration.default(0).meta(help('a stop goes on accepting for (0)', 'time')),
   linger: duration.default(10_000).meta(help('the web server may keep idle connections (10s)', 'time')),
+  keepAliveRelease: z.enum(KEEP_ALIVE_RELEASE_MODES, 'give ask, idle or close').optional().meta(help('how those end: ask, idle, close (ask)', 'how')),
   maxRequests: offOr(count(0)).optional().meta(help('recycle a worker after so many requests', 'count')),
   maxRss: offOr(size).optional().meta(help('recycle a worker at so much memory', 'size')),
   maxLifetime: offOr(duration).optional().meta(help('recycle a worker at this age', 'time')),
@@ -202,8 +203,10 @@ function parse(given: Readonly<Record<string, unknown>>, source: Source): Comman
 }
 
 function poolConfiguration(options: CommandOptions, module: string): PoolConfiguration {
-  const { socket, mode, owner, group, replace, port, host, fd, backlog } = options
-  const given: ServeOptions = { ...options.server, ...withoutUndefined({ socket, mode, owner, group, replace, port, host, fd: descriptor(fd), backlog }) }
+  const { socket, mode, owner, group, replace, port, host, fd, backlog, keepAliveRelease } = options
+  const given: ServeOptions = {
+    ...options.server, ...withoutUndefined({ socket, mode, owner, group, replace, port, host, fd: descriptor(fd), backlog, keepAliveRelease }),
+  }
   const { place, server } = resolveOptions(given)
   return {
     place,
