@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request, type ClientRequest, type IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { ask } from '../../lib/cli/control.js'
 import { MARK_HEADER, diagnosticMark } from '../../lib/server/diagnostics.js'
 import { PoolDiagnosis, type DiagnosedWorker } from '../../lib/workers/pool-diagnosis.js'
 import { Load } from '../process/load.js'
@@ -107,9 +108,9 @@ describeIfInstalled(servers.nginx, 'the doctor before an app with two workers', 
     // A stream that is gathered is held for two seconds.
     web = await edited('fastcgi_keep_conn on;', 'fastcgi_ignore_headers X-Accel-Buffering; fastcgi_buffering on;').start(workspace)
     const half = new Command(['doctor', '--socket', workspace.socket, '--url', `${web.origin}/`])
-    while (await statusOfBeginning() !== 409) await delay(LOOK)
+    while (!await isDiagnosed()) await delay(LOOK)
     await half.kill()
-    while (await statusOfBeginning() !== 200) await delay(LOOK)
+    while (await isDiagnosed()) await delay(LOOK)
     expect((await doctor()).stdout).toContain('14 requests')
   })
 
@@ -122,7 +123,7 @@ describeIfInstalled(servers.nginx, 'the doctor before an app with two workers', 
     expect((await begin()).status).toBe(409)
     lease.destroy()
     while (!await reachesApp(token, 0)) await delay(LOOK)
-    while (await statusOfBeginning() !== 200) await delay(LOOK)
+    while (await isDiagnosed()) await delay(LOOK)
     expect(await reachesAppEverywhere(token)).toEqual([true])
   })
 
@@ -135,11 +136,9 @@ describeIfInstalled(servers.nginx, 'the doctor before an app with two workers', 
   })
 })
 
-/** Whether a diagnosis can begin now: one that does is ended at once. */
-async function statusOfBeginning(): Promise<number | undefined> {
-  const { lease, status } = await begin()
-  lease.destroy()
-  return status
+/** Whether a diagnosis runs. */
+async function isDiagnosed(): Promise<boolean> {
+  return (await ask(`${workspace.socket}.control`, 'GET', '/diagnosis/arrivals')).status === 200
 }
 
 describe('a doctor that cannot ask the app', () => {
