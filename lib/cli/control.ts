@@ -1,6 +1,6 @@
 /**
- * The control socket: by it `express-responder reload` tells a running process to reload, and hears what became of it. HTTP on a Unix
- * socket of mode 0600: only the user who runs the app, and root, can use it.
+ * The control socket: by it `express-responder reload` tells a running process to reload, and hears what became of it, and the doctor has
+ * it tell what arrives. HTTP on a Unix socket of mode 0600: only the user who runs the app, and root, can use it.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
@@ -10,13 +10,14 @@ import { listenOnSocketFile } from '../process/socket-file.js'
 import { MAX_PATH_BYTES } from '../process/socket-path.js'
 import type { StatusReporter } from '../status/status-reporter.js'
 import { answerStatus } from '../status/status-server.js'
+import { DIAGNOSIS_PATH, createDiagnosisEndpoint, type DiagnosisHost } from './diagnosis-endpoint.js'
 import { askOverSocket, type Answer } from './socket-client.js'
 
 const OWNER_ONLY = 0o600
 const BACKLOG = 16
 
 /** What a running process does for those who ask. */
-export interface Control {
+export interface Control extends DiagnosisHost {
   /** Rejects with the reason where the old workers go on. */
   readonly reload: () => Promise<void>
   /** Knows everything else: status, metrics. */
@@ -30,8 +31,10 @@ export function controlSocketOf(socket: string): string {
 
 /** Listens for those who ask. @returns what ends it, and takes the file away */
 export async function serveControl(path: string, replace: boolean, control: Control): Promise<() => void> {
+  const answerDiagnosis = createDiagnosisEndpoint(control)
   const server = createServer((incoming, response) => {
     if (incoming.url === '/reload') void answerReload(control, incoming, response)
+    else if (incoming.url?.startsWith(DIAGNOSIS_PATH) === true) void answerDiagnosis(incoming, response)
     else void answerStatus(control.reporter, incoming, response)
   })
   const file = await listenOnSocketFile(server, { path, mode: OWNER_ONLY, owner: undefined, group: undefined, backlog: BACKLOG, replace })

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { codeOf } from '../../shared/errors.js'
 import { resolveOptions } from '../process/options.js'
 import { MAX_PATH_BYTES } from '../process/socket-path.js'
-import { resolveServerOptions, type ServerOptions } from '../server/options.js'
+import { KEEP_ALIVE_RELEASE_MODES, resolveServerOptions, type ServerOptions } from '../server/options.js'
 import { findModule } from '../workers/load-app.js'
 import { compileLogFormat } from '../workers/log-format.js'
 import type { PoolConfiguration } from '../workers/options.js'
@@ -109,6 +109,8 @@ export const SCHEMA = z.strictObject({
   drainTimeout: duration.default(60_000).meta(help(2, 'replaced workers may take (60s)', 'time')),
   drainDelay: duration.default(0).meta(help(2, 'a stop goes on accepting for (0)', 'time')),
   linger: duration.default(10_000).meta(help(2, 'the web server may keep idle connections (10s)', 'time')),
+  keepAliveRelease: value('give ask, idle or close', (given) => KEEP_ALIVE_RELEASE_MODES.find((mode) => mode === given)).optional()
+    .meta(help(2, 'how those end: ask, idle, close (ask)', 'how')),
   maxRequests: offOr(count(0, undefined, ', or off')).optional().meta(help(3, 'recycle a worker after so many requests', 'count')),
   maxRss: offOr(size).optional().meta(help(3, 'recycle a worker at so much memory', 'size')),
   maxLifetime: offOr(limitOfTime).optional().meta(help(3, 'recycle a worker at this age', 'time')),
@@ -249,7 +251,7 @@ function refuseStrays(options: CommandOptions, source: Source): void {
 
 /** Where to listen, the server's options, the log's format: what resolves them checks them. */
 function resolveServe(options: CommandOptions, source: Source): ReturnType<typeof resolveOptions> {
-  const { socket, mode, owner, group, replace, port, host, fd, backlog } = options
+  const { socket, mode, owner, group, replace, port, host, fd, backlog, keepAliveRelease } = options
   try {
     resolveServerOptions(options.server, process.env, 'serve')
   } catch (error) {
@@ -257,7 +259,7 @@ function resolveServe(options: CommandOptions, source: Source): ReturnType<typeo
   }
   try {
     if (options.accessLogFormat !== undefined) compileLogFormat(options.accessLogFormat)
-    return resolveOptions({ ...options.server, ...withoutUndefined({ socket, mode, owner, group, replace, port, host, fd: descriptor(fd), backlog }) })
+    return resolveOptions({ ...options.server, ...withoutUndefined({ socket, mode, owner, group, replace, port, host, fd: descriptor(fd), backlog, keepAliveRelease }) })
   } catch (error) {
     throw asCommandError(error, source)
   }

@@ -7,7 +7,7 @@ const MOST_BYTES = 64 * 1024 * 1024
 
 /** What is asked. */
 export interface Question {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
   /** Milliseconds without an answer after which it is given up; undefined: the answer may take as long as it takes. */
   readonly timeout?: number

@@ -223,7 +223,7 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
   }
 
   learnWebServer(params: RequestParams): void {
-    if (this.#keptId !== 0) this.#closesWhenAsked ??= closesWhenAsked(params.get('SERVER_SOFTWARE'))
+    if (this.#keptId !== 0) this.#closesWhenAsked ??= this.configuration.keepAliveRelease === 'ask' && closesWhenAsked(params.get('SERVER_SOFTWARE'))
   }
 
   onFirstBegun(): void {
@@ -259,10 +259,10 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
   /**
    * Asks the web server to close the connection once no request is open, because a request that it sends while this side
    * closes is lost. After `linger` milliseconds without a request, this side closes. A connection that is not kept is
-   * closed without asking, once no request is open.
+   * closed without asking, once no request is open; so is each with the option `keepAliveRelease: 'close'`.
    */
   release(linger: number): void {
-    if (linger === 0 || this.#keptId === 0 || this.#closesWhenDone) {
+    if (linger === 0 || this.#keptId === 0 || this.#closesWhenDone || this.configuration.keepAliveRelease === 'close') {
       this.closeWhenDone()
       return
     }

@@ -19,6 +19,8 @@ export interface Arrival {
   readonly name: string
   /** Counts the connections of this source, from 1. */
   readonly connection: number
+  /** Whether another request has come on the connection before, as far as this source has seen. */
+  readonly reused: boolean
   readonly requestId: number
   readonly role: number
   /** The flag FCGI_KEEP_CONN of BEGIN_REQUEST. */
@@ -157,13 +159,17 @@ export interface DiagnosticOptions {
  */
 export function diagnosticHandler(options: DiagnosticOptions): (request: IncomingMessage, response: ServerResponse) => boolean {
   const { token } = options
+  const seen = new WeakSet()
   return function answersDoctor(request, response) {
     const { socket } = request as { socket: unknown }
     if (!(socket instanceof RequestSocket)) return false
+    const connection = socket.carrier.socket
+    const reused = seen.has(connection)
+    seen.add(connection)
     const header = request.headers[MARK_HEADER.toLowerCase()]
     const mark = readMark(typeof header === 'string' ? header : '', token) ?? readMark(request.url ?? '', token)
     if (mark === undefined) return false
-    void answer(request, response, { socket, ...options, ...mark }).catch(() => response.destroy())
+    void answer(request, response, { socket, reused, ...options, ...mark }).catch(() => response.destroy())
     return true
   }
 }
@@ -171,11 +177,12 @@ export function diagnosticHandler(options: DiagnosticOptions): (request: Incomin
 /** What an answer needs besides the request. */
 interface Asked extends DiagnosticOptions {
   readonly socket: RequestSocket
+  readonly reused: boolean
   readonly command: DiagnosticCommand
   readonly name: string
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, { socket, held, onArrival, command, name }: Asked): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, { socket, reused, held, onArrival, command, name }: Asked): Promise<void> {
   // The process warns once of a large head: that is left for the app's own.
   socket.writer.largeOnPurpose = true
   let bodyBytes = 0
@@ -183,6 +190,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, { sock
   const arrival: Arrival = {
     name,
     connection: numberOf(socket.carrier.socket),
+    reused,
     requestId: socket.requestId,
     role: socket.role,
     keepConnection: socket.carrier.keptId === socket.requestId,

@@ -99,6 +99,9 @@ export interface Timeouts {
 /** How forwarded headers are used: the values of the option `forwardedHeaders`. */
 export type ForwardedHeaders = 'ignore' | 'trust' | 'remove'
 
+/** How kept connections end when the server stops: the values of the option `keepAliveRelease`. */
+export type KeepAliveReleaseMode = 'ask' | 'idle' | 'close'
+
 /** The options of `createServer()`. */
 export interface ServerOptions {
   /**
@@ -148,6 +151,15 @@ export interface ServerOptions {
    * @defaultValue `FCGI_WEB_SERVER_ADDRS`
    */
   webServerAddresses?: readonly string[] | undefined
+  /**
+   * How a stop, a reload and the balance of workers end connections that the web server keeps. `'ask'`: nginx, HAProxy, h2o,
+   * lighttpd and Caddy are asked to close them, by an empty STDERR record, and no request is lost; others as `'idle'`. `'idle'`:
+   * no web server is sent that record; a connection is closed once it has been idle for longer than is usual for it, and a
+   * request may rarely be lost. This is for a web server that does something else with the record. `'close'`: closed with the
+   * answer, and at once where it is idle, as most servers do; the stop is quick, and requests that are on their way are lost.
+   * @defaultValue `'ask'`
+   */
+  keepAliveRelease?: KeepAliveReleaseMode | undefined
 }
 
 /** The options of `createServer()` with all defaults filled in. */
@@ -160,7 +172,11 @@ export interface ServerConfiguration {
   readonly forwardedHeaders: ForwardedHeaders
   readonly earlyHints: 'drop' | 'fold'
   readonly webServerAddresses: ReadonlySet<string> | undefined
+  readonly keepAliveRelease: KeepAliveReleaseMode
 }
+
+/** The values of `keepAliveRelease`. */
+export const KEEP_ALIVE_RELEASE_MODES = ['ask', 'idle', 'close'] as const satisfies readonly KeepAliveReleaseMode[]
 
 const DEFAULT_LIMITS: Readonly<Limits> = {
   paramsBytes: 128 * 1024,
@@ -186,6 +202,7 @@ export const SERVER_OPTION_NAMES: readonly (keyof ServerOptions)[] = [
   'forwardedHeaders',
   'earlyHints',
   'webServerAddresses',
+  'keepAliveRelease',
 ]
 
 /**
@@ -195,7 +212,7 @@ export const SERVER_OPTION_NAMES: readonly (keyof ServerOptions)[] = [
 export function resolveServerOptions(given: ServerOptions | undefined, environment: NodeJS.ProcessEnv, owner = 'createServer'): ServerConfiguration {
   const checks = optionChecks(owner)
   const options = checks.object<ServerOptions>('options', given, SERVER_OPTION_NAMES)
-  const { url = 'request-uri', ambiguousHeaders = 'refuse', forwardedHeaders = 'ignore', earlyHints = 'drop' } = options
+  const { url = 'request-uri', ambiguousHeaders = 'refuse', forwardedHeaders = 'ignore', earlyHints = 'drop', keepAliveRelease = 'ask' } = options
   return {
     limits: numbers(checks, 'limits', options.limits, DEFAULT_LIMITS, 1),
     timeouts: numbers(checks, 'timeouts', options.timeouts, DEFAULT_TIMEOUTS, 0),
@@ -205,6 +222,7 @@ export function resolveServerOptions(given: ServerOptions | undefined, environme
     forwardedHeaders: checks.oneOf('forwardedHeaders', forwardedHeaders, ['ignore', 'trust', 'remove']),
     earlyHints: checks.oneOf('earlyHints', earlyHints, ['drop', 'fold']),
     webServerAddresses: addresses(checks, options.webServerAddresses, environment['FCGI_WEB_SERVER_ADDRS']),
+    keepAliveRelease: checks.oneOf('keepAliveRelease', keepAliveRelease, KEEP_ALIVE_RELEASE_MODES),
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the primary process and its workers tell each other over IPC. An app may use the same channel for messages of its own. */
+import type { Arrival } from '../server/diagnostics.js'
 import type { ServerOptions } from '../server/options.js'
 import type { WorkerReport } from './reports.js'
 import type { RequestLogOptions } from './request-logs.js'
@@ -46,6 +47,12 @@ export interface StopOrder {
   readonly succeeded: boolean
 }
 
+/** What a worker is to do about a diagnosis: answer the doctor's requests that bear the token, for `limit` milliseconds at most; and so on. */
+export type DiagnosisOrder =
+  | { readonly step: 'begin', readonly token: string, readonly limit: number }
+  | { readonly step: 'release', readonly name: string }
+  | { readonly step: 'sync' | 'end' }
+
 /** To a worker: load and prove the app; listen; stop; let go of some connections; tell details; say that it is not ready; what the status is. */
 export type ToWorker =
   | { readonly type: 'boot', readonly configuration: WorkerConfiguration }
@@ -55,6 +62,7 @@ export type ToWorker =
   | { readonly type: 'details', readonly id: number }
   | { readonly type: 'draining' }
   | { readonly type: 'status', readonly id: number, readonly answer: StatusAnswer }
+  | { readonly type: 'diagnosis', readonly id: number, readonly order: DiagnosisOrder }
 
 /** A failure, as IPC carries it. */
 export interface Failure {
@@ -79,6 +87,8 @@ export type FromWorker =
   | { readonly type: 'report', readonly report: WorkerReport }
   | { readonly type: 'details', readonly id: number, readonly sources: Readonly<Record<string, unknown>> }
   | { readonly type: 'signal', readonly signal: NodeJS.Signals }
+  | { readonly type: 'arrival', readonly arrival: Arrival }
+  | { readonly type: 'diagnosed', readonly id: number, readonly held: boolean }
   | { readonly type: 'notice', readonly code: string, readonly message: string }
 
 /** The name under which a message travels, so that messages of the app's are not taken for ours, or ours for the app's. */

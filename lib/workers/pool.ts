@@ -4,10 +4,12 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { FastCgiError } from '../errors.js'
+import type { Arrival } from '../server/diagnostics.js'
 import { Balancer } from './balance.js'
 import { holdSocket, type HeldSocket } from './listening-descriptor.js'
 import type { WorkerConfiguration } from './messages.js'
 import type { PoolConfiguration, PoolLog } from './options.js'
+import { PoolDiagnosis } from './pool-diagnosis.js'
 import { recyclingReason } from './recycling.js'
 import type { EndCounts, PoolObserver, PoolStatus, WorkerDetails, WorkerReport } from './reports.js'
 import { RespawnPolicy } from './respawn.js'
@@ -63,6 +65,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   #operation: Promise<void> | undefined
   #recycleAfter = 0
   #statusKeeper: StatusKeeper | undefined
+  #diagnosis: PoolDiagnosis | undefined
   #detailsId = 0
   #stopping: Promise<void> | undefined
   #end: (how: 'stopped' | 'gave-up') => void = () => undefined
@@ -125,6 +128,26 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     const id = this.#detailsId++
     const workers = this.#slots.flatMap(({ worker }) => worker?.state === 'ready' ? worker : [])
     return Promise.all(workers.map(async (worker) => ({ worker: worker.number, pid: worker.pid, sources: await worker.details(id, timeout) })))
+  }
+
+  /**
+   * Has the workers answer the doctor's requests, until the diagnosis ends. Meanwhile no worker is recycled or balanced.
+   *
+   * @throws FastCgiError ERR_FCGI_CONTROL where another diagnosis runs
+   */
+  async diagnose(): Promise<PoolDiagnosis> {
+    if (this.#diagnosis !== undefined) throw new FastCgiError('ERR_FCGI_CONTROL', 'another doctor asks this process at the moment')
+    const diagnosis = new PoolDiagnosis(() => this.#living, () => {
+      this.#diagnosis = undefined
+    })
+    this.#diagnosis = diagnosis
+    await diagnosis.begin()
+    return diagnosis
+  }
+
+  /** The options of `createServer()` that the workers have. */
+  get serverOptions(): PoolConfiguration['server'] {
+    return this.#configuration.server
   }
 
   /**
@@ -207,6 +230,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     const { bootTimeout } = configuration
     try {
       await Promise.all(workers.map((worker) => worker.boot(this.#workerConfiguration(configuration), bootTimeout)))
+      await this.#diagnosis?.join(workers)
       await Promise.all(workers.map((worker) => worker.listen(bootTimeout)))
       this.#refuseWhileStopping()
     } catch (error) {
@@ -279,6 +303,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
       const worker = this.#fork(slot.number, this.#configuration)
       slot.worker = worker
       worker.boot(this.#workerConfiguration(this.#configuration), this.#configuration.bootTimeout)
+        .then(() => this.#diagnosis?.join([worker]))
         .then(() => worker.listen(this.#configuration.bootTimeout))
         .then(() => {
           this.#log.info({ worker: worker.number, pid: worker.pid }, 'worker ready')
@@ -339,6 +364,10 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     })
   }
 
+  onArrival(worker: WorkerProcess, arrival: Arrival): void {
+    this.#diagnosis?.onArrival(worker, arrival)
+  }
+
   onNotice(worker: WorkerProcess, code: string, message: string): void {
     this.#log.warn({ worker: worker.number, pid: worker.pid, code }, message)
   }
@@ -364,6 +393,8 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
 
   #onTick(): void {
     this.#killSilent()
+    // What it sees of connections is to be the web server's doing.
+    if (this.#diagnosis !== undefined) return
     if (this.#configuration.balance) this.#balance()
     this.#recycleOne()
   }

@@ -4,8 +4,9 @@ import { createInterface } from 'node:readline'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { ERROR_CODES, FastCgiError, type ErrorCode } from '../errors.js'
+import type { Arrival } from '../server/diagnostics.js'
 import { bootFailure } from './boot-failure.js'
-import { toldByWorker, wrap, type BootPhase, type Failure, type FromWorker, type StopOrder, type ToWorker, type WorkerConfiguration } from './messages.js'
+import { toldByWorker, wrap, type BootPhase, type DiagnosisOrder, type Failure, type FromWorker, type StopOrder, type ToWorker, type WorkerConfiguration } from './messages.js'
 import { ownLimits, type OwnLimits } from './recycling.js'
 import type { PoolConfiguration } from './options.js'
 import type { WorkerReport, WorkerState, WorkerStatus } from './reports.js'
@@ -22,6 +23,8 @@ export interface WorkerOwner {
   onStopped(worker: WorkerProcess, sources: Readonly<Record<string, unknown>>): void
   /** A client asks for the status through it. */
   onStatus(worker: WorkerProcess, id: number, request: StatusRequest): void
+  /** A request of the doctor's has arrived. */
+  onArrival(worker: WorkerProcess, arrival: Arrival): void
   /** The thread that watches its event loop has told that it stands still, as JSON has it. */
   onStuck(worker: WorkerProcess, finding: unknown): void
 }
@@ -36,6 +39,8 @@ const NOT_FOR_WORKERS = Object.fromEntries(
   ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID'].map((name) => [name, undefined]))
 /** How long after its time a worker is killed that does not end, in milliseconds. */
 const KILL_AFTER_MS = 1000
+/** How long it may take to obey an order of a diagnosis, in milliseconds: its event loop may be busy. */
+const DIAGNOSIS_TIMEOUT_MS = 3000
 
 /**
  * What all workers are forked with. `node:cluster` makes them, so that an app's further ports are shared as usual, and packages that
@@ -66,7 +71,7 @@ export function workerConfiguration({ module, server, place, bootPath, linger, s
 export async function checkApp(configuration: PoolConfiguration, onNotice: (code: string, message: string) => void): Promise<void> {
   prepareForks('ignore', configuration.nodeArguments)
   const nothing = (): void => undefined
-  const owner: WorkerOwner = { onExit: nothing, onSignal: nothing, onStuck: nothing, onStopped: nothing, onStatus: nothing, onNotice: (_worker, code, message) => { onNotice(code, message) } }
+  const owner: WorkerOwner = { onExit: nothing, onSignal: nothing, onStuck: nothing, onStopped: nothing, onStatus: nothing, onArrival: nothing, onNotice: (_worker, code, message) => { onNotice(code, message) } }
   const worker = new WorkerProcess(owner, 0, 0, configuration)
   try {
     await worker.boot(workerConfiguration(configuration, '', true), configuration.bootTimeout)
@@ -95,6 +100,9 @@ export class WorkerProcess {
   #steps = new Map<'booted' | 'listening', () => void>()
   #reject: ((error: Error) => void) | undefined
   readonly #details = new Map<number, (sources: Readonly<Record<string, unknown>> | undefined) => void>()
+  /** Orders of a diagnosis that it has not obeyed. */
+  readonly #orders = new Map<number, (held: boolean) => void>()
+  #lastOrder = 0
   #killTimer: NodeJS.Timeout | undefined
   #killAt = Infinity
   /** Whether it has been told to accept: it may have requests to answer. */
@@ -130,6 +138,11 @@ export class WorkerProcess {
 
   get pid(): number {
     return this.#worker.process.pid ?? 0
+  }
+
+  /** Whether it may have requests to answer. */
+  get accepts(): boolean {
+    return this.#mayAccept && this.state !== 'ended'
   }
 
   get status(): WorkerStatus {
@@ -227,6 +240,23 @@ export class WorkerProcess {
     })
   }
 
+  /** Resolves once it has obeyed: whether a piece was held. False where it does not answer in time, or has ended. */
+  diagnose(order: DiagnosisOrder): Promise<boolean> {
+    const id = this.#lastOrder++
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        done(false)
+      }, DIAGNOSIS_TIMEOUT_MS).unref()
+      const done = (held: boolean): void => {
+        clearTimeout(timer)
+        this.#orders.delete(id)
+        resolve(held)
+      }
+      this.#orders.set(id, done)
+      this.#send({ type: 'diagnosis', id, order })
+    })
+  }
+
   #send(message: ToWorker): void {
     // A worker of node:cluster reads the channel from its start, and loses what comes before its program listens.
     if (this.#waiting !== undefined) this.#waiting.push(message)
@@ -275,6 +305,12 @@ export class WorkerProcess {
       case 'details':
         this.#details.get(message.id)?.(message.sources)
         break
+      case 'arrival':
+        this.#owner.onArrival(this, message.arrival)
+        break
+      case 'diagnosed':
+        this.#orders.get(message.id)?.(message.held)
+        break
       case 'signal':
         this.#owner.onSignal(this, message.signal)
         break
@@ -301,6 +337,7 @@ export class WorkerProcess {
     clearTimeout(this.#killTimer)
     this.#reject?.(this.#uncaught === undefined ? this.#endedEarly(code, signal) : this.#errorOf(this.#uncaught))
     for (const answer of this.#details.values()) answer(undefined)
+    for (const done of this.#orders.values()) done(false)
     this.#owner.onExit(this, code, signal)
   }
 

@@ -17,11 +17,12 @@ import { proveApp } from './boot-request.js'
 import { createFront, type Front } from './front.js'
 import { acceptOnDescriptor, listenOnFreePorts } from './listening-descriptor.js'
 import { loadApp } from './load-app.js'
-import { toldByPrimary, wrap, type Failure, type FromWorker, type StopOrder, type WorkerConfiguration } from './messages.js'
+import { toldByPrimary, wrap, type DiagnosisOrder, type Failure, type FromWorker, type StopOrder, type WorkerConfiguration } from './messages.js'
 import type { WorkerReport } from './reports.js'
 import { reopenOnSignal } from './reopen-signal.js'
 import type { StatusAnswer, StatusRequest } from './status-path.js'
 import { watchEventLoop } from './stuck-loop.js'
+import { WorkerDiagnosis } from './worker-diagnosis.js'
 
 /** Where the primary has put the listening socket; 0 to 2 are the usual ones, 3 is the channel to the primary. */
 export const LISTENING_DESCRIPTOR = 4
@@ -44,6 +45,7 @@ class Worker {
   /** Requests that were no client's: the one that the worker was tried with. */
   #own = 0
   readonly #front: Front
+  readonly #diagnosis: WorkerDiagnosis
   #state: 'starting' | 'ready' | 'draining' = 'starting'
   /** Questions about the status that the primary has not answered. */
   readonly #asked = new Map<number, (answer: StatusAnswer) => void>()
@@ -56,6 +58,9 @@ class Worker {
     this.#server = server
     this.#front = createFront(app, configuration.front, { state: () => this.#state, askStatus: (request) => this.#askStatus(request) })
     if (this.#front.listener !== undefined) server.removeAllListeners('request').on('request', this.#front.listener)
+    this.#diagnosis = new WorkerDiagnosis(server, (arrival) => {
+      tell({ type: 'arrival', arrival })
+    })
     this.#stopGracefully = prepareStop(server)
     server.on('clientError', (error: FastCgiError) => {
       if (error.code === 'ERR_FCGI_REQUEST_TIMEOUT') this.#timedOut++
@@ -157,8 +162,14 @@ class Worker {
     tell({ type: 'report', report })
   }
 
+  /** The primary wants something of a diagnosis. */
+  diagnose(id: number, order: DiagnosisOrder): void {
+    tell({ type: 'diagnosed', id, held: this.#diagnosis.obey(order) })
+  }
+
   /** The primary is gone: nobody would replace this worker, nor tell it to stop. */
   abandon(): Promise<void> {
+    this.#diagnosis.end()
     return this.stop({ timeout: this.#configuration.stopTimeout, acceptsBacklog: false, succeeded: true })
   }
 
@@ -238,6 +249,7 @@ function run(): void {
     else if (message.type === 'release') worker?.release(message.count)
     else if (message.type === 'draining') worker?.setDraining()
     else if (message.type === 'status') worker?.onStatus(message.id, message.answer)
+    else if (message.type === 'diagnosis') worker?.diagnose(message.id, message.order)
     else tell({ type: 'details', id: message.id, sources: readStatusSources() })
   })
   tell({ type: 'up' })

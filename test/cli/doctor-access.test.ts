@@ -78,7 +78,7 @@ function factsWith(changes: { label?: string, enforcing?: boolean, configuredGro
       groupNames: new Map([[991, 'app']]), configuredGroups: changes.configuredGroups, waiting: 0, somaxconn: 4096, enforcing: changes.enforcing ?? false,
     },
     server: 'nginx', process: { pid: 7, account, root: '/', sameMounts: true, sameDirectory: true, label: changes.label },
-    answer: { kind: 'fastcgi', status: 200 }, standsIn: false, conversation: undefined, configuration: [],
+    answer: { kind: 'fastcgi', status: 200 }, standsIn: false, appIdleSeconds: 120, conversation: undefined, configuration: [],
   }
 }
 

@@ -29,6 +29,7 @@ function createAsked(): { source: ArrivalSource, server: ReturnType<typeof creat
   })
   const source: ArrivalSource = {
     token,
+    idleLimit: undefined,
     arrivals: () => Promise.resolve(arrivals),
     http: () => undefined,
     release: (name) => Promise.resolve(held.release(name)),

@@ -58,6 +58,7 @@ const ROWS: Readonly<Record<Name, Row>> = {
   drainTimeout: { ...time(({ pool }) => pool.drainTimeout), beside: TCP },
   drainDelay: { ...time(({ pool }) => pool.drainDelay), beside: TCP },
   linger: { ...time(({ pool }) => pool.linger), beside: TCP },
+  keepAliveRelease: { right: [['idle', 'idle'], ['close', 'close']], found: ({ pool }) => pool.server.keepAliveRelease, wrong: ['no', 5, true, null, []], remedy: /give ask, idle or close/, beside: TCP },
   maxRequests: { right: [['5000', 5000], ['off', undefined], ['0', undefined]], found: ({ pool }) => pool.recycling.maxRequests, wrong: NO_COUNT, remedy: COUNT, beside: TCP },
   maxRss: { right: [['512MB', 512 * 1024 ** 2], ['1gb', 1024 ** 3], ['1.5 KB', 1536], ['700000', 700_000], ['off', undefined]], found: ({ pool }) => pool.recycling.maxRss, wrong: [-1, '5XB', '1TB', 'large', true, null, []], remedy: /give bytes, or a number with KB, MB or GB/, beside: TCP },
   maxLifetime: { ...time(({ pool }) => pool.recycling.maxLifetime, true), beside: TCP },

@@ -2,7 +2,7 @@
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** The load: so many clients, each with a connection of its own that it keeps, and a pause between its requests in ms. */
+/** The load: so many clients, each with a connection of its own that it keeps, and a pause between its requests in ms, at the mean. */
 const CLIENTS = 12
 const PAUSE = 5
 const BODY = 'b'.repeat(21_000)
@@ -16,10 +16,15 @@ export class Load {
   readonly #port: number
   readonly #clients: Promise<void>[]
   readonly #path: string
+  readonly #pause: number
   #ending = false
 
-  /** @param path what is asked for, beside `/slow` by two of the clients */
-  constructor(port: number, path = '/') {
+  /**
+   * @param path what is asked for, beside `/slow` by two of the clients
+   * @param pause between two requests of a client, in ms, at the mean
+   */
+  constructor(port: number, path = '/', pause = PAUSE) {
+    this.#pause = pause
     this.#port = port
     this.#path = path
     this.#clients = Array.from({ length: CLIENTS }, (_, number) => this.#run(number))
@@ -40,7 +45,7 @@ export class Load {
     for (let count = 0; !this.#ending; count++) {
       const method = (count + number) % 2 === 0 ? 'GET' : 'POST'
       await this.#ask(agent, method, number < 2 ? '/slow' : this.#path)
-      await delay(Math.random() * 2 * PAUSE)
+      await delay(Math.random() * 2 * this.#pause)
     }
     agent.destroy()
   }

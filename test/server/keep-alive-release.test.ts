@@ -1,6 +1,6 @@
 /** A server that drains asks for kept connections to be closed, so that no request is sent into its own close. */
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { createServer, type FastCgiServer } from 'express-responder'
+import { createServer, type FastCgiServer, type ServerOptions } from 'express-responder'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,12 +11,12 @@ const LONG = 60_000
 const running: FastCgiServer[] = []
 let held: ServerResponse[] = []
 
-async function start(): Promise<{ server: FastCgiServer, client: FastCgiClient }> {
+async function start(options?: ServerOptions): Promise<{ server: FastCgiServer, client: FastCgiClient }> {
   held = []
   const server = createServer((request, response) => {
     if (request.url === '/hold') held.push(response)
     else response.end('hello')
-  })
+  }, options)
   running.push(server)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -111,5 +111,31 @@ describe('a kept connection of a server that drains', () => {
     await other.client.request({ params: PARAMS })
     await drained(other.server, 0)
     await other.client.whenClosed()
+  })
+
+  it('with keepAliveRelease: \'idle\' gets no record from any server, is not moved by the balance, and is closed once it has been idle', async () => {
+    const { server, client } = await start({ keepAliveRelease: 'idle' })
+    await client.request({ params: PARAMS })
+    expect(server.releaseConnections(1, LONG)).toBe(0)
+    await drained(server, LONG)
+    const late = await client.request({ params: PARAMS })
+    expect(late.body.toString()).toBe('hello')
+    await client.whenClosed()
+    expect(client.goodbyes).toEqual([])
+  })
+
+  it('with keepAliveRelease: \'close\' is closed with the answer, or at once, as most servers do', async () => {
+    const { server, client } = await start({ keepAliveRelease: 'close' })
+    const idle = await FastCgiClient.connect((server.address() as AddressInfo).port)
+    await idle.request({ params: PARAMS })
+    const answer = client.request({ params: { ...PARAMS, REQUEST_URI: '/hold' } })
+    await once(server, 'request')
+    expect(server.releaseConnections(2, LONG)).toBe(0)
+    await drained(server, LONG)
+    await idle.whenClosed()
+    held[0]?.end('at last')
+    expect((await answer).body.toString()).toBe('at last')
+    await client.whenClosed()
+    expect([idle.goodbyes, client.goodbyes]).toEqual([[], []])
   })
 })

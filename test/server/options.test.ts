@@ -37,6 +37,7 @@ describe('wrong options', () => {
     ['a url that is no choice', { url: 'raw' }, [/url/, /'raw'/, /'request-uri' or 'rewritten'/]],
     ['early hints that are no choice', { earlyHints: true }, [/earlyHints/, /true/, /'drop' or 'fold'/]],
     ['ambiguous headers that are no choice', { ambiguousHeaders: 'first' }, [/ambiguousHeaders/, /'refuse' or 'join'/]],
+    ['a release of kept connections that is no choice', { keepAliveRelease: false }, [/keepAliveRelease/, /false/, /'ask' or 'idle' or 'close'/]],
     ['a mount without a slash', { mount: 'shop' }, [/mount/, /'shop'/, /slash/]],
     ['a mount that ends with a slash', { mount: '/shop/' }, [/mount/, /'\/shop\/'/]],
     ['a mount that is no text', { mount: 7 }, [/mount/, /7/]],

@@ -8,7 +8,11 @@ import type { RunningServer } from '../proxies/support/web-server.js'
 import { createWorkspace, type Workspace } from '../proxies/support/workspace.js'
 import { Load } from '../process/load.js'
 import { ANSWERING, Command, runCommand } from './command.js'
-import { reloadBehind } from './reloads.js'
+import { USUAL_CLOSING, reloadBehind } from './reloads.js'
+
+/** The control fails in one of two reloads or so: it is tried again and again, and ends with the first failure. */
+const MOST_RELOADS = 60
+const CONTROL_LIMIT_MS = 480_000
 
 describe.each([servers.nginx, servers.haproxy])('reload behind $name', (server) => {
   describeIfInstalled(server, 'which keeps its connections', () => {
@@ -19,6 +23,11 @@ describe.each([servers.nginx, servers.haproxy])('reload behind $name', (server) 
       expect(posts).toBeGreaterThan(0)
       expect(requests).toBeGreaterThan(posts)
     })
+
+    it('loses some where connections are closed in the usual way: the control', async () => {
+      const { failures } = await reloadBehind(server, MOST_RELOADS, { options: USUAL_CLOSING, untilOneFails: true })
+      expect(failures).not.toEqual([])
+    }, CONTROL_LIMIT_MS)
   })
 })
 

@@ -8,24 +8,41 @@ import { ANSWERING, Command, runCommand } from './command.js'
 
 /** How long the load goes on before the first reload, and between one and the next, in ms. */
 const SETTLING = 500
+/** The same for a light load, and the pause of its clients, in ms. */
+const LIGHT = { settling: 3000, pause: 40 }
+
+/** What is done in another way than users would. */
+export interface ReloadVariation {
+  readonly workers?: number
+  /** More options of the command. */
+  readonly options?: readonly string[]
+  /** Ends after the first reload that has lost a request. */
+  readonly untilOneFails?: boolean
+  /** Few requests a second, and few reloads a minute. */
+  readonly light?: boolean
+}
+
+/** The option by which kept connections end as other servers end theirs: with the answer, or at once. */
+export const USUAL_CLOSING: readonly string[] = ['--keep-alive-release', 'close']
 
 /** Reloads two workers so many times behind `server`. */
-export async function reloadBehind(server: WebServer, reloads: number, workers = 2): Promise<Outcome> {
+export async function reloadBehind(server: WebServer, reloads: number, { workers = 2, options = [], untilOneFails = false, light = false }: ReloadVariation = {}): Promise<Outcome> {
   const workspace = await createWorkspace()
-  const command = new Command([ANSWERING, '--socket', workspace.socket, '--mode', '0666', '--workers', String(workers)])
+  const command = new Command([ANSWERING, '--socket', workspace.socket, '--mode', '0666', '--workers', String(workers), ...options])
   const times: number[] = []
+  const settling = light ? LIGHT.settling : SETTLING
   try {
     await command.logged('listening')
     const front = await server.start(workspace)
-    const load = new Load(front.port)
+    const load = light ? new Load(front.port, '/', LIGHT.pause) : new Load(front.port)
     try {
-      await delay(SETTLING)
-      for (let reload = 0; reload < reloads; reload++) {
+      await delay(settling)
+      for (let reload = 0; reload < reloads && !(untilOneFails && load.failures.length > 0); reload++) {
         const begin = performance.now()
         const { code, stderr } = await runCommand(['reload', '--socket', workspace.socket])
         times.push(Math.round(performance.now() - begin))
         if (code !== 0) throw new Error(`reload: ${stderr}`)
-        await delay(SETTLING)
+        await delay(settling)
       }
       await load.end()
       const { requests, posts, failures, processes } = load

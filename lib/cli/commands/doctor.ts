@@ -2,8 +2,10 @@
 import { isAbsolute } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { ExpressResponderError, codeOf } from '../../../shared/errors.js'
+import { controlSocketOf } from '../control.js'
 import { diagnose, type DoctorOptions } from '../doctor/diagnose.js'
 import { SERVER_NAMES, type ServerName } from '../doctor/facts.js'
+import { askRunningApp } from '../doctor/running-app.js'
 import { asJson, asText } from '../doctor/report.js'
 import { ExitCode } from '../exit-codes.js'
 
@@ -19,14 +21,16 @@ const BYTES: Readonly<Record<string, number>> = { '': 1, B: 1, KB: 1024, MB: 102
 const HELP = `
 The doctor asks the socket as a web server does, and the web server as a client does. It compares what was sent with what arrived.
 
-To see what arrives, the doctor listens on the socket itself for some seconds. It does so only where nobody listens: stop the app first
-(systemctl stop app), and say --listen. While it listens visitors get 503. It never takes the socket of an app that runs.
+Where express-responder runs the app, its workers answer the doctor's requests for some seconds, and visitors notice nothing. An app that
+runs by serve() cannot be asked: stop it (systemctl stop app), and say --listen. Then the doctor listens on the socket, and visitors get 503
+meanwhile. It never takes the socket of an app that runs.
 
 Run it as root: then it sees the processes of the web server, its user, its mounts, and its configuration.
 
 Exit status: 0 nothing found, 1 something found, 2 wrong use.
 
 Examples:
+  express-responder doctor --socket /run/app/app.sock --url http://127.0.0.1/
   express-responder doctor --socket /run/app/app.sock --url http://127.0.0.1/ --listen
   express-responder doctor --socket /run/app/app.sock --url https://127.0.0.1/ --host app.example.com --listen --json
   express-responder doctor --socket /run/app/app.sock --user www-data`
@@ -42,6 +46,7 @@ interface Given {
   mode?: number
   owner?: string
   group?: string
+  controlSocket?: string
   header?: [name: string, value: string][]
   upload: number
   timeout: number
@@ -58,6 +63,7 @@ export function addDoctorCommand(program: Command): void {
     .option('--host <host>', 'the Host header (default: of --url)')
     .addOption(new Option('--server <name>', 'the web server (default: the one that listens at --url)').choices(SERVER_NAMES))
     .option('--user <name>', 'the web server\'s user (default: of its processes)')
+    .option('--control-socket <path>', 'the control socket of the app that runs (default: the socket with .control)', readPath)
     .option('--listen', 'the app is stopped: listen in its place; an error where somebody listens')
     .option('--no-listen', 'never listen in the app\'s place')
     .option('--mode <octal>', 'mode of the socket that --listen makes (default: of the one that the app has left, else 666)', readMode)
@@ -85,13 +91,14 @@ async function run(given: Given, output: NodeJS.WritableStream, errors: NodeJS.W
   }
 }
 
-function optionsOf({ socket, url, host, server, user, listen, mode, owner, group, header = [], upload, timeout }: Given): DoctorOptions {
+function optionsOf({ socket, controlSocket = controlSocketOf(socket), url, host, server, user, listen, mode, owner, group, header = [], upload, timeout }: Given): DoctorOptions {
   return {
     socket, url, host, server, user, timeout,
     listen: listen === undefined ? 'where-free' : listen ? 'always' : 'never',
     access: { mode, owner, group },
     headers: header,
     uploadBytes: upload,
+    openSource: () => askRunningApp(controlSocket),
   }
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { codeOf } from '../../../shared/errors.js'
 import { FastCgiError } from '../../errors.js'
 import type { Place } from '../../process/options.js'
+import { resolveServerOptions } from '../../server/options.js'
 import type { Backlog } from '../../status/snapshot.js'
 import { StatusReporter } from '../../status/status-reporter.js'
 import { startStatusServer } from '../../status/status-server.js'
@@ -137,7 +138,10 @@ class Operation {
     const control = controlSocket ?? (place.kind === 'socket' ? controlSocketOf(place.path) : undefined)
     const closers = [
       await this.#openOrWarn(control, 'express-responder reload and status cannot ask this process. Give it a --control-socket of its own', (path) =>
-        serveControl(path, replace, { reload: () => this.reload(), reporter })),
+        serveControl(path, replace, {
+          reload: () => this.reload(), reporter, diagnose: () => this.#pool.diagnose(),
+          idleLimit: () => resolveServerOptions(this.#pool.serverOptions, process.env).timeouts.idle,
+        })),
       await this.#openOrWarn(statusSocket, 'nobody can ask for the status', async (socket) =>
         (await startStatusServer({ socket, group, replace, reporter })).close),
     ]

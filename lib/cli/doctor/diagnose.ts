@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { ExpressResponderError } from '../../../shared/errors.js'
 import { AddressInUseError } from '../../process/errors.js'
-import type { ArrivalSource } from './arrival-source.js'
+import type { ArrivalSource, NotAsked } from './arrival-source.js'
 import { checkAnswers } from './answer-checks.js'
 import { askSocket } from './ask-socket.js'
 import { readConfiguration } from './configuration-files.js'
@@ -19,6 +19,8 @@ import { readSocketFacts } from './socket-files.js'
 import { standIn, type StandInAccess } from './stand-in.js'
 import { NO_PROCESSES, describeProcess, findWebServer } from './web-server-processes.js'
 
+/** The default of `timeouts.idle`, in seconds. */
+const DEFAULT_IDLE_SECONDS = 120
 /** The errors of connecting that say for certain that nobody listens. */
 const FREE = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED'])
 
@@ -41,11 +43,8 @@ export interface DoctorOptions {
   readonly uploadBytes: number
   /** How long an answer may take, in milliseconds. */
   readonly timeout: number
-  /**
-   * What has the running app tell what arrives; undefined, or a result of undefined: it cannot be asked. It is called where the app
-   * answers on its socket.
-   */
-  readonly openSource?: (() => Promise<ArrivalSource | undefined>) | undefined
+  /** Has the running app tell what arrives, or says why it cannot be asked. It is called where somebody listens on the socket. */
+  readonly openSource?: (() => Promise<ArrivalSource | NotAsked>) | undefined
 }
 
 /** The result of a check. */
@@ -70,10 +69,11 @@ export async function diagnose(options: DoctorOptions): Promise<Diagnosis> {
   if (listen === 'always' && facts.answer.kind !== 'refused') throw new AddressInUseError(socket, '--listen, but a process listens at')
   if (url === undefined) return report(facts, [...checkSocket(facts), ...checkAccess(facts)], undefined)
   const source = await openSource(options, isFree)
-  if (source === undefined) return withoutSource(options, facts, url)
+  if ('reason' in source) return withoutSource(options, facts, url, source)
   try {
     const conversation = await converse(clientOf(options, url, source), source, options.uploadBytes)
-    const met = { ...facts, conversation, server: facts.server ?? serverOf(conversation), socket: isFree ? readSocketFacts(socket, facts.process?.account.name) : facts.socket }
+    const appIdleSeconds = source.idleLimit === undefined ? facts.appIdleSeconds : source.idleLimit === 0 ? Infinity : source.idleLimit / 1000
+    const met = { ...facts, appIdleSeconds, conversation, server: facts.server ?? serverOf(conversation), socket: isFree ? readSocketFacts(socket, facts.process?.account.name) : facts.socket }
     return report(met, judge(facts, met, conversation), conversation)
   } finally {
     await source.close()
@@ -99,6 +99,7 @@ async function gather({ socket, url, server: wanted, user, listen, timeout }: Do
     process,
     answer: await askSocket(socket, url ?? new URL('http://localhost/'), timeout),
     standsIn: listen === 'always',
+    appIdleSeconds: DEFAULT_IDLE_SECONDS,
     conversation: undefined,
     configuration: readConfiguration(wanted ?? found.name, found.command, found.directory),
   }
@@ -112,15 +113,15 @@ function localPort({ hostname, port, protocol }: URL): number | undefined {
   return Number(port) || (protocol === 'https:' ? 443 : 80)
 }
 
-async function openSource({ socket, listen, access, openSource: ofApp }: DoctorOptions, isFree: boolean): Promise<ArrivalSource | undefined> {
+async function openSource({ socket, listen, access, openSource: ofApp }: DoctorOptions, isFree: boolean): Promise<ArrivalSource | NotAsked> {
   if (listen === 'always') return standIn(socket, access)
-  if (!isFree) return ofApp?.()
-  if (listen === 'never') return undefined
+  if (!isFree) return await ofApp?.() ?? { reason: 'it was not asked' }
+  if (listen === 'never') return { reason: 'it does not run, and the doctor is not to listen in its place' }
   try {
     return await standIn(socket, access)
   } catch (error) {
     // Where nobody has asked for it, it is no error that it cannot be.
-    if (error instanceof ExpressResponderError) return undefined
+    if (error instanceof ExpressResponderError) return { reason: `it does not run, and the doctor cannot listen in its place (${error.message})` }
     throw error
   }
 }
@@ -140,12 +141,12 @@ function serverOf({ arrivals, exchanges }: Conversation): ServerName | undefined
 }
 
 /** The app runs, and cannot be asked what arrives: what is left is one request that any app can be sent. */
-async function withoutSource(options: DoctorOptions, facts: Facts, url: URL): Promise<Diagnosis> {
+async function withoutSource(options: DoctorOptions, facts: Facts, url: URL, { reason }: NotAsked): Promise<Diagnosis> {
   const agent = createAgent(url)
   const exchange = await ask(clientOf(options, url), { name: 'status', command: 'plain' }, agent)
   agent.destroy()
   const findings = [...checkSocket(facts), ...checkStatus(facts, exchange), ...checkConnections(facts, undefined)]
-  return { ...report(facts, findings, undefined), unchecked: ['what arrives at the app, because it was not asked: stop it, run the doctor as a user who may listen in its place, and use --listen'] }
+  return { ...report(facts, findings, undefined), unchecked: [`what arrives at the app: ${reason}. Or stop it, run the doctor as a user who may listen in its place, and use --listen`] }
 }
 
 function report(facts: Facts, findings: readonly Finding[], conversation: Conversation | undefined): Diagnosis {

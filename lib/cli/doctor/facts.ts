@@ -75,6 +75,8 @@ export interface Exchange {
   /** 0 where no answer came. */
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The beginning of the body of an answer that is an error; '' of others. */
+  readonly text: string
   /** Of a stream: whether the first piece came while the second was held; undefined where nothing came, or it is no stream. */
   readonly streamed: boolean | undefined
   /** Why no answer came. */
@@ -108,6 +110,8 @@ export interface Facts {
   readonly answer: SocketAnswer
   /** Whether the app is stopped on purpose, with the doctor in its place. */
   readonly standsIn: boolean
+  /** After how long the app closes an idle connection, in seconds: `timeouts.idle` of the app that runs, else the default. */
+  readonly appIdleSeconds: number
   /** Undefined without an address of the web server. */
   readonly conversation: Conversation | undefined
   readonly configuration: readonly ConfigurationFile[]

@@ -8,6 +8,9 @@ import type { Exchange } from './facts.js'
 /** Milliseconds in which a web server can refuse an upload before its body is sent. */
 const BODY_DELAY = 200
 
+/** What is kept of the body of an error. */
+const TEXT_BYTES = 300
+
 /** One question. */
 export interface Question {
   /** Unique: by it the arrival is found. */
@@ -52,10 +55,11 @@ export function ask(client: Client, question: Question, agent: http.Agent): Prom
     let streamed: Promise<boolean> | undefined
     let response: http.IncomingMessage | undefined
     let clientAddress: string | undefined
+    let text = ''
     const settle = (error?: string): void => {
       clearTimeout(timer)
       const { statusCode = 0, headers = {} } = response ?? {}
-      const known = { name, target, host, status: statusCode, headers, error: response === undefined ? error : undefined, bodyBytes, clientAddress }
+      const known = { name, target, host, status: statusCode, headers, error: response === undefined ? error : undefined, bodyBytes, clientAddress, text }
       resolve(Promise.resolve(streamed).then((value) => ({ ...known, streamed: value })))
     }
     const options: https.RequestOptions = {
@@ -85,7 +89,8 @@ export function ask(client: Client, question: Question, agent: http.Agent): Prom
     })
     request.on('response', (incoming) => {
       response = incoming
-      incoming.on('data', () => {
+      incoming.on('data', (piece: Buffer) => {
+        if (incoming.statusCode !== 200 && text.length < TEXT_BYTES) text += piece.toString('latin1', 0, TEXT_BYTES)
         if (command === 'events' || command === 'stream') streamed ??= client.release(name)
       })
       incoming.on('error', () => undefined)

@@ -53,6 +53,7 @@ export async function standIn(path: string, access: StandInAccess): Promise<Arri
   }
   return {
     token: stand.token,
+    idleLimit: undefined,
     arrivals: () => Promise.resolve(stand.arrivals),
     http: () => stand.http,
     release: (name) => Promise.resolve(stand.held.release(name)),
@@ -155,7 +156,7 @@ class StandIn {
 
   #begin(requests: Map<number, Request>, connection: number, requestId: number, content: Buffer): void {
     const { role = 0, keepConnection = false } = decodeBeginRequest(content) ?? {}
-    const arrival = { name: '', connection, requestId, role, keepConnection, params: [], bodyBytes: 0 }
+    const arrival = { name: '', connection, reused: requests.size > 0, requestId, role, keepConnection, params: [], bodyBytes: 0 }
     const request = { arrival, params: [], bodyBytes: 0 }
     requests.set(requestId, request)
     if (this.#requests.length < MAX_ARRIVALS) this.#requests.push(request)
