@@ -12,16 +12,23 @@ export class Load {
   requests = 0
   posts = 0
   readonly failures: string[] = []
+  /** What became of those that failed, by their ids. */
+  readonly failed = new Map<string, string>()
   readonly processes = new Set<string>()
   readonly #port: number
   readonly #clients: Promise<void>[]
   readonly #path: string
+  readonly #hasIds: boolean
   #ending = false
 
-  /** @param path what is asked for, beside `/slow` by two of the clients */
-  constructor(port: number, path = '/') {
+  /**
+   * @param path what is asked for, beside `/slow` by two of the clients
+   * @param hasIds whether each request has an id of its own in its query
+   */
+  constructor(port: number, path = '/', { hasIds = false } = {}) {
     this.#port = port
     this.#path = path
+    this.#hasIds = hasIds
     this.#clients = Array.from({ length: CLIENTS }, (_, number) => this.#run(number))
   }
 
@@ -39,13 +46,14 @@ export class Load {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     for (let count = 0; !this.#ending; count++) {
       const method = (count + number) % 2 === 0 ? 'GET' : 'POST'
-      await this.#ask(agent, method, number < 2 ? '/slow' : this.#path)
+      await this.#ask(agent, method, number < 2 ? '/slow' : this.#path, `${String(number)}-${String(count)}`)
       await delay(Math.random() * 2 * PAUSE)
     }
     agent.destroy()
   }
 
-  async #ask(agent: Agent, method: 'GET' | 'POST', path: string): Promise<void> {
+  async #ask(agent: Agent, method: 'GET' | 'POST', place: string, id: string): Promise<void> {
+    const path = this.#hasIds ? `${place}${place.includes('?') ? '&' : '?'}id=${id}` : place
     const body = method === 'POST' ? BODY : ''
     this.requests++
     if (method === 'POST') this.posts++
@@ -53,10 +61,15 @@ export class Load {
       const { response, text } = await this.#fetch(agent, method, path, body)
       const whole = response.statusCode === 200 && text === `${method} ${String(body.length)} ${'.'.repeat(2000)}`
       if (whole) this.processes.add(String(response.headers['x-process']))
-      else this.failures.push(`${method} ${path}: ${String(response.statusCode)} ${text.slice(0, 60)}`)
+      else this.#fail(id, `${method} ${path}: ${String(response.statusCode)} ${text.slice(0, 60)}`)
     } catch (error) {
-      this.failures.push(`${method} ${path}: ${String(error)}`)
+      this.#fail(id, `${method} ${path}: ${String(error)}`)
     }
+  }
+
+  #fail(id: string, what: string): void {
+    this.failures.push(what)
+    this.failed.set(id, what)
   }
 
   #fetch(agent: Agent, method: string, path: string, body: string): Promise<{ response: IncomingMessage, text: string }> {
