@@ -27,7 +27,7 @@ export function tellArrivals(): ((request: IncomingMessage, response: ServerResp
 export interface FailureKinds {
   /** They had arrived at a process that was killed, and it had not answered them. */
   readonly inFlight: string[]
-  /** No process has seen them, and the web server had written them to a connection that was reset or closed. */
+  /** No process has seen them: the web server had given them to a connection, which was reset or closed. */
   readonly onTheirWay: string[]
   /** The web server could not connect. */
   readonly refused: string[]
@@ -49,6 +49,26 @@ function verdictOf(line: string): 'refused' | 'ended' | undefined {
   return ENDED.test(line) || (state === 'S' && (phase === 'H' || phase === 'D')) ? 'ended' : undefined
 }
 
+/** The process that has each request, 0 once it has answered. */
+function holdersIn(arrivals: string): Map<string, number> {
+  const holders = new Map<string, number>()
+  for (const line of readFileSync(arrivals, 'latin1').split('\n')) {
+    const [what, id = '', pid] = line.split(' ')
+    holders.set(id, what === 'arrived' ? Number(pid) : 0)
+  }
+  return holders
+}
+
+/** What a log says of each request at last: where one host refuses, another is asked. */
+function verdictsIn(log: string): Map<string, ReturnType<typeof verdictOf>> {
+  const verdicts = new Map<string, ReturnType<typeof verdictOf>>()
+  for (const line of log.split('\n')) {
+    const [, id] = ID.exec(line) ?? []
+    if (id !== undefined) verdicts.set(id, verdictOf(line) ?? verdicts.get(id))
+  }
+  return verdicts
+}
+
 /**
  * Finds out why requests have failed.
  *
@@ -56,26 +76,21 @@ function verdictOf(line: string): 'refused' | 'ended' | undefined {
  * @param arrivals the file that processes told of them in
  * @param killed the processes that were killed
  * @param log the error log of nginx, or HAProxy's log: each names the request on each line
+ * @param wasOpen whether one of which the web server says nothing was open when they were killed: HAProxy closes a client's connection
+ *   without an answer and without a line in its log, where the host that it gave the request to has gone and the client can ask again
  */
-export function explain(failed: Iterable<string>, arrivals: string, killed: ReadonlySet<number>, log: string): FailureKinds {
-  /** The process that has a request, 0 once it has answered. */
-  const holders = new Map<string, number>()
-  for (const line of readFileSync(arrivals, 'latin1').split('\n')) {
-    const [what, id = '', pid] = line.split(' ')
-    holders.set(id, what === 'arrived' ? Number(pid) : 0)
-  }
-  const verdicts = new Map<string, ReturnType<typeof verdictOf>>()
-  for (const line of log.split('\n')) {
-    const [, id] = ID.exec(line) ?? []
-    if (id !== undefined && verdicts.get(id) !== 'refused') verdicts.set(id, verdictOf(line) ?? verdicts.get(id))
-  }
+export function explain(
+  failed: Iterable<string>, arrivals: string, killed: ReadonlySet<number>, log: string, wasOpen: (id: string) => boolean = () => false,
+): FailureKinds {
+  const holders = holdersIn(arrivals)
+  const verdicts = verdictsIn(log)
   const kinds: FailureKinds = { inFlight: [], onTheirWay: [], refused: [], unexplained: [] }
   for (const id of failed) {
     const verdict = verdicts.get(id)
     const pid = holders.get(id)
     if (verdict === 'refused') kinds.refused.push(id)
     else if (pid !== undefined && killed.has(pid)) kinds.inFlight.push(id)
-    else if (pid === undefined && verdict === 'ended') kinds.onTheirWay.push(id)
+    else if (pid === undefined && (verdict === 'ended' || wasOpen(id))) kinds.onTheirWay.push(id)
     else kinds.unexplained.push(id)
   }
   return kinds
