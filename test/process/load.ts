@@ -37,10 +37,10 @@ export class Load {
     this.#clients = Array.from({ length: CLIENTS }, (_, number) => this.#run(number))
   }
 
-  /** Whether a request that failed was open at some time between these two. */
-  wasOpen(id: string, from: number, to: number): boolean {
+  /** Whether a request that failed was open in one of these times. */
+  wasOpen(id: string, times: readonly (readonly [begin: number, end: number])[]): boolean {
     const [begin, end] = this.#open.get(id) ?? [Infinity, -Infinity]
-    return begin <= to && end >= from
+    return times.some(([from, to]) => begin <= to && end >= from)
   }
 
   /** No client asks again; what is asked goes on. */

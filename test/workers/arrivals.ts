@@ -27,7 +27,7 @@ export function tellArrivals(): ((request: IncomingMessage, response: ServerResp
 export interface FailureKinds {
   /** They had arrived at a process that was killed, and it had not answered them. */
   readonly inFlight: string[]
-  /** No process has seen them: the web server had given them to a connection, which was reset or closed. */
+  /** No process has seen them: the web server had given them to a connection, which ended; and they were open when processes were killed. */
   readonly onTheirWay: string[]
   /** The web server could not connect. */
   readonly refused: string[]
@@ -42,11 +42,12 @@ const ENDED = /upstream prematurely closed connection|(?:recv|readv|writev|send)
 /** What the log of HAProxy says of the same (`option httplog`): the server, the state at the end of the session; `SC` is a connection that it could not make. */
 const HAPROXY = / (?<backend>\S+)\/(?<server>\S+) [-\d+]+(?:\/[-\d+]+){4} \d+ \d+ \S \S (?<state>\S)(?<phase>\S)\S\S /
 
-/** What the log of a web server says of a request: it could not connect for it, or the connection has ended. */
-function verdictOf(line: string): 'refused' | 'ended' | undefined {
+/** What the log of a web server says of a request: it could not connect for it, the connection has ended, or something else went wrong. */
+function verdictOf(line: string): 'refused' | 'ended' | 'other' | undefined {
   const { state, phase, server } = HAPROXY.exec(line)?.groups ?? {}
   if (NOT_CONNECTED.test(line) || (state === 'S' && phase === 'C') || server === '<NOSRV>') return 'refused'
-  return ENDED.test(line) || (state === 'S' && (phase === 'H' || phase === 'D')) ? 'ended' : undefined
+  if (ENDED.test(line) || (state === 'S' && (phase === 'H' || phase === 'D'))) return 'ended'
+  return state === undefined || state === '-' ? undefined : 'other'
 }
 
 /** The process that has each request, 0 once it has answered. */
@@ -76,11 +77,11 @@ function verdictsIn(log: string): Map<string, ReturnType<typeof verdictOf>> {
  * @param arrivals the file that processes told of them in
  * @param killed the processes that were killed
  * @param log the error log of nginx, or HAProxy's log: each names the request on each line
- * @param wasOpen whether one of which the web server says nothing was open when they were killed: HAProxy closes a client's connection
- *   without an answer and without a line in its log, where the host that it gave the request to has gone and the client can ask again
+ * @param wasOpen whether a request that failed was open when they were killed. HAProxy says nothing of some of those: where the host that it
+ *   gave a request to has gone, and the client has had an answer on that connection, it closes it without one, and without a line
  */
 export function explain(
-  failed: Iterable<string>, arrivals: string, killed: ReadonlySet<number>, log: string, wasOpen: (id: string) => boolean = () => false,
+  failed: Iterable<string>, arrivals: string, killed: ReadonlySet<number>, log: string, wasOpen: (id: string) => boolean,
 ): FailureKinds {
   const holders = holdersIn(arrivals)
   const verdicts = verdictsIn(log)
@@ -90,7 +91,7 @@ export function explain(
     const pid = holders.get(id)
     if (verdict === 'refused') kinds.refused.push(id)
     else if (pid !== undefined && killed.has(pid)) kinds.inFlight.push(id)
-    else if (pid === undefined && (verdict === 'ended' || wasOpen(id))) kinds.onTheirWay.push(id)
+    else if (pid === undefined && verdict !== 'other' && wasOpen(id)) kinds.onTheirWay.push(id)
     else kinds.unexplained.push(id)
   }
   return kinds

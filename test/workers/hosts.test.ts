@@ -42,7 +42,7 @@ describe.each(['haproxy', 'nginx'] as const)('two hosts behind %s', (balancer: B
       const end = performance.now()
       await delay(1500)
       await load.end()
-      const wasOpen = (id: string): boolean => balancer === 'haproxy' && load?.wasOpen(id, begin, end) === true
+      const wasOpen = (id: string): boolean => load?.wasOpen(id, [[begin, end]]) === true
       const { refused, unexplained, inFlight, onTheirWay } = explain(load.failed.keys(), hosts.arrivals, killed, hosts.front.logs(), wasOpen)
       expect({ refused, unexplained: unexplained.map((id) => load?.failed.get(id)) }).toEqual({ refused: [], unexplained: [] })
       expect(inFlight.length + onTheirWay.length).toBe(load.failures.length)

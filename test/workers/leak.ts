@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { Load } from '../process/load.js'
 import { servers } from '../proxies/support/servers.js'
 import { createWorkspace } from '../proxies/support/workspace.js'
-import { Command } from './command.js'
+import { Command, type LogLine } from './command.js'
 
 const APP = fileURLToPath(new URL('programs/leaking.js', import.meta.url))
 const SAMPLE_MS = 50
@@ -15,6 +15,8 @@ const RECYCLED = 'worker has reached max-rss'
 export interface LeakOutcome {
   readonly requests: number
   readonly failures: readonly string[]
+  /** What each had when its replacement was begun, in bytes. */
+  readonly reached: readonly number[]
   /** The most memory that each worker has had that was replaced, in bytes: the kernel keeps it (VmHWM). */
   readonly peaks: readonly number[]
 }
@@ -29,14 +31,15 @@ export async function leakBehindNginx({ megabytesPerMinute, limit, recycles, pau
     const front = await servers.nginx.start(workspace)
     const load = new Load(front.port, '/', { pause })
     try {
-      const recycled = (): number[] => command.log.filter(({ msg }) => msg.startsWith(RECYCLED)).map(({ pid }) => pid ?? 0)
+      const lines = (): LogLine[] => command.log.filter(({ msg }) => msg.startsWith(RECYCLED))
+      const recycled = (): number[] => lines().map(({ pid }) => pid ?? 0)
       const gone = (): boolean => recycled().length >= recycles && recycled().every((pid) => peakOf(pid) === undefined)
       while (!gone()) {
         for (const pid of childrenOf(command.child.process.pid)) peaks.set(pid, Math.max(peaks.get(pid) ?? 0, peakOf(pid) ?? 0))
         await delay(SAMPLE_MS)
       }
       await load.end()
-      return { requests: load.requests, failures: load.failures, peaks: recycled().map((pid) => peaks.get(pid) ?? 0) }
+      return { requests: load.requests, failures: load.failures, reached: lines().map((line) => Number(line['reached'])), peaks: recycled().map((pid) => peaks.get(pid) ?? 0) }
     } finally {
       await load.end()
       await front.stop()

@@ -43,17 +43,20 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
     await start({ ARRIVALS: arrivals }, '--workers', '2')
     const load = new Load(front.port, '/', { hasIds: true })
     const killed = new Set<number>()
+    const moments: [number, number][] = []
     for (let kill = 0; kill < 4; kill++) {
       await delay(200)
       const victim = (await workers()).find(({ state, worker }) => state === 'ready' && worker === kill % 2)
       if (victim === undefined) throw new Error('no worker to kill')
+      const begin = performance.now()
       process.kill(victim.pid, 'SIGKILL')
       killed.add(victim.pid)
       expect(await command.logged('worker died', kill)).toMatchObject({ pid: victim.pid, signal: 'SIGKILL' })
+      moments.push([begin, performance.now()])
       await command.logged('worker ready', kill)
     }
     await load.end()
-    const { refused, unexplained } = explain(load.failed.keys(), arrivals, killed, front.logs())
+    const { refused, unexplained } = explain(load.failed.keys(), arrivals, killed, front.logs(), (id) => load.wasOpen(id, moments))
     expect({ refused, unexplained: unexplained.map((id) => load.failed.get(id)) }).toEqual({ refused: [], unexplained: [] })
     // A client has one request at a time: so many at the most were in flight on the workers that were killed.
     expect(load.failures.length).toBeLessThanOrEqual(4 * 12)
@@ -101,7 +104,7 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
     expect(existsSync(workspace.socket)).toBe(false)
     await load.end()
     // What nginx could not connect for was never accepted: the socket was gone.
-    const { refused, ...lost } = explain(load.failed.keys(), arrivals, new Set(), front.logs())
+    const { refused, ...lost } = explain(load.failed.keys(), arrivals, new Set(), front.logs(), () => false)
     expect(lost).toEqual({ inFlight: [], onTheirWay: [], unexplained: [] })
     expect(refused.length).toBeGreaterThan(0)
     expect(refused.length).toBe(load.failures.length)

@@ -25,7 +25,7 @@ interface Running {
   readonly load: Load
   readonly socket: string
   /** Why its requests have failed. */
-  readonly explained: (killed: ReadonlySet<number>) => FailureKinds
+  readonly explained: (killed: ReadonlySet<number>, moments: readonly (readonly [number, number])[]) => FailureKinds
 }
 
 async function underLoad(work: (running: Running) => Promise<void>): Promise<void> {
@@ -38,7 +38,7 @@ async function underLoad(work: (running: Running) => Promise<void>): Promise<voi
     const load = new Load(front.port, '/', { hasIds: true })
     try {
       await delay(SETTLING)
-      await work({ command, load, socket: workspace.socket, explained: (killed) => explain(load.failed.keys(), arrivals, killed, front.logs()) })
+      await work({ command, load, socket: workspace.socket, explained: (killed, moments) => explain(load.failed.keys(), arrivals, killed, front.logs(), (id) => load.wasOpen(id, moments)) })
     } finally {
       await load.end()
       await front.stop()
@@ -61,16 +61,20 @@ export async function kills(times: number): Promise<void> {
       return (JSON.parse(stdout) as { workers: { worker: number, pid: number, state: string }[] }).workers
     }
     const killed = new Set<number>()
+    const moments: [number, number][] = []
     for (let kill = 0; kill < times; kill++) {
       const ready = (await workers()).filter(({ state }) => state === 'ready')
       const victim = ready[Math.floor(Math.random() * ready.length)]
       if (victim === undefined) throw new Error('no worker to kill')
+      const begin = performance.now()
       process.kill(victim.pid, 'SIGKILL')
       killed.add(victim.pid)
+      await command.logged('worker died', kill)
+      moments.push([begin, performance.now()])
       await command.logged('worker ready', kill)
     }
     await load.end()
-    const kinds = explained(killed)
+    const kinds = explained(killed, moments)
     console.log(`${String(times)} kills: ${String(load.failures.length)} of ${String(load.requests)} requests failed: ${counts(kinds)}`)
     console.log(`workers at the end: ${JSON.stringify((await workers()).map(({ worker, state }) => `${String(worker)} ${state}`))}`)
     for (const id of kinds.unexplained) console.log(`  ${load.failed.get(id) ?? ''}`)
@@ -87,7 +91,7 @@ export async function stops(times: number): Promise<void> {
       const { code } = await command.stop()
       const isGone = !existsSync(socket)
       await load.end()
-      const kinds = explained(new Set())
+      const kinds = explained(new Set(), [])
       requests += load.requests
       refused += kinds.refused.length
       if (code === 0 && isGone && kinds.refused.length === load.failures.length) return
@@ -98,15 +102,13 @@ export async function stops(times: number): Promise<void> {
   console.log(`${String(times)} stops: ${String(requests)} requests; ${String(refused)} came when the socket was gone; of all others ${process.exitCode === 1 ? 'some' : '0'} failed`)
 }
 
-/** Lets workers leak, 50 MB a minute and more. */
+/** Lets workers leak 50 MB a minute. */
 export async function leak(recycles: number): Promise<void> {
-  for (const megabytesPerMinute of [50, 200]) {
-    const { requests, failures, peaks } = await leakBehindNginx({ megabytesPerMinute, limit: MAX_RSS, recycles, pause: 50 })
-    const { median, max } = spread(peaks.map((peak) => peak / MAX_RSS))
-    console.log(`${String(megabytesPerMinute)} MB a minute: ${String(peaks.length)} workers replaced, the largest at × ${max.toFixed(3)} of max-rss (median ${median.toFixed(3)}); ` +
-      `${String(failures.length)} of ${String(requests)} requests failed`)
-    if (failures.length > 0 || max > 1.1) process.exitCode = 1
-  }
+  const { requests, failures, peaks } = await leakBehindNginx({ megabytesPerMinute: 50, limit: MAX_RSS, recycles, pause: 50 })
+  const { median, max } = spread(peaks.map((peak) => peak / MAX_RSS))
+  console.log(`50 MB a minute: ${String(peaks.length)} workers replaced, the largest had × ${max.toFixed(3)} of max-rss (median ${median.toFixed(3)}); ` +
+    `${String(failures.length)} of ${String(requests)} requests failed`)
+  if (failures.length > 0 || max > 1.1) process.exitCode = 1
 }
 
 /** How long after `stuck-timeout` a stuck worker has been replaced by one that accepts. */
@@ -169,8 +171,7 @@ async function takeAway(balancer: Balancer, way: 'drained' | 'killed', times: nu
       await delay(3000)
     }
     await load.end()
-    const wasOpen = (id: string): boolean => balancer === 'haproxy' && moments.some(([from, to]) => load.wasOpen(id, from, to))
-    const kinds = explain(load.failed.keys(), running.arrivals, killed, running.front.logs(), wasOpen)
+    const kinds = explain(load.failed.keys(), running.arrivals, killed, running.front.logs(), (id) => load.wasOpen(id, moments))
     console.log(`${balancer}, a host ${way} ${String(times)} times: ${String(load.failures.length)} of ${String(load.requests)} requests failed: ${counts(kinds)}; ` +
       `at most ${String(running.mostAtOnce(killed))} ran at a time`)
     for (const id of [...kinds.refused, ...kinds.unexplained]) console.log(`  ${load.failed.get(id) ?? ''}`)
