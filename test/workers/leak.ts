@@ -22,9 +22,11 @@ export interface LeakOutcome {
 }
 
 /** Lets workers leak until so many were replaced. `limit` is max-rss in bytes. */
-export async function leakBehindNginx({ megabytesPerMinute, limit, recycles, pause = 5 }: { megabytesPerMinute: number, limit: number, recycles: number, pause?: number }): Promise<LeakOutcome> {
+export async function leakBehindNginx({ workers, megabytesPerMinute, limit, recycles, pause = 5 }: {
+  workers: number, megabytesPerMinute: number, limit: number, recycles: number, pause?: number,
+}): Promise<LeakOutcome> {
   const workspace = await createWorkspace()
-  const command = new Command([APP, '--socket', workspace.socket, '--mode', '0666', '--workers', '2', '--max-rss', String(limit)], { LEAK: String(megabytesPerMinute) })
+  const command = new Command([APP, '--socket', workspace.socket, '--mode', '0666', '--workers', String(workers), '--max-rss', String(limit)], { LEAK: String(megabytesPerMinute) })
   const peaks = new Map<number, number>()
   try {
     await command.logged('listening')

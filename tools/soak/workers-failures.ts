@@ -104,7 +104,7 @@ export async function stops(times: number): Promise<void> {
 
 /** Lets workers leak 50 MB a minute. */
 export async function leak(recycles: number): Promise<void> {
-  const { requests, failures, peaks } = await leakBehindNginx({ megabytesPerMinute: 50, limit: MAX_RSS, recycles, pause: 50 })
+  const { requests, failures, peaks } = await leakBehindNginx({ workers: 2, megabytesPerMinute: 50, limit: MAX_RSS, recycles, pause: 50 })
   const { median, max } = spread(peaks.map((peak) => peak / MAX_RSS))
   console.log(`50 MB a minute: ${String(peaks.length)} workers replaced, the largest had × ${max.toFixed(3)} of max-rss (median ${median.toFixed(3)}); ` +
     `${String(failures.length)} of ${String(requests)} requests failed`)
