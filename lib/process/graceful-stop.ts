@@ -16,6 +16,11 @@ export interface DrainableServer extends Server {
 export interface StoppedPlace {
   /** Makes it unreachable for new clients; undefined where that cannot be done without closing. */
   readonly unlist?: () => void
+  /**
+   * For a port that cannot be made unreachable without closing: whether connections wait to be accepted. Closing loses those that do,
+   * so it is done at a moment when none does. undefined where it is not known, or where others accept them.
+   */
+  readonly hasWaiting?: () => boolean
   /** Whether another server listens at the same place already, so that no new process waits for this one to end. */
   readonly isSucceeded: () => boolean
 }
@@ -24,6 +29,8 @@ export interface StoppedPlace {
 const MIN_QUIET_TURNS = 3
 /** The most turns to wait for that. */
 const MAX_TURNS = 2000
+/** After so many turns new connections come all the time: any moment will do in which none waits. */
+const IMPATIENT_TURNS = 50
 /** How long web servers have to close idle kept connections, in ms, while clients may be waiting for the next process. */
 const BRIEF_LINGER_MS = 100
 /** The same where the next process serves already, as a share of the stop's time. */
@@ -51,14 +58,12 @@ export function prepareStop(server: DrainableServer): Stop {
   const connections = new OpenConnections(server)
   const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: UNLIMITED_MS })
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
-  const stop: Stop = async ({ unlist, isSucceeded }, { timeout, linger = timeout * LONG_LINGER_SHARE }) => {
+  const stop: Stop = async ({ unlist, hasWaiting, isSucceeded }, { timeout, linger = timeout * LONG_LINGER_SHARE }) => {
     const succeeded = isSucceeded()
     if (server.listening) {
-      if (unlist !== undefined) {
-        // No new connection can come now. Those in the backlog are accepted first, because close() would drop them.
-        unlist()
-        await backlogAccepted(server)
-      }
+      // Those in the backlog are accepted first, because close() would drop them. Once it is unlisted no new connection can come.
+      unlist?.()
+      if (unlist !== undefined || hasWaiting !== undefined) await backlogAccepted(server, hasWaiting)
       // http-terminator would listen until all connections are drained, and destroy new ones meanwhile. The close() of the
       // HTTP server would also close idle connections, which is too early.
       NetServer.prototype.close.call(server)
@@ -119,13 +124,15 @@ class OpenConnections {
   }
 }
 
-async function backlogAccepted(server: Server): Promise<void> {
+async function backlogAccepted(server: Server, hasWaiting = () => false): Promise<void> {
   let quiet = 0
   const onConnection = (): void => {
     quiet = 0
   }
   server.on('connection', onConnection)
-  for (let turns = 0; quiet < MIN_QUIET_TURNS && turns < MAX_TURNS; turns++) {
+  // Other callbacks of this turn may have taken their time: what the kernel says now, right before close(), counts.
+  const isOver = (turns: number): boolean => (quiet >= MIN_QUIET_TURNS || turns >= IMPATIENT_TURNS) && !hasWaiting()
+  for (let turns = 0; turns < MAX_TURNS && !isOver(turns); turns++) {
     quiet++
     await turn()
   }

@@ -4,6 +4,7 @@ import type { Server } from 'node:net'
 import { dirname } from 'node:path'
 import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
+import { connectionsWaiting } from './accept-backlog.js'
 import { isClusterWorker, listenOnSharedSocketFile } from './cluster-socket.js'
 import { explained, requireNetwork } from './errors.js'
 import { findInherited } from './inherited-socket.js'
@@ -16,6 +17,8 @@ export interface Listening {
   readonly address: string
   /** Takes away what was put in place for listening; undefined where nothing was, or where others listen there, too. */
   readonly unlist?: () => void
+  /** Whether connections wait to be accepted, at a port that is this server's alone. */
+  readonly hasWaiting?: () => boolean
   /** Takes away what is left once the server has closed, and no other listens there. */
   readonly retire?: () => Promise<void>
   /** Whether others serve there when this server has stopped. */
@@ -47,7 +50,8 @@ async function listenInPlace(server: Server, place: Place): Promise<Listening> {
       requireNetwork('listening (option port)')
       server.listen({ host, port, backlog })
       await once(server, 'listening')
-      return { address: tcpAddress(server), isSucceeded: isClusterWorker }
+      const address = tcpAddress(server)
+      return { address, isSucceeded: isClusterWorker, ...isClusterWorker() ? {} : { hasWaiting: waitingAt(address) } }
     }
     case 'inherited':
       return { address: await listenOnInherited(server, place.fd, place.backlog), isSucceeded: isClusterWorker }
@@ -61,6 +65,12 @@ async function listenOnFile(server: Server, options: SocketFileOptions): Promise
   }
   const { path, remove, isReplaced } = await listenOnSocketFile(server, options)
   return { address: path, unlist: remove, isSucceeded: isReplaced }
+}
+
+/** Tells whether connections wait at a TCP address, `host:port`. */
+export function waitingAt(address: string): () => boolean {
+  const port = Number(/:(\d+)$/.exec(address)?.[1])
+  return () => (connectionsWaiting({ port }) ?? 0) > 0
 }
 
 function tcpAddress(server: Server): string {

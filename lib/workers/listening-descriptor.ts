@@ -123,17 +123,22 @@ async function holdPort(host: string, port: number): Promise<HeldSocket> {
   const bound: Partial<AddressInfo> = {}
   handle.getsockname?.(bound)
   const shown = isIPv6(address) ? `[${address}]` : address
+  let closed = false
+  const close = (): void => {
+    if (!closed) handle.close()
+    closed = true
+  }
   return {
     fd: handle.fd,
     address: `${shown}:${String(bound.port ?? port)}`,
     boundPath: undefined,
     publish: () => Promise.resolve(),
-    unlist: () => undefined,
+    // A port has no name to take away. The workers close their copies next, each once nothing waits: had the primary kept its own,
+    // the kernel would go on taking connections, which nobody answers.
+    unlist: close,
     isReplaced: () => false,
     ownsBacklog: true,
-    close: () => {
-      handle.close()
-    },
+    close,
   }
 }
 

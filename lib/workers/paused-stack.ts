@@ -13,7 +13,7 @@ import { REQUEST_LOOKUP, type RequestFindings, type StackFrame, type StuckReport
 const NATIVE_AFTER = 500
 const NATIVE_AFTER_CPU = 200
 /** When it counts as in native code whatever it had, and how often that is looked at, in milliseconds. */
-const NATIVE_AFTER_ALL = 2000
+const NATIVE_AFTER_ALL = 1500
 const NATIVE_CHECK_INTERVAL = 50
 /** How long a pause may take once the main thread has answered something, in milliseconds. Deep stacks take a second. */
 const PAUSE_TIMEOUT = 5000

@@ -13,6 +13,7 @@ import { PoolDiagnosis } from './pool-diagnosis.js'
 import { recyclingReason } from './recycling.js'
 import type { EndCounts, PoolObserver, PoolStatus, WorkerDetails, WorkerReport } from './reports.js'
 import { RespawnPolicy } from './respawn.js'
+import { Spares, type Spare } from './spares.js'
 import type { StatusAnswer, StatusRequest } from './status-path.js'
 import { WorkerProcess, prepareForks, workerConfiguration, type WorkerOwner } from './worker-process.js'
 
@@ -52,6 +53,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   readonly #living = new Set<WorkerProcess>()
   readonly #leaving = new Set<WorkerProcess>()
   readonly #balancer = new Balancer<WorkerProcess>()
+  readonly #spares: Spares
   #configuration: PoolConfiguration
   #socket: HeldSocket | undefined
   #slots: Slot[] = []
@@ -73,6 +75,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   constructor(configuration: PoolConfiguration, log: PoolLog) {
     this.#configuration = configuration
     this.#log = log
+    this.#spares = new Spares(log)
     this.#respawn = new RespawnPolicy(configuration.emergency.deaths, configuration.emergency.interval)
     this.ended = new Promise((resolve) => {
       this.#end = resolve
@@ -265,6 +268,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
 
   /** Lets a worker go that is not wanted any more: it answers what it has. */
   #leave(worker: WorkerProcess): void {
+    this.#spares.drop(worker)
     if (worker.state === 'ended') return
     this.#leaving.add(worker)
     void worker.stop({ timeout: this.#configuration.drainTimeout, acceptsBacklog: false, succeeded: true })
@@ -296,13 +300,23 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     await running
   }
 
+  /** Forks one that is to answer. */
+  #boot(number: number): Spare {
+    const worker = this.#fork(number, this.#configuration)
+    return { worker, booted: worker.boot(this.#workerConfiguration(this.#configuration), this.#configuration.bootTimeout) }
+  }
+
+  #slotOf(worker: WorkerProcess): Slot | undefined {
+    return this.#slots.find((candidate) => candidate.worker === worker)
+  }
+
   /** Fills the place of a worker that has died. */
-  #refill(slot: Slot, wait: number): void {
+  #refill(slot: Slot, wait: number, spare?: Spare): void {
     slot.worker = undefined
     slot.respawn = setTimeout(() => {
-      const worker = this.#fork(slot.number, this.#configuration)
+      const { worker, booted } = spare ?? this.#boot(slot.number)
       slot.worker = worker
-      worker.boot(this.#workerConfiguration(this.#configuration), this.#configuration.bootTimeout)
+      booted
         .then(() => this.#diagnosis?.join([worker]))
         .then(() => worker.listen(this.#configuration.bootTimeout))
         .then(() => {
@@ -322,8 +336,9 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     this.#living.delete(worker)
     this.#keepCounts(worker.report)
     if (this.#leaving.delete(worker)) return
-    const slot = this.#slots.find((candidate) => candidate.worker === worker)
+    const slot = this.#slotOf(worker)
     if (slot === undefined || this.#stopping !== undefined) return
+    const spare = this.#spares.take(worker)
     this.#ends.died++
     const now = Date.now()
     const readyFor = worker.readyAt === undefined ? undefined : now - worker.readyAt
@@ -336,7 +351,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
       return
     }
     this.#log.warn({ ...fields, wait }, 'worker died, another takes its place')
-    this.#refill(slot, wait)
+    this.#refill(slot, wait, spare)
   }
 
   #keepCounts(report: WorkerReport | undefined): void {
@@ -357,7 +372,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     if (signal === 'SIGHUP' || signal === 'SIGUSR2') return
     void delay(SAME_SIGNAL_MS, undefined, { ref: false }).then(async () => {
       while (this.#operation !== undefined) await this.#operation
-      const slot = this.#slots.find((candidate) => candidate.worker === worker)
+      const slot = this.#slotOf(worker)
       if (slot === undefined || this.#stopping !== undefined) return
       this.#log.info({ worker: worker.number, pid: worker.pid, signal }, 'worker got a signal, another takes its place')
       await this.#recycle(slot)
@@ -380,6 +395,14 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     void this.#statusKeeper?.answer(request).then((answer) => {
       worker.answerStatus(id, answer)
     })
+  }
+
+  onStanding(worker: WorkerProcess, milliseconds: number): void {
+    if (this.#slotOf(worker) !== undefined && this.#stopping === undefined) this.#spares.prepare(worker, milliseconds, () => this.#boot(worker.number))
+  }
+
+  onTurning(worker: WorkerProcess): void {
+    this.#spares.onTurning(worker)
   }
 
   onStuck(worker: WorkerProcess, finding: unknown): void {

@@ -1,7 +1,12 @@
-/** `/livez` and `/readyz`, answered before the app: whether the process lives, and whether it should be sent requests. */
+/**
+ * `/livez` and `/readyz`, answered before the app: whether the process lives, and whether it should be sent requests. A balancer asks
+ * `/readyz?exclude=capped`: a host that turns requests away for a moment would be taken out, and the others be full next.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readStatusSources } from '../../shared/status-sources.js'
 import { send } from './status-path.js'
+
+const EXCLUDES_CAPPED = /[?&]exclude=capped(?:&|$)/
 
 /** The probes of a worker. */
 export interface Probes {
@@ -31,7 +36,7 @@ export function createProbes(state: () => 'starting' | 'ready' | 'draining'): Pr
       const isReadiness = isAt(url, '/readyz')
       if ((!isReadiness && !isAt(url, '/livez')) || (method !== 'GET' && method !== 'HEAD')) return false
       count++
-      const reason = isReadiness ? reasonAgainst(state()) : undefined
+      const reason = isReadiness ? reasonAgainst(state(), EXCLUDES_CAPPED.test(url)) : undefined
       send(request, response, reason === undefined ? { status: 200, headers: HEADERS, body: 'ok\n' } : { status: 503, headers: HEADERS, body: `${reason}\n` })
       return true
     },
@@ -42,8 +47,9 @@ function isAt(url: string, path: string): boolean {
   return url === path || url.startsWith(`${path}?`)
 }
 
-function reasonAgainst(state: 'starting' | 'ready' | 'draining'): string | undefined {
+function reasonAgainst(state: 'starting' | 'ready' | 'draining', excludesCapped: boolean): string | undefined {
   if (state !== 'ready') return state
+  if (excludesCapped) return undefined
   const caps = readStatusSources()['concurrencyLimit'] ?? []
   return caps.some((cap) => typeof cap === 'object' && cap !== null && 'full' in cap && cap.full === true) ? 'capped' : undefined
 }

@@ -11,7 +11,7 @@ import { REQUEST_LOOKUP, type WatchData } from './stuck-report.js'
 /** Beats within `timeout`, and the bounds of the time between two, in milliseconds. */
 const BEATS_IN_TIMEOUT = 20
 const MIN_INTERVAL = 10
-const MAX_INTERVAL = 150
+const MAX_INTERVAL = 100
 
 /** The most that V8 may use in the thread, in MB. Deep stacks need some; at other times it uses 4. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128, codeRangeSizeMb: 4, stackSizeMb: 1 }
@@ -22,7 +22,7 @@ const RESTART_DELAY = 10_000
 export interface EventLoopWatchOptions {
   /** For how long the event loop may not turn, in milliseconds. */
   readonly timeout: number
-  /** The descriptor that reports are written to, each a line of JSON: a {@link StuckReport}. */
+  /** The descriptor that the thread writes to, lines of JSON: a {@link LoopMessage} each. */
   readonly report: number
   /** The requests that are open. It is called only when the event loop is stuck, and must run no code of the app. */
   readonly openRequests?: () => readonly IncomingMessage[]
@@ -34,8 +34,8 @@ export interface EventLoopWatch {
 }
 
 /**
- * Watches the event loop of this thread, which must be the main thread; once in a process. A report comes within a second after
- * `timeout` is over. What goes wrong with the watch becomes a process warning (ERR_FCGI_LOOP_WATCH), and does no other harm.
+ * Watches the event loop of this thread, which must be the main thread; once in a process. That it stands still is told at
+ * half of `timeout`; the report comes within half a second after `timeout` is over, where the machine is not busy. What goes wrong with the watch becomes a process warning (ERR_FCGI_LOOP_WATCH), and does no other harm.
  * The thread costs 5 MB of resident memory on Node 20, 14 MB on Node 24.
  *
  * @example

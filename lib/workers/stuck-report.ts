@@ -1,4 +1,4 @@
-/** What is reported of an event loop that is stuck: the types, and the names that the main thread and the watching thread share. */
+/** What is told of an event loop that stands still: the types, and the names that the main thread and the watching thread share. */
 
 /** A function on the call stack. */
 export interface StackFrame {
@@ -35,6 +35,15 @@ export interface StuckReport {
   /** The requests that are open, some of them at least: given only where the running code does not show whose it is. */
   readonly openRequests?: readonly ReportedRequest[]
 }
+
+/**
+ * What the watching thread tells, each a line of JSON: the loop has stood still for half of the time that makes it stuck; it turns
+ * again after all; it is stuck.
+ */
+export type LoopMessage =
+  | { readonly type: 'standing', readonly milliseconds: number }
+  | { readonly type: 'turning' }
+  | StuckReport
 
 /** What the watching thread is started with. */
 export interface WatchData {

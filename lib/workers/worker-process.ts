@@ -11,6 +11,7 @@ import { ownLimits, type OwnLimits } from './recycling.js'
 import type { PoolConfiguration } from './options.js'
 import type { WorkerReport, WorkerState, WorkerStatus } from './reports.js'
 import type { StatusAnswer, StatusRequest } from './status-path.js'
+import type { LoopMessage } from './stuck-report.js'
 
 /** Who hears of a worker. */
 export interface WorkerOwner {
@@ -25,7 +26,10 @@ export interface WorkerOwner {
   onStatus(worker: WorkerProcess, id: number, request: StatusRequest): void
   /** A request of the doctor's has arrived. */
   onArrival(worker: WorkerProcess, arrival: Arrival): void
-  /** The thread that watches its event loop has told that it stands still, as JSON has it. */
+  /** Its event loop has stood still for half of `stuckTimeout`, or turns again after that. */
+  onStanding(worker: WorkerProcess, milliseconds: number): void
+  onTurning(worker: WorkerProcess): void
+  /** Its event loop is stuck, as the thread that watches it has told in JSON. */
   onStuck(worker: WorkerProcess, finding: unknown): void
 }
 
@@ -71,7 +75,7 @@ export function workerConfiguration({ module, server, place, bootPath, linger, s
 export async function checkApp(configuration: PoolConfiguration, onNotice: (code: string, message: string) => void): Promise<void> {
   prepareForks('ignore', configuration.nodeArguments)
   const nothing = (): void => undefined
-  const owner: WorkerOwner = { onExit: nothing, onSignal: nothing, onStuck: nothing, onStopped: nothing, onStatus: nothing, onArrival: nothing, onNotice: (_worker, code, message) => { onNotice(code, message) } }
+  const owner: WorkerOwner = { onExit: nothing, onSignal: nothing, onStanding: nothing, onTurning: nothing, onStuck: nothing, onStopped: nothing, onStatus: nothing, onArrival: nothing, onNotice: (_worker, code, message) => { onNotice(code, message) } }
   const worker = new WorkerProcess(owner, 0, 0, configuration)
   try {
     await worker.boot(workerConfiguration(configuration, '', true), configuration.bootTimeout)
@@ -374,14 +378,18 @@ export class WorkerProcess {
     pipe.unref()
     pipe.on('error', () => undefined)
     createInterface({ input: pipe }).on('line', (line) => {
-      this.#owner.onStuck(this, parsed(line))
+      const message = parsed(line)
+      if (message?.type === 'standing') this.#owner.onStanding(this, message.milliseconds)
+      else if (message?.type === 'turning') this.#owner.onTurning(this)
+      else this.#owner.onStuck(this, message)
     })
   }
 }
 
-function parsed(line: string): unknown {
+/** Undefined where an app has written to the descriptor, too. */
+function parsed(line: string): LoopMessage | undefined {
   try {
-    return JSON.parse(line)
+    return JSON.parse(line) as LoopMessage
   } catch {
     return undefined
   }

@@ -10,7 +10,8 @@ import { inspect, types } from 'node:util'
 import { codeOf } from '../../shared/errors.js'
 import { readStatusSources } from '../../shared/status-sources.js'
 import { FastCgiError } from '../errors.js'
-import { prepareStop, type Stop } from '../process/graceful-stop.js'
+import { prepareStop, type Stop, type StoppedPlace } from '../process/graceful-stop.js'
+import { waitingAt } from '../process/listen.js'
 import { createServer, type FastCgiServer } from '../server/server.js'
 import { OPEN_REQUESTS, REQUEST_COUNTS } from '../server/request-counts.js'
 import { proveApp } from './boot-request.js'
@@ -178,8 +179,14 @@ class Worker {
     return this.#stopping ??= this.#stop(timeout, acceptsBacklog, succeeded)
   }
 
+  /** The primary has unlisted the socket file, or closed its copy of the port. */
+  #backlog(): Pick<StoppedPlace, 'unlist' | 'hasWaiting'> {
+    const { address } = this.#configuration
+    return address.startsWith('/') ? { unlist: () => undefined } : { hasWaiting: waitingAt(address) }
+  }
+
   async #stop(timeout: number, acceptsBacklog: boolean, succeeded: boolean): Promise<void> {
-    const place = { ...(acceptsBacklog ? { unlist: () => undefined } : {}), isSucceeded: () => succeeded }
+    const place = { ...(acceptsBacklog ? this.#backlog() : {}), isSucceeded: () => succeeded }
     const closed = once(this.#server, 'close')
     await this.#stopGracefully(place, { timeout, linger: Math.min(this.#configuration.linger, timeout) })
     await closed

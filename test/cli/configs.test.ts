@@ -1,5 +1,6 @@
 /** The configurations that `express-responder config` prints: checked by the web servers themselves, and served through. */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
@@ -10,7 +11,9 @@ import { Exchange, ask, begin, type Answer } from '../proxies/support/client.js'
 import { describeIfInstalled } from '../proxies/support/installed.js'
 import { echoOf } from '../proxies/support/json.js'
 import { newId } from '../proxies/support/suite.js'
+import { PACKAGE_ROOT } from '../proxies/support/workspace.js'
 import { AUTHORIZATION } from '../proxies/support/user.js'
+import { config } from './support/config-command.js'
 import { checkPrinted, requirementOf, startConfigured, type ConfiguredSite, type ServerName, type Wanted } from './support/configured-site.js'
 
 const SERVERS: readonly ServerName[] = ['nginx', 'apache', 'lighttpd', 'caddy', 'haproxy', 'h2o']
@@ -250,10 +253,10 @@ describeIfInstalled(LIMITED.map(requirementOf), 'config with --timeout', () => {
   })
 })
 
-describeConfigured('haproxy', 'with --health of a path that says 503', { words: ['--health', '/status/503', '--upstream', 'PORT0', 'PORT1'], apps: () => [{ port: 0 }, { port: 0 }] }, (site) => {
-  it('asks no host that is not ready', async () => {
-    let status = 0
-    while (status !== 503) ({ status } = await ask(site().origin, '/echo'))
+describeConfigured('haproxy', 'with --health of a path that says 503 everywhere', { words: ['--health', '/status/503', '--upstream', 'PORT0', 'PORT1'], apps: () => [{ port: 0 }, { port: 0 }] }, (site) => {
+  it('asks the hosts all the same', async () => {
+    while (!site().web.logs().includes('app/app1 is DOWN') || !site().web.logs().includes('app/app2 is DOWN')) await ask(site().origin, '/echo')
+    expect(await Promise.all(Array.from({ length: 4 }, async () => (await ask(site().origin, '/echo')).status))).toEqual([200, 200, 200, 200])
   })
 })
 
@@ -267,6 +270,14 @@ describeConfigured('haproxy', 'with --health', { words: ['--health', '/status/20
     await Promise.all(asked)
     expect((await ask(site().origin, '/echo')).status).toBe(200)
   })
+})
+
+it.each([
+  ['haproxy/hosts.cfg', ['haproxy', '--health', '/readyz']],
+  ['nginx/hosts.conf', ['nginx', '--server-name', 'app.example.com']],
+])('examples/%s is what the command prints for two hosts', async (path, words) => {
+  const printed = await config(...words, '--upstream', '10.0.0.5:9000', '10.0.0.6:9000', '--listen', '127.0.0.1:8080')
+  expect(readFileSync(join(PACKAGE_ROOT, 'examples', path), 'utf8')).toBe(printed)
 })
 
 describe.each(SERVERS)('%s', (name) => {

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from '../proxies/support/ports.js'
 import { FastCgiClient } from '../support/fastcgi-client.js'
 import { ask, inDirectory, startProgram } from './support.js'
 
@@ -76,6 +77,26 @@ describe('the backlog', () => {
     for (const socket of sockets) socket.destroy()
     server.closeAllConnections()
     await stop()
+  }))
+
+  it('is answered by a stop, on a port as on a path', () => inDirectory(async (directory) => {
+    const port = await freePort()
+    for (const place of [{ port }, { socket: join(directory, 'app.sock') }]) {
+      const child = startProgram('programs/app.js', [JSON.stringify(place)])
+      try {
+        await child.line('listening')
+        child.process.kill('SIGSTOP')
+        const clients = await Promise.all(Array.from({ length: 40 }, () => FastCgiClient.connect(place.socket ?? port)))
+        const answers = Promise.all(clients.map((client) => ask(client, '/')))
+        child.process.kill('SIGTERM')
+        child.process.kill('SIGCONT')
+        expect((await answers).filter((answer) => !answer.startsWith('200 x'))).toEqual([])
+        expect(await child.ended).toMatchObject({ code: 0 })
+      } finally {
+        child.process.kill('SIGKILL')
+        await child.ended
+      }
+    }
   }))
 
   it('leaves ports, hosts and listeners as they are', async () => {

@@ -12,22 +12,35 @@ export class Load {
   requests = 0
   posts = 0
   readonly failures: string[] = []
+  /** What became of those that failed, by their ids. */
+  readonly failed = new Map<string, string>()
+  /** Between when and when each of those was open, by `performance.now()`. */
+  readonly #open = new Map<string, readonly [begin: number, end: number]>()
   readonly processes = new Set<string>()
   readonly #port: number
   readonly #clients: Promise<void>[]
   readonly #path: string
+  readonly #hasIds: boolean
   readonly #pause: number
   #ending = false
 
   /**
    * @param path what is asked for, beside `/slow` by two of the clients
-   * @param pause between two requests of a client, in ms, at the mean
+   * @param hasIds whether each request has an id of its own in its query
+   * @param pause between a client's requests, in milliseconds
    */
-  constructor(port: number, path = '/', pause = PAUSE) {
-    this.#pause = pause
+  constructor(port: number, path = '/', { hasIds = false, pause = PAUSE } = {}) {
     this.#port = port
     this.#path = path
+    this.#hasIds = hasIds
+    this.#pause = pause
     this.#clients = Array.from({ length: CLIENTS }, (_, number) => this.#run(number))
+  }
+
+  /** Whether a request that failed was open in one of these times. */
+  wasOpen(id: string, times: readonly (readonly [begin: number, end: number])[]): boolean {
+    const [begin, end] = this.#open.get(id) ?? [Infinity, -Infinity]
+    return times.some(([from, to]) => begin <= to && end >= from)
   }
 
   /** No client asks again; what is asked goes on. */
@@ -44,23 +57,30 @@ export class Load {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     for (let count = 0; !this.#ending; count++) {
       const method = (count + number) % 2 === 0 ? 'GET' : 'POST'
-      await this.#ask(agent, method, number < 2 ? '/slow' : this.#path)
+      await this.#ask(agent, method, number < 2 ? '/slow' : this.#path, `${String(number)}-${String(count)}`)
       await delay(Math.random() * 2 * this.#pause)
     }
     agent.destroy()
   }
 
-  async #ask(agent: Agent, method: 'GET' | 'POST', path: string): Promise<void> {
+  async #ask(agent: Agent, method: 'GET' | 'POST', place: string, id: string): Promise<void> {
+    const path = this.#hasIds ? `${place}${place.includes('?') ? '&' : '?'}id=${id}` : place
     const body = method === 'POST' ? BODY : ''
     this.requests++
     if (method === 'POST') this.posts++
+    const begin = performance.now()
+    const fail = (what: string): void => {
+      this.failures.push(what)
+      this.failed.set(id, what)
+      this.#open.set(id, [begin, performance.now()])
+    }
     try {
       const { response, text } = await this.#fetch(agent, method, path, body)
       const whole = response.statusCode === 200 && text === `${method} ${String(body.length)} ${'.'.repeat(2000)}`
       if (whole) this.processes.add(String(response.headers['x-process']))
-      else this.failures.push(`${method} ${path}: ${String(response.statusCode)} ${text.slice(0, 60)}`)
+      else fail(`${method} ${path}: ${String(response.statusCode)} ${text.slice(0, 60)}`)
     } catch (error) {
-      this.failures.push(`${method} ${path}: ${String(error)}`)
+      fail(`${method} ${path}: ${String(error)}`)
     }
   }
 

@@ -19,8 +19,9 @@ export interface LogLine {
 export class Command {
   readonly child: Child
 
-  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    this.child = start(process.execPath, [COMMAND, ...args], { env: { ...process.env, ...environment } })
+  /** @param detached whether it leads a process group of its own: see {@link killAll} */
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}, { detached = false } = {}) {
+    this.child = start(process.execPath, [COMMAND, ...args], { env: { ...process.env, ...environment }, detached })
   }
 
   /** All lines of its log so far. */
@@ -44,6 +45,13 @@ export class Command {
   async stop(): Promise<Awaited<Child['ended']>> {
     this.child.process.kill('SIGTERM')
     return this.child.ended
+  }
+
+  /** Kills the primary and all workers in one moment, as the end of a machine does; it must lead a group. */
+  async killAll(): Promise<void> {
+    const { pid } = this.child.process
+    if (pid !== undefined && this.child.process.exitCode === null && this.child.process.signalCode === null) process.kill(-pid, 'SIGKILL')
+    await this.child.ended
   }
 
   /** For the end of a test, whatever has become of it. */

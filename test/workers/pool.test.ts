@@ -8,6 +8,7 @@ import { servers } from '../proxies/support/servers.js'
 import type { RunningServer } from '../proxies/support/web-server.js'
 import { createWorkspace, type Workspace } from '../proxies/support/workspace.js'
 import { Load } from '../process/load.js'
+import { explain } from './arrivals.js'
 import { ANSWERING, Command, runCommand } from './command.js'
 
 describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connections', () => {
@@ -25,8 +26,8 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
     await workspace.remove()
   })
 
-  async function start(...options: string[]): Promise<void> {
-    command = new Command([ANSWERING, '--socket', workspace.socket, '--mode', '0666', ...options])
+  async function start(environment: Readonly<Record<string, string>>, ...options: string[]): Promise<void> {
+    command = new Command([ANSWERING, '--socket', workspace.socket, '--mode', '0666', ...options], environment)
     await command.logged('listening')
     front = await servers.nginx.start(workspace)
   }
@@ -38,25 +39,32 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
   }
 
   it('are replaced when they are killed; no connection is refused, and only what they had in flight fails', async () => {
-    await start('--workers', '2')
-    const load = new Load(front.port)
+    const arrivals = join(workspace.directory, 'arrivals')
+    await start({ ARRIVALS: arrivals }, '--workers', '2')
+    const load = new Load(front.port, '/', { hasIds: true })
+    const killed = new Set<number>()
+    const moments: [number, number][] = []
     for (let kill = 0; kill < 4; kill++) {
       await delay(200)
       const victim = (await workers()).find(({ state, worker }) => state === 'ready' && worker === kill % 2)
       if (victim === undefined) throw new Error('no worker to kill')
+      const begin = performance.now()
       process.kill(victim.pid, 'SIGKILL')
+      killed.add(victim.pid)
       expect(await command.logged('worker died', kill)).toMatchObject({ pid: victim.pid, signal: 'SIGKILL' })
+      moments.push([begin, performance.now()])
       await command.logged('worker ready', kill)
     }
     await load.end()
+    const { refused, unexplained } = explain(load.failed.keys(), arrivals, killed, front.logs(), (id) => load.wasOpen(id, moments))
+    expect({ refused, unexplained: unexplained.map((id) => load.failed.get(id)) }).toEqual({ refused: [], unexplained: [] })
     // A client has one request at a time: so many at the most were in flight on the workers that were killed.
     expect(load.failures.length).toBeLessThanOrEqual(4 * 12)
-    expect(load.failures.filter((failure) => !failure.includes(': 502 '))).toEqual([])
     expect((await workers()).map(({ state }) => state)).toEqual(['ready', 'ready'])
   })
 
   it('are recycled at max-requests one after the other, and no request fails', async () => {
-    await start('--workers', '2', '--max-requests', '150')
+    await start({}, '--workers', '2', '--max-requests', '150')
     const load = new Load(front.port)
     await command.logged('worker has reached max-requests', 2)
     await load.end()
@@ -65,7 +73,7 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
   })
 
   it('are recycled at max-rss with a warning where the app needs more from its start, and no request fails', async () => {
-    await start('--max-rss', '10MB')
+    await start({}, '--max-rss', '10MB')
     const load = new Load(front.port)
     const line = await command.logged('max-rss is less than the app needs')
     expect(line).toMatchObject({ limit: 'max-rss', value: 10 * 1024 ** 2, worker: 0 })
@@ -75,7 +83,7 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
   })
 
   it('answer all that was accepted or on its way when SIGTERM comes; the sockets are gone, and the exit status is 0', async () => {
-    await start('--workers', '2')
+    await start({}, '--workers', '2')
     const load = new Load(front.port)
     await delay(500)
     load.stopAsking()
@@ -86,8 +94,24 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
     expect([workspace.socket, `${workspace.socket}.control`].filter((path) => existsSync(path))).toEqual([])
   })
 
+  it('answer all that was accepted or on its way when SIGTERM comes, though clients go on asking', async () => {
+    const arrivals = join(workspace.directory, 'arrivals')
+    await start({ ARRIVALS: arrivals }, '--workers', '2')
+    const load = new Load(front.port, '/', { hasIds: true })
+    await delay(500)
+    expect(load.failures).toEqual([])
+    expect(await command.stop()).toMatchObject({ code: 0, signal: null })
+    expect(existsSync(workspace.socket)).toBe(false)
+    await load.end()
+    // What nginx could not connect for was never accepted: the socket was gone.
+    const { refused, ...lost } = explain(load.failed.keys(), arrivals, new Set(), front.logs(), () => false)
+    expect(lost).toEqual({ inFlight: [], onTheirWay: [], unexplained: [] })
+    expect(refused.length).toBeGreaterThan(0)
+    expect(refused.length).toBe(load.failures.length)
+  })
+
   it('that join later get their share of the connections that nginx keeps', async () => {
-    await start('--workers', '2')
+    await start({}, '--workers', '2')
     const [, late] = await workers()
     if (late === undefined) throw new Error('no second worker')
     const load = new Load(front.port, '/work?3')
@@ -100,7 +124,7 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
   })
 
   it('whose event loop stands still are reported with function and route, and replaced', async () => {
-    await start('--workers', '1', '--stuck-timeout', '1s')
+    await start({}, '--workers', '1', '--stuck-timeout', '1s')
     const [stuck] = await workers()
     fetch(`http://127.0.0.1:${String(front.port)}/stuck`, { headers: { Host: 'app.example.com' } }).catch(() => undefined)
     const line = await command.logged('worker is stuck')
@@ -111,14 +135,14 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
   })
 
   it('that are asked to answer within request-timeout, and do not, get 503, and the log says of what', async () => {
-    await start('--request-timeout', '400ms')
+    await start({}, '--request-timeout', '400ms')
     const response = await fetch(`http://127.0.0.1:${String(front.port)}/never`, { headers: { Host: 'app.example.com' } })
     expect(response.status).toBe(503)
     expect((await command.logged('GET /never was not answered within 400 ms'))['code']).toBe('ERR_FCGI_REQUEST_TIMEOUT')
   })
 
   it('that die again and again end the command with status 4', async () => {
-    await start('--emergency-restart', '2', '--emergency-interval', '60s')
+    await start({}, '--emergency-restart', '2', '--emergency-interval', '60s')
     for (let death = 0; death < 3; death++) {
       await fetch(`http://127.0.0.1:${String(front.port)}/exit`, { headers: { Host: 'app.example.com' } })
       if (death < 2) await command.logged('worker ready', death)

@@ -49,6 +49,7 @@ describe('probes', () => {
     state = present
     const { client } = serving()
     expect(await client.get('/readyz')).toMatchObject({ status: 503, text: `${present}\n` })
+    expect(await client.get('/readyz?exclude=capped')).toMatchObject({ status: 503 })
     expect(await client.get('/livez')).toMatchObject({ status: 200 })
   })
 
@@ -66,6 +67,7 @@ describe('probes', () => {
     const answer = client.get('/hold').then((given) => given.status)
     await begun
     expect(await client.get('/readyz')).toMatchObject({ status: 503, text: 'capped\n' })
+    expect(await client.get('/readyz?exclude=capped')).toMatchObject({ status: 200 })
     held[0]?.end()
     expect(await answer).toBe(200)
     expect(await client.get('/readyz')).toMatchObject({ status: 200 })

@@ -34,7 +34,7 @@ export async function reloadBehind(server: WebServer, reloads: number, { workers
   try {
     await command.logged('listening')
     const front = await server.start(workspace)
-    const load = light ? new Load(front.port, '/', LIGHT.pause) : new Load(front.port)
+    const load = light ? new Load(front.port, '/', { pause: LIGHT.pause }) : new Load(front.port)
     try {
       await delay(settling)
       for (let reload = 0; reload < reloads && !(untilOneFails && load.failures.length > 0); reload++) {

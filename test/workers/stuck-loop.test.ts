@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { StuckReport } from '../../lib/workers/stuck-report.js'
+import type { LoopMessage, StuckReport } from '../../lib/workers/stuck-report.js'
 import { FastCgiClient } from '../support/fastcgi-client.js'
 import { paramsOf, start, type Child } from '../process/support.js'
 
@@ -37,15 +37,14 @@ function newFile(): string {
   return join(directory, `release.${String(files++)}`)
 }
 
-/** The lines that a process writes to descriptor 3, in their order. */
-function reportsOf(child: Child): AsyncIterator<StuckReport> {
-  const lines = createInterface({ input: child.process.stdio[3] as Readable })[Symbol.asyncIterator]()
-  return {
-    async next() {
-      const line = await lines.next()
-      return line.done === true ? { done: true, value: undefined } : { done: false, value: JSON.parse(line.value) as StuckReport }
-    },
-  }
+/** What a process writes to descriptor 3, in its order. */
+async function* messagesOf(child: Child): AsyncGenerator<LoopMessage> {
+  for await (const line of createInterface({ input: child.process.stdio[3] as Readable })) yield JSON.parse(line) as LoopMessage
+}
+
+/** The reports among that. */
+async function* reportsOf(child: Child): AsyncGenerator<StuckReport> {
+  for await (const message of messagesOf(child)) if (message.type === 'stuck') yield message
 }
 
 /** A process that is watched, and a client of it. */
@@ -221,6 +220,21 @@ describe('a watched process', () => {
     const report = await watched.report()
     expect(report.native).toBe(native)
     expect(report.request?.route).toBe(native ? undefined : url)
+  })
+
+  it('tells at half of the time that it stands still, and that it turns again, if it does', async () => {
+    const path = `${newFile()}.sock`
+    const child = start(process.execPath, [PROGRAM, path, '6000'], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+    children.push(child)
+    await child.line('listening')
+    const messages = messagesOf(child)
+    const file = newFile()
+    const answer = FastCgiClient.connect(path).then((client) => client.request({ params: paramsOf(`/api/sync/1?file=${file}`), keepConnection: false }))
+    const { value } = await messages.next() as IteratorResult<LoopMessage, undefined>
+    expect(value).toMatchObject({ type: 'standing' })
+    writeFileSync(file, '')
+    expect((await messages.next()).value).toEqual({ type: 'turning' })
+    expect((await answer).body.toString()).toBe('done')
   })
 
   it('with recovery() has the request of code that knows none', async () => {

@@ -1,23 +1,28 @@
 /**
- * Workers of the command behind web servers, under load: what reloads and kills lose, how much more two do than one, and what one
- * that joins later gets.
+ * Workers of the command behind web servers, under load: what reloads, kills and stops lose, how much more two do than one, what one
+ * that joins later gets, how large one that leaks gets, how long a stuck one stays.
  *
  *   npm run soak -- workers reloads [--times 20] [--light] [server…]     each also with the usual closing, as a control
  *   npm run soak -- workers kills [--times 100]
+ *   npm run soak -- workers stops [--times 20]
+ *   npm run soak -- workers leak [--times 4]
+ *   npm run soak -- workers stuck [--times 10]
+ *   npm run soak -- workers hosts [--times 10]
  *   npm run soak -- workers scaling [--seconds 8]
  *
- * The exit status is 1 where a reload has lost a request, and where the control behind nginx or HAProxy has lost none.
+ * The exit status is 1 where a request was lost that should not, a figure is over its target, or the control behind nginx or HAProxy has
+ * lost none.
  */
 import { Agent, get } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { spread } from '../../bench/stats.js'
 import { h2o } from '../../test/process/h2o.js'
-import { Load } from '../../test/process/load.js'
 import { servers } from '../../test/proxies/support/servers.js'
 import { createWorkspace, type Workspace } from '../../test/proxies/support/workspace.js'
 import { ANSWERING, Command, runCommand } from '../../test/workers/command.js'
 import { USUAL_CLOSING, reloadBehind } from '../../test/workers/reloads.js'
+import { hosts, kills, leak, stops, stuck } from './workers-failures.js'
 
 const { nginx, nginxMinimal, apache, apacheMinimal, lighttpd, caddy, haproxy } = servers
 const all = [nginx, nginxMinimal, apache, apacheMinimal, lighttpd, caddy, haproxy, h2o]
@@ -34,8 +39,12 @@ export async function run(args: readonly string[]): Promise<void> {
   })
   if (what === 'reloads') await reloads(Number(values.times ?? 20), names, values.light)
   else if (what === 'kills') await kills(Number(values.times ?? 100))
+  else if (what === 'stops') await stops(Number(values.times ?? 20))
+  else if (what === 'leak') await leak(Number(values.times ?? 4))
+  else if (what === 'stuck') await stuck(Number(values.times ?? 10))
+  else if (what === 'hosts') await hosts(Number(values.times ?? 10))
   else if (what === 'scaling') await scaling(Number(values.seconds) * 1000)
-  else throw new Error('say what: reloads, kills or scaling')
+  else throw new Error('say what: reloads, kills, stops, leak, stuck, hosts or scaling')
 }
 
 async function reloads(times: number, names: readonly string[], light: boolean): Promise<void> {
@@ -80,27 +89,6 @@ interface Shown {
 async function workersOf(workspace: Workspace): Promise<Shown[]> {
   const { stdout } = await runCommand(['status', '--json', '--socket', workspace.socket])
   return (JSON.parse(stdout) as { workers: Shown[] }).workers
-}
-
-async function kills(times: number): Promise<void> {
-  await behindNginx(2, async (port, command, workspace) => {
-    const load = new Load(port)
-    for (let kill = 0; kill < times; kill++) {
-      const ready = (await workersOf(workspace)).filter(({ state }) => state === 'ready')
-      const victim = ready[Math.floor(Math.random() * ready.length)]
-      if (victim === undefined) throw new Error('no worker to kill')
-      process.kill(victim.pid, 'SIGKILL')
-      await command.logged('worker ready', kill)
-    }
-    await load.end()
-    const kinds = new Map<string, number>()
-    for (const failure of load.failures) {
-      const kind = /: (\d{3}|.{1,60})/.exec(failure)?.[1] ?? failure
-      kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
-    }
-    console.log(`${String(times)} kills: ${String(load.failures.length)} of ${String(load.requests)} requests failed: ${JSON.stringify([...kinds])}`)
-    console.log(`workers at the end: ${JSON.stringify((await workersOf(workspace)).map(({ worker, state }) => `${String(worker)} ${state}`))}`)
-  })
 }
 
 interface Measured {

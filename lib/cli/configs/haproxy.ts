@@ -112,15 +112,37 @@ function backend(site: Site): Line {
             'option redispatch 1',
           ],
       several && 'balance leastconn',
-      site.health !== undefined && [
-        comment('A host that does not say that it is ready gets no requests.'),
-        `option httpchk GET ${site.health}`,
-        'http-check expect status 200',
-        'default-server inter 2s fall 2 rise 1',
-      ],
+      health(site),
       comment('More requests than maxconn wait, and after `timeout queue` (or `connect`) get 503. An open event stream counts, so this is far above what the app works on at a time, and below its limits.connections (4096).'),
-      places.map((place, index) =>
-        `server ${site.name}${several ? String(index + 1) : ''} "${place}" proto fcgi maxconn 2000${site.health === undefined ? '' : ' check'}`),
+      servers(site, places),
     ),
+  ]
+}
+
+/** Which hosts get requests, where they tell. */
+function health({ health: path }: Site): Line {
+  if (path === undefined) return false
+  const isOwn = path.endsWith('/readyz')
+  return [
+    comment('A host that says that it is not ready gets no requests. HAProxy asks over FastCGI, which it can from 2.2 on.'),
+    isOwn && comment('exclude=capped: a host that turns requests away for a moment stays. Were it taken out, the others would be full next.'),
+    `option httpchk GET ${path}${isOwn ? '?exclude=capped' : ''}`,
+    'http-check expect status 200',
+    comment('A host that is slow to answer is busy, and not away.'),
+    'timeout check 5s',
+    comment('It is seen within 3 seconds that a host is not ready: give the app a --drain-delay of 5s.'),
+    'default-server inter 2s fastinter 500ms fall 2 rise 1',
+  ]
+}
+
+function servers(site: Site, places: readonly string[]): Line {
+  const nameOf = (index: number): string => `${site.name}${places.length > 1 ? String(index + 1) : ''}`
+  const line = (place: string, name: string, more: string): string => `server ${name} "${place}" proto fcgi maxconn 2000${more}`
+  if (site.health === undefined) return places.map((place, index) => line(place, nameOf(index), ''))
+  return [
+    places.map((place, index) => line(place, nameOf(index), ' check')),
+    comment('Where no host is ready, all are asked all the same: a check that fails everywhere must not take the site down.'),
+    'option allbackups',
+    places.map((place, index) => line(place, `${nameOf(index)}-unready`, ' backup')),
   ]
 }

@@ -1,23 +1,28 @@
 /**
  * An app that answers each request with its method and the bytes of its body, and says which process it is and how it was
  * loaded. The variable APP_MODE makes it misbehave: a file of that name is read when it loads, so that a reload finds another mode.
+ * The variable ARRIVALS names a file in which it tells of each request that has an id, at once: see ../arrivals.ts.
  */
-import { readFileSync } from 'node:fs'
+import { pbkdf2Sync } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { tellArrivals } from '../arrivals.js'
 
+const tell = tellArrivals()
 const mode = process.env['APP_MODE'] === undefined ? '' : readFileSync(process.env['APP_MODE'], 'utf8').trim()
 if (mode === 'throws') throw new Error('the new code is broken')
 if (mode === 'hangs') await new Promise((resolve) => setTimeout(resolve, 1e9))
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const [path = '', query = ''] = (request.url ?? '').split('?')
+  tell?.(request, response)
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) length += chunk.length
-  if (request.url === '/slow') await delay(300)
-  const work = /^\/work\?(\d+)$/.exec(request.url ?? '')
-  if (work !== null) spend(Number(work[1]))
-  if (request.url === '/never') return
-  if (request.url === '/exit') process.exit(3)
+  if (path === '/slow') await delay(300)
+  if (path === '/work') spend(parseInt(query, 10))
+  if (path === '/never') return
+  if (path === '/exit') process.exit(3)
   if (mode === '500') response.statusCode = 500
   response.setHeader('Content-Type', 'text/plain')
   response.setHeader('X-Process', process.pid)
@@ -31,11 +36,19 @@ function spend(milliseconds: number): void {
   while (process.cpuUsage().user < end);
 }
 
-function standStill(): void {
-  for (;;);
+function standStill(until: () => boolean): void {
+  while (!until());
+}
+
+/** Places where the event loop stands still: in JavaScript, in native code, and until a file exists. */
+function standAt(path: string, query: string): void {
+  if (path === '/stuck') standStill(() => false)
+  if (path === '/stuck-native') pbkdf2Sync('a', 'b', 2 ** 31 - 1, 64, 'sha512')
+  if (path === '/stands') standStill(() => existsSync(query))
 }
 
 export function app(request: IncomingMessage, response: ServerResponse): void {
-  if (request.url === '/stuck') standStill()
+  const [path = '', query = ''] = (request.url ?? '').split('?')
+  standAt(path, query)
   answer(request, response).catch(() => response.destroy())
 }

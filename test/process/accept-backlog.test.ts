@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createBacklogReader } from '../../lib/workers/accept-backlog.js'
+import { createBacklogReader } from '../../lib/process/accept-backlog.js'
 import { start, type Child } from '../process/support.js'
 
 /** Binds, listens, tells the port, accepts one connection for each line that it reads. */

@@ -32,11 +32,16 @@ export function createBacklogReader(socket: ListeningSocket, backlog: number): (
     const now = performance.now()
     if (now - readAt >= CACHE_TIME) {
       readAt = now
-      const waiting = 'path' in socket ? waitingAtPath(socket.path) : waitingAtPort(socket.port)
+      const waiting = connectionsWaiting(socket)
       latest = waiting === undefined ? undefined : { waiting, limit: limitOf(backlog) }
     }
     return latest
   }
+}
+
+/** How many connections wait at a listening socket at this moment; undefined where it cannot be known. */
+export function connectionsWaiting(socket: ListeningSocket): number | undefined {
+  return 'path' in socket ? waitingAtPath(socket.path) : waitingAtPort(socket.port)
 }
 
 /** The flag of a listening socket in /proc/net/unix: the kernel's __SO_ACCEPTCON. */
