@@ -53,7 +53,7 @@ class Worker {
     const server = createServer(app, configuration.server)
     this.#server = server
     this.#front = createFront(app, configuration.front, { state: () => this.#state, askStatus: (request) => this.#askStatus(request) })
-    if (this.#front.listener !== undefined) server.removeAllListeners('request').on('request', this.#front.listener)
+    server.removeAllListeners('request').on('request', this.#front.listener)
     this.#stopGracefully = prepareStop(server)
     server.on('clientError', (error: FastCgiError) => {
       if (error.code === 'ERR_FCGI_REQUEST_TIMEOUT') this.#timedOut++
@@ -142,6 +142,7 @@ class Worker {
       timedOut: this.#timedOut,
       released: this.#released,
       utilization,
+      waiting: this.#front.meanWaiting(),
       rss,
       heapUsed,
       cpu: user + system,
