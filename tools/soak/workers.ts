@@ -1,15 +1,11 @@
 /**
- * Workers of the command behind web servers, under load: what reloads and kills lose, how much more two do than one, and what one
- * that joins later gets.
+ * Workers of the command behind web servers, under load: what reloads and kills lose. How much they do: `npm run bench -- workers`.
  *
  *   npm run soak -- workers reloads [--times 20] [server…]
  *   npm run soak -- workers kills [--times 100]
- *   npm run soak -- workers scaling [--seconds 8]
  *
  * The exit status is 1 where a reload has lost a request.
  */
-import { Agent, get } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { spread } from '../../bench/stats.js'
 import { h2o } from '../../test/process/h2o.js'
@@ -21,19 +17,14 @@ import { reloadBehind } from '../../test/workers/reloads.js'
 
 const { nginx, nginxMinimal, apache, apacheMinimal, lighttpd, caddy, haproxy } = servers
 const all = [nginx, nginxMinimal, apache, apacheMinimal, lighttpd, caddy, haproxy, h2o]
-/** Clients of the closed loop. */
-const CLIENTS = 16
-/** How long a load runs before it counts, in ms. */
-const WARM_UP = 5000
 
 export async function run(args: readonly string[]): Promise<void> {
   const { values, positionals: [what, ...names] } = parseArgs({
-    args: [...args], options: { times: { type: 'string' }, seconds: { type: 'string', default: '8' } }, allowPositionals: true,
+    args: [...args], options: { times: { type: 'string' } }, allowPositionals: true,
   })
   if (what === 'reloads') await reloads(Number(values.times ?? 20), names)
   else if (what === 'kills') await kills(Number(values.times ?? 100))
-  else if (what === 'scaling') await scaling(Number(values.seconds) * 1000)
-  else throw new Error('say what: reloads, kills or scaling')
+  else throw new Error('say what: reloads or kills')
 }
 
 async function reloads(times: number, names: readonly string[]): Promise<void> {
@@ -96,65 +87,5 @@ async function kills(times: number): Promise<void> {
     }
     console.log(`${String(times)} kills: ${String(load.failures.length)} of ${String(load.requests)} requests failed: ${JSON.stringify([...kinds])}`)
     console.log(`workers at the end: ${JSON.stringify((await workersOf(workspace)).map(({ worker, state }) => `${String(worker)} ${state}`))}`)
-  })
-}
-
-interface Measured {
-  readonly perSecond: number
-  readonly p99: number
-  /** Requests by process. */
-  readonly shares: readonly number[]
-}
-
-/** A closed loop of clients, each with a connection of its own to the web server. */
-async function measure(port: number, path: string, time: number): Promise<Measured> {
-  const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS })
-  const counts = new Map<string, number>()
-  const times: number[] = []
-  const begin = performance.now() + WARM_UP
-  const end = begin + time
-  const client = async (): Promise<void> => {
-    while (performance.now() < end) {
-      const sent = performance.now()
-      const process = await new Promise<string>((resolve, reject) => {
-        get({ host: '127.0.0.1', port, path, agent, headers: { Host: 'app.example.com' } }, (response) => {
-          response.resume().on('end', () => {
-            resolve(String(response.headers['x-process']))
-          })
-        }).on('error', reject)
-      })
-      if (sent < begin) continue
-      counts.set(process, (counts.get(process) ?? 0) + 1)
-      times.push(performance.now() - sent)
-    }
-  }
-  await Promise.all(Array.from({ length: CLIENTS }, client))
-  agent.destroy()
-  times.sort((one, other) => one - other)
-  return { perSecond: times.length / time * 1000, p99: times[Math.floor(times.length * 0.99)] ?? NaN, shares: [...counts.values()] }
-}
-
-async function scaling(time: number): Promise<void> {
-  for (const path of ['/work?10', '/work?2']) {
-    const rates: number[] = []
-    for (const workers of [1, 2]) {
-      await behindNginx(workers, async (port) => {
-        const { perSecond, p99, shares } = await measure(port, path, time)
-        rates.push(perSecond)
-        console.log(`${path}: ${String(workers)} workers: ${perSecond.toFixed(0)} a second, p99 ${p99.toFixed(0)} ms, by process ${shares.join(' : ')}`)
-      })
-    }
-    console.log(`${path}: × ${((rates[1] ?? NaN) / (rates[0] ?? NaN)).toFixed(2)}`)
-  }
-  await behindNginx(2, async (port, command, workspace) => {
-    const [, late] = await workersOf(workspace)
-    if (late === undefined) throw new Error('no second worker')
-    const before = measure(port, '/work?2', 2000)
-    await delay(1000)
-    process.kill(late.pid, 'SIGKILL')
-    await command.logged('worker ready')
-    await before
-    const { perSecond, p99, shares } = await measure(port, '/work?2', 10_000)
-    console.log(`a worker that joins: ${perSecond.toFixed(0)} a second, p99 ${p99.toFixed(0)} ms, by process ${shares.join(' : ')}`)
   })
 }
