@@ -9,6 +9,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   instructions: { summary: 'user-space instructions a request, counted by valgrind', load: () => import('./instructions.js') },
   memory: { summary: 'resident memory under stalled streams, and of idle connections', load: () => import('./memory.js') },
   'middleware-cost': { summary: 'what concurrency, memory or the leak-detector adds to a request or takes of the loop', load: () => import('./middleware-cost/middleware-cost.js') },
+  workers: { summary: 'workers of the command under load: two beside one, one that joins, and beside php-fpm and pm2', load: () => import('./workers/workers.js') },
   scrape: { summary: 'how long a scrape of the memory endpoint takes, and what it collects', load: () => import('./scrape.js') },
   overload: { summary: 'goodput and latency of limiters under several times the capacity, with real servers', load: () => import('./overload/overload.js') },
   situations: { summary: 'what limiters refuse below saturation', load: () => import('./overload/situations/situations.js') },

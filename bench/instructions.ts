@@ -7,6 +7,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { CaseName } from './cases.js'
+import { descendants } from './cpu.js'
 import { runMeasurement } from './context.js'
 import type { BenchContext } from './context.js'
 import type { Generator } from './generator.js'
@@ -93,23 +94,25 @@ export async function countInstructions(
     clients: CLIENTS,
     wrap: ({ file, args, env }) => ({
       file: 'valgrind',
-      args: ['--quiet', '--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${output}`, file, ...args],
+      args: ['--quiet', '--tool=callgrind', '--trace-children=yes', '--instr-atstart=no', `--callgrind-out-file=${output}.%p`, file, ...args],
       ...(env === undefined ? {} : { env }),
     }),
   })
+  // Of the command the worker, which is its only child; a server of its own has none.
+  const pid = descendants(server.pid)[0] ?? server.pid
   try {
     const send = (requests: number): Promise<void> => sendExactly(generator, server, options.case, requests)
     await send(WARM_UP)
-    await execute('callgrind_control', ['--instr=on', String(server.pid)])
+    await execute('callgrind_control', ['--instr=on', String(pid)])
     // Counting changes the timing, so V8 compiles some more: this round does not count.
     await send(2 * options.requests)
     const counts: number[] = []
     for (let round = 0; round < options.rounds; round += 1) {
-      await dump(server.pid, output)
+      await dump(pid, output)
       await send(options.requests)
-      const shorter = await dump(server.pid, output)
+      const shorter = await dump(pid, output)
       await send(2 * options.requests)
-      const longer = await dump(server.pid, output)
+      const longer = await dump(pid, output)
       counts.push((longer - shorter) / options.requests)
     }
     return { server: name, case: options.case, instructions: spread(counts) }

@@ -66,7 +66,8 @@ export async function launch(name: ServerName, options: LaunchOptions): Promise<
   }
 }
 
-async function untilListening(child: ChildProcess, name: string, address: Address): Promise<void> {
+/** Waits until a server listens. @throws Error where it does not. */
+export async function untilListening(child: ChildProcess, name: string, address: Address): Promise<void> {
   let failure: Error | undefined
   child.once('error', (error) => {
     failure = error
@@ -103,7 +104,8 @@ export async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-async function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

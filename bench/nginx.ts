@@ -81,7 +81,7 @@ function proxyPass(upstream: string): string {
 }
 
 /** The names and values of Debian's `fastcgi_params`. */
-const FASTCGI_PARAMS = {
+export const FASTCGI_PARAMS = {
   QUERY_STRING: '$query_string',
   REQUEST_METHOD: '$request_method',
   CONTENT_TYPE: '$content_type',

@@ -10,6 +10,7 @@ import { findProgram } from './programs.js'
 import type { Protocol } from './wire.js'
 
 const PEERS = fileURLToPath(new URL('../../bench/peers/', import.meta.url))
+const COMMAND = fileURLToPath(new URL('../lib/cli/main.js', import.meta.url))
 const SBIN = '/usr/sbin'
 
 /** How a server's program is called. */
@@ -95,6 +96,20 @@ export const ROSTER = {
   'prepared-http': nodeServer('prepared-http', { title: 'HTTP on a Unix socket, prepared(app)', protocol: 'http' }),
   ...withMiddleware('http'),
   ...withMiddleware('fastcgi'),
+  'serve': nodeServer('serve', { title: 'serve() in a script, Express 5', protocol: 'fastcgi', isNode: false, isExtra: true }),
+  'command': {
+    title: 'the command with one worker, Express 5',
+    protocol: 'fastcgi',
+    transport: 'unix',
+    keeps: true,
+    isNode: false,
+    isExtra: true,
+    missing: () => undefined,
+    command: ({ node, address }) => ({
+      file: node,
+      args: [COMMAND, fileURLToPath(new URL('servers/exported-app.js', import.meta.url)), '--socket', address, '--boot-path', '/hello', '--log-level', 'error'],
+    }),
+  },
   'node-fastcgi': nodeServer('node-fastcgi', {
     title: 'node-fastcgi 2.0.0, Express 5',
     protocol: 'fastcgi',
@@ -162,7 +177,8 @@ function resolves(name: string): boolean {
   }
 }
 
-function phpFpm(): string | undefined {
+/** The program of php-fpm, or undefined where none is installed. */
+export function phpFpm(): string | undefined {
   const program = existsSync(SBIN) ? readdirSync(SBIN).find((name) => /^php-fpm[\d.]*$/.test(name)) : undefined
   return program === undefined ? undefined : path.join(SBIN, program)
 }

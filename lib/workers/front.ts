@@ -1,8 +1,9 @@
-/** What stands in front of the app in a worker: logs, probes, the status under a path. Nothing, where none of them is asked for. */
+/** What stands in front of the app in a worker: logs, probes and the status under a path where they are asked for, and the queue. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { FrontConfiguration } from './messages.js'
 import { createProbes, type Probes } from './probes.js'
 import { openRequestLogs, type RequestLogs } from './request-logs.js'
+import { RunQueue } from './run-queue.js'
 import { createStatusPath, type StatusAnswer, type StatusRequest } from './status-path.js'
 
 /** What the front has to ask. */
@@ -13,10 +14,12 @@ export interface FrontHost {
 
 /** The front of an app. */
 export interface Front {
-  /** What the server gives its requests to; undefined where the app can get them at once. */
-  readonly listener: RequestListener | undefined
+  /** What the server gives its requests to. */
+  readonly listener: RequestListener
   /** Probes that were answered. */
   readonly healthChecks: () => number
+  /** How many requests waited in the mean while one was run, since this was last asked. */
+  readonly meanWaiting: () => number
   readonly close: () => Promise<void>
 }
 
@@ -30,8 +33,11 @@ export function createFront(app: RequestListener, { logs: logOptions, probes: wa
   const probes = wantsProbes ? createProbes(host.state) : undefined
   const showsStatus = statusPath === undefined ? undefined : createStatusPath(statusPath, host.askStatus)
   const answers = [probes?.handle, showsStatus].filter((answer) => answer !== undefined)
+  const queue = new RunQueue(app)
+  const { listener } = queue
   return {
-    listener: logs === undefined && answers.length === 0 ? undefined : listenerFor(app, logs, answers),
+    listener: logs === undefined && answers.length === 0 ? listener : listenerFor(listener, logs, answers),
+    meanWaiting: () => queue.meanWaiting(),
     healthChecks: () => probes?.count ?? 0,
     close: () => logs?.close() ?? Promise.resolve(),
   }

@@ -25,6 +25,8 @@ const YOUNG_MS = 10_000
 const RECYCLE_YOUNG_AFTER_MS = 60_000
 /** How much longer than `stuckTimeout` a worker may be silent: the thread in it is quicker, unless it is stuck, too. */
 const SILENCE_MS = 3000
+/** A report that is older says nothing of what a worker has to do, in milliseconds. */
+const STALE_MS = 3000
 /** A stop by a signal that a terminal or a process manager sends to all processes: the primary gets it about now, too. */
 const SAME_SIGNAL_MS = 200
 
@@ -434,7 +436,10 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
   }
 
   #balance(): void {
-    const ready = this.#slots.flatMap(({ worker }) => worker?.state === 'ready' && worker.report !== undefined ? [[worker, worker.report] as const] : [])
+    const now = Date.now()
+    // One that is silent may be stuck: what it told last may say that it has time.
+    const ready = this.#slots.flatMap(({ worker }) =>
+      worker?.state === 'ready' && worker.report !== undefined && now - (worker.reportedAt ?? 0) < STALE_MS ? [[worker, worker.report] as const] : [])
     if (ready.length < 2) return
     for (const [worker, count] of this.#balancer.decide(new Map(ready))) worker.release(count)
   }

@@ -21,6 +21,8 @@ export interface WorkerReport {
   readonly released: number
   /** The share of the last second in which the event loop was busy, 0 to 1. */
   readonly utilization: number
+  /** How many requests waited for the event loop in the mean of the last second, while one was run. */
+  readonly waiting: number
   /** Memory of the process, in bytes. */
   readonly rss: number
   /** Memory of V8's heap that is in use, in bytes. */

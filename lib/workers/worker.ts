@@ -58,7 +58,7 @@ class Worker {
     const server = createServer(app, configuration.server)
     this.#server = server
     this.#front = createFront(app, configuration.front, { state: () => this.#state, askStatus: (request) => this.#askStatus(request) })
-    if (this.#front.listener !== undefined) server.removeAllListeners('request').on('request', this.#front.listener)
+    server.removeAllListeners('request').on('request', this.#front.listener)
     this.#diagnosis = new WorkerDiagnosis(server, (arrival) => {
       tell({ type: 'arrival', arrival })
     })
@@ -156,6 +156,7 @@ class Worker {
       timedOut: this.#timedOut,
       released: this.#released,
       utilization,
+      waiting: this.#front.meanWaiting(),
       rss,
       heapUsed,
       cpu: user + system,

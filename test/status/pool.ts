@@ -5,7 +5,7 @@ export const NOW = Date.now()
 
 export function report(given: Partial<WorkerReport> = {}): WorkerReport {
   return {
-    requests: 100, healthChecks: 10, active: 2, connections: 4, serverErrors: 3, timedOut: 1, released: 5, utilization: 0.25,
+    requests: 100, healthChecks: 10, active: 2, connections: 4, serverErrors: 3, timedOut: 1, released: 5, utilization: 0.25, waiting: 0,
     rss: 80_000_000, heapUsed: 30_000_000, cpu: 1_500_000, ...given,
   }
 }

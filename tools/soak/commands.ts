@@ -9,6 +9,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   'recovery-pools': { summary: 'real pools of PostgreSQL and clients of Redis under failing callbacks', load: () => import('./recovery-pools.js') },
   'concurrency-hostile': { summary: 'a million requests whose clients and handlers do everything wrong', load: () => import('./concurrency-hostile.js') },
   'test-matrix': { summary: 'all tests on Node 20, 22, 24 and 26', load: () => import('./test-matrix.js') },
-  'workers': { summary: 'workers of the command: reloads, kills, stops, leaks, stuck loops, two hosts, two against one', load: () => import('./workers.js') },
+  'workers': { summary: 'workers of the command: reloads, kills, stops, leaks, stuck loops, two hosts', load: () => import('./workers.js') },
   'restarts': { summary: 'restarts by replace under load, behind every web server', load: () => import('./restarts.js') },
 }

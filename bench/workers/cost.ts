@@ -1,0 +1,54 @@
+/** What the command costs: CPU time and instructions of a request, beside serve() in a script. Without a web server: the load is the generator's. */
+import { Generator } from '../generator.js'
+import { countInstructions, missingForCallgrind } from '../instructions.js'
+import { launch, type Running } from '../launch.js'
+import { table, withSpread } from '../report.js'
+import { measureRounds } from '../rounds.js'
+import { serverKind, type ServerName } from '../roster.js'
+import { medianInterval, ratio, spread } from '../stats.js'
+import type { WorkersContext } from './workers.js'
+
+const COMPARED = ['serve', 'command'] as const satisfies ServerName[]
+/** The N of the shorter of two runs under valgrind, and how often both are made. */
+const INSTRUCTION_REQUESTS = 2000
+const INSTRUCTION_ROUNDS = 5
+const MILLISECONDS = 1000
+
+export async function measureCost(context: WorkersContext): Promise<void> {
+  const generator = Generator.start()
+  try {
+    await compareCpu(context, generator)
+    if (context.countsInstructions) await compareInstructions(context, generator)
+  } finally {
+    generator.stop()
+  }
+}
+
+async function compareCpu({ directory, clients, rounds, measured }: WorkersContext, generator: Generator): Promise<void> {
+  const running: Running[] = []
+  try {
+    for (const name of COMPARED) running.push(await launch(name, { directory, node: process.execPath, clients }))
+    const targets = running.map(({ pid, address, kind }) => ({ pid, address, protocol: kind.protocol, keeps: kind.keeps }))
+    const samples = await measureRounds(generator, targets, { case: 'hello', keep: true, clients, rounds, seconds: measured / MILLISECONDS })
+    const reference = samples[0]?.cpuMicroseconds ?? []
+    console.log(table(['hello, connections kept', 'CPU, µs a request', '× serve()', 'its median is within, in 95 of 100 cases'], samples.map((sample, index) => {
+      const ratios = sample.cpuMicroseconds.map((cpu, round) => cpu / (reference[round] ?? NaN))
+      const { min, max } = medianInterval(ratios)
+      return [running[index]?.kind.title ?? '', withSpread(spread(sample.cpuMicroseconds)), withSpread(ratio(sample.cpuMicroseconds, reference)), `${min.toFixed(3)}–${max.toFixed(3)}`]
+    })))
+  } finally {
+    await Promise.all(running.map((server) => server.stop()))
+  }
+}
+
+async function compareInstructions({ directory }: WorkersContext, generator: Generator): Promise<void> {
+  const missing = missingForCallgrind()
+  if (missing !== undefined) throw new Error(`valgrind is not installed: ${missing}`)
+  const counts = []
+  for (const name of COMPARED) {
+    counts.push(await countInstructions(generator, name, { directory, node: process.execPath, case: 'hello', requests: INSTRUCTION_REQUESTS, rounds: INSTRUCTION_ROUNDS }))
+  }
+  const reference = counts[0]?.instructions.median ?? NaN
+  console.log(table(['hello, connections kept', 'instructions a request', '× serve()'], counts.map(({ server, instructions }) =>
+    [serverKind(server).title, withSpread(instructions), (instructions.median / reference).toFixed(3)])))
+}
