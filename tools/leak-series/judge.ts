@@ -53,23 +53,40 @@ function changesOf({ begins, play: playTo }: Judged): [hour: number, state: stri
   return changes
 }
 
+/** What became of one: changes of the verdict, and whether they are right. */
+interface Judgement {
+  name: string
+  kind: 'leak' | 'harmless'
+  right: boolean
+  /** The leak grew by less than what must be found. */
+  tooSlow: boolean
+  changes: readonly [hour: number, state: string][]
+}
+
+/** All of a set, `rounds` of each made-up shape. */
+export function judgeSet(set: string | undefined, rounds = 4): Judgement[] {
+  return candidates(set, rounds).map((candidate): Judgement => {
+    const { name, kind, pace } = candidate
+    const tooSlow = kind === 'leak' && pace < LEAST_PACE
+    const changes = changesOf(candidate)
+    const alarm = changes.find(([, state]) => state === 'leak-suspected' || state === 'native-growth')
+    return { name, kind, tooSlow, changes, right: kind === 'leak' ? alarm !== undefined && alarm[0] > 0 && alarm[0] <= WITHIN : alarm === undefined }
+  })
+}
+
 export function run(args: readonly string[]): void {
   const { values, positionals } = parseArgs({
     args: [...args], allowPositionals: true, options: { rounds: { type: 'string', default: '4' }, all: { type: 'boolean', default: false } },
   })
   const [set] = positionals
-  const score = { leak: { right: 0, of: 0 }, harmless: { right: 0, of: 0 } }
-  for (const judged of candidates(set, Number(values.rounds))) {
-    if (judged.kind === 'leak' && judged.pace < LEAST_PACE) {
-      process.stdout.write(`too slow ${judged.name}: ${(100 * judged.pace).toFixed(1)} % an hour\n`)
-      continue
-    }
-    const changes = changesOf(judged)
-    const alarm = changes.find(([, state]) => state === 'leak-suspected' || state === 'native-growth')
-    const right = judged.kind === 'leak' ? alarm !== undefined && alarm[0] > 0 && alarm[0] <= WITHIN : alarm === undefined
-    score[judged.kind].right += Number(right)
-    score[judged.kind].of++
-    if (!right || values.all) process.stdout.write(`${right ? 'right' : 'wrong'} ${judged.name}: ${changes.map(([hour, state]) => `${hour.toFixed(1)} h ${state}`).join(', ')}\n`)
+  const all = judgeSet(set, Number(values.rounds))
+  for (const { name, right, tooSlow, changes } of all) {
+    const said = `${name}: ${changes.map(([hour, state]) => `${hour.toFixed(1)} h ${state}`).join(', ')}\n`
+    if (!right || values.all) process.stdout.write(`${tooSlow ? 'too slow' : right ? 'right' : 'wrong'} ${said}`)
   }
-  process.stdout.write(`${String(set)}: ${String(score.leak.right)} of ${String(score.leak.of)} leaks found, ${String(score.harmless.right)} of ${String(score.harmless.of)} harmless ones without a suspicion\n`)
+  const count = (kind: Judgement['kind']): string => {
+    const counted = all.filter((one) => one.kind === kind && !one.tooSlow)
+    return `${String(counted.filter(({ right }) => right).length)} of ${String(counted.length)}`
+  }
+  process.stdout.write(`${String(set)}: ${count('leak')} leaks found, ${count('harmless')} harmless ones without a suspicion\n`)
 }

@@ -97,7 +97,7 @@ const PACE = 40
 export const LONG = 60
 /** A leak that is just not found at the end of shorter ones is one that is found a little later. */
 const LONGER = 75
-const LONGEST = 100
+export const LONGEST = 100
 /** Seconds of load before. */
 const WARM_UP = 20
 
