@@ -47,7 +47,7 @@ const TIME_SCALES = [
   { factor: 15, capacity: 96, thresholds: TWO_DAY_THRESHOLDS, followsRecentLoad: true },
 ] as const
 /** Work that a closed bucket makes at most, in products of numbers: three quantities of which each grows, and a share of what other scales make. */
-const WORK_PER_BUCKET = 1_200_000
+const WORK_PER_BUCKET = 1_600_000
 const STATE_RANK: Readonly<Record<GrowthState, number>> = { warming: 0, flat: 1, growing: 2, suspected: 3 }
 
 /** ms for which it is known what the heap does. */

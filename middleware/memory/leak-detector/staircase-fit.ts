@@ -31,6 +31,8 @@ const OUTLYING = 2.5
 const ROWS_A_STEP = 8
 /** Products for each stretch that is looked at. */
 const WORK_OF_STRETCH = 8
+/** Products for each row of a line. */
+const WORK_OF_LINE = 5
 
 /** How well some steps, one after the other, explain a course. */
 export interface StaircaseFit {
@@ -54,14 +56,19 @@ export function* fitStaircase(values: Float64Array, ways: readonly Float64Array[
   const noise = sqrt((left + least) / max(1, calm.length - UNKNOWNS))
   const alike = min(MOST_ALIKE, max(0, 1 - (near / noise) ** 2))
   const worth = (1 - alike) / (1 + alike)
-  return { stairs: max(0, calm.length / 2 * log((grown + least) / (left + least)) * worth), noise, worth, beginning: beginningOf(calm, ways, least, worth) }
+  return { stairs: max(0, calm.length / 2 * log((grown + least) / (left + least)) * worth), noise, worth, beginning: yield* beginningOf(calm, ways, least, worth) }
 }
 
 /** The first row of the earliest line that explains values as well as any that begins later. */
-function beginningOf(values: Float64Array, ways: readonly Float64Array[], least: number, worth: number): number {
-  const lines = ways.flatMap((way) => FINER_BEGINNINGS.map((beginning) => ({
-    row: max(0, way.findIndex((along) => along >= beginning)), cost: values.length / 2 * worth * log(squaresOfLine(values, way, beginning) + least),
-  })))
+function* beginningOf(values: Float64Array, ways: readonly Float64Array[], least: number, worth: number): Stepwise<number> {
+  const lines: { row: number; cost: number }[] = []
+  for (const way of ways) {
+    yield FINER_BEGINNINGS.length * values.length * WORK_OF_LINE
+    for (const beginning of FINER_BEGINNINGS) {
+      const cost = values.length / 2 * worth * log(squaresOfLine(values, way, beginning) + least)
+      lines.push({ row: max(0, way.findIndex((along) => along >= beginning)), cost })
+    }
+  }
   const lowest = min(...lines.map(({ cost }) => cost))
   return min(...lines.filter(({ cost }) => cost <= lowest + AS_GOOD).map(({ row }) => row))
 }
