@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { constants, gunzipSync, gzipSync } from 'node:zlib'
 
-export type SetName = 'fitting' | 'judging' | 'slow'
-export const SETS: readonly SetName[] = ['fitting', 'judging', 'slow']
+export type SetName = 'fitting' | 'judging' | 'slow' | 'busy-fitting' | 'busy'
+export const SETS: readonly SetName[] = ['fitting', 'judging', 'slow', 'busy-fitting', 'busy']
 
 /** A recorded process: what it did, and what could be seen of its memory from inside. */
 export interface Series {
@@ -49,6 +49,8 @@ export interface Recipe {
   heap: number
   /** MiB of live objects that are there from the start. */
   base: number
+  /** Octets that a request holds for less than half a second, so that there are many collections. Default: fewer, for longer. */
+  churn?: number
 }
 
 /** Where the sets are: in the sources, whereas compiled code runs from dist/. */

@@ -1,4 +1,5 @@
 /** What recorded apps do with memory: all behaviours by name, each a leak or harmless. */
+import { BUSY_HARMLESS, BUSY_LEAKS } from './behaviours/busy.js'
 import { HARMLESS } from './behaviours/harmless.js'
 import { LEAKS } from './behaviours/leaks.js'
 import { SLOW_HARMLESS, SLOW_LEAKS } from './behaviours/slow.js'
@@ -13,6 +14,6 @@ export interface Behaviour {
 export const HOURS: readonly string[] = [...Object.keys(LEAKS), ...Object.keys(HARMLESS)]
 
 export const BEHAVIOURS: Readonly<Record<string, Behaviour>> = Object.fromEntries([
-  ...Object.entries({ ...LEAKS, ...SLOW_LEAKS }).map(([name, start]): [string, Behaviour] => [name, { kind: 'leak', start }]),
-  ...Object.entries({ ...HARMLESS, ...SLOW_HARMLESS }).map(([name, start]): [string, Behaviour] => [name, { kind: 'harmless', start }]),
+  ...Object.entries({ ...LEAKS, ...SLOW_LEAKS, ...BUSY_LEAKS }).map(([name, start]): [string, Behaviour] => [name, { kind: 'leak', start }]),
+  ...Object.entries({ ...HARMLESS, ...SLOW_HARMLESS, ...BUSY_HARMLESS }).map(([name, start]): [string, Behaviour] => [name, { kind: 'harmless', start }]),
 ])

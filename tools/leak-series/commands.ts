@@ -4,7 +4,7 @@ import type { Command } from '../command-line.js'
 export const PROGRAM = 'npm run series --'
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
-  record: { summary: 'records the series of a set: fitting, judging or slow', load: () => import('./record.js') },
+  record: { summary: 'records the series of a set: fitting, judging, slow, busy-fitting or busy', load: () => import('./record.js') },
   fit: { summary: 'chooses the thresholds on the recordings for fitting, and writes them (--print: only shows them)', load: () => import('./fit.js') },
-  judge: { summary: 'counts what is found and missed: fitting and judging (made-up apps), slow (recorded ones)', load: () => import('./judge.js') },
+  judge: { summary: 'counts what is found and missed of made-up apps (fitting, judging, wide, fresh) or recorded ones (slow, busy-fitting, busy)', load: () => import('./judge.js') },
 }

@@ -32,9 +32,20 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   pauses: (moment) => (moment * 5) % 1 < 0.3 ? 0.05 : 1.4,
 }
 
+/** Working days, for the busy apps alone: recipes draw among the others by their number. */
+export const DAY_SHAPES: Readonly<Record<string, Shape>> = {
+  twoPeaks: (moment) => 0.5 + Math.exp(-(((moment - 0.25) / 0.1) ** 2)) + 1.3 * Math.exp(-(((moment - 0.7) / 0.12) ** 2)),
+  openingHours: (moment) => moment < 0.12 ? 0.3 : moment < 0.85 ? 1.15 : 0.6,
+  everyHour: (moment) => (moment * 8) % 1 < 0.15 ? 2.2 : 0.8,
+  drift: (moment) => 1 + 0.3 * Math.sin(9 * moment + 1) + 0.25 * Math.sin(23 * moment) + 0.1 * Math.sin(41 * moment + 2),
+  evening: (moment) => 0.6 + 0.8 * moment ** 2,
+  campaign: (moment) => moment < 0.4 ? 0.7 : 0.7 + 1.3 * Math.exp(-(moment - 0.4) / 0.2),
+  uneven: (moment, random) => (0.5 + random()) * (1 + 0.3 * Math.sin(2 * Math.PI * moment)),
+}
+
 /** Sends requests to a socket for some seconds; resolves when the time is over. Requests that are late are not waited for. */
 export async function sendLoad(socketPath: string, shape: string, rate: number, seconds: number, random: () => number): Promise<void> {
-  const share = SHAPES[shape]
+  const share = SHAPES[shape] ?? DAY_SHAPES[shape]
   if (share === undefined) throw new Error(`no shape ${shape}`)
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
   const start = performance.now()

@@ -5,7 +5,8 @@
 import { BEHAVIOURS, HOURS } from './behaviours.js'
 import { seeded } from '../../test/support/seeded.js'
 import type { Recipe, SetName } from './archive.js'
-import { SHAPES } from './load.js'
+import { BUSY_HARMLESS, BUSY_LEAKS } from './behaviours/busy.js'
+import { DAY_SHAPES, SHAPES } from './load.js'
 
 /** Behaviour and shape of the load. */
 type Line = readonly [behaviour: string, shape: string]
@@ -96,7 +97,7 @@ const PACE = 40
 export const LONG = 60
 /** A leak that is just not found at the end of shorter ones is one that is found a little later. */
 const LONGER = 75
-const LONGEST = 100
+export const LONGEST = 100
 /** Seconds of load before. */
 const WARM_UP = 20
 
@@ -153,6 +154,8 @@ function drawnInTurn(seeds: readonly number[], before: readonly Line[]): Line[] 
 
 /** Eight hours of large apps, for judging: leaks of 3 to 8 % an hour, and what grows as much and ends. */
 const WORKING_DAY = 240
+/** Eight hours after the minutes that the verdict leaves out. */
+const BUSY_DAY = 246
 const SLOW_LINES: readonly Line[] = [
   ['usersByPowerLaw', 'steady'], ['usersByPowerLaw', 'noisy'], ['queueBacksUp', 'steady'], ['queueBacksUp', 'noisy'], ['labelsNowAndThen', 'day'],
   ['jobKeeps', 'noisy'], ['subscriptions', 'waves'], ['auditLog', 'slowDay'], ['uploads', 'noisy'], ['mapById', 'day'], ['closures', 'bursts'],
@@ -161,6 +164,36 @@ const SLOW_LINES: readonly Line[] = [
   ['keysWithinHour', 'noisy'], ['fullWithinHour', 'slowDay'], ['fullWithinTwo', 'steady'], ['sessionsHour', 'slowDay'], ['sessionsHour', 'ramp'],
   ['plain', 'ramp'], ['connections', 'noon'],
 ]
+
+/** The same of apps that collect as often as busy ones do in eight hours, for fitting. */
+const BUSY_FITTING: readonly Line[] = [
+  ['usersByPowerLaw', 'noisy'], ['queueBacksUp', 'waves'], ['labelsNowAndThen', 'noisy'], ['jobKeeps', 'steady'], ['auditLog', 'day'], ['mapById', 'slowDay'],
+  ['rolloutMorning', 'noisy'], ['rolloutDay', 'waves'], ['rolloutFour', 'steady'], ['keysWithinHour', 'day'], ['fullWithinTwo', 'noisy'], ['sessionsHour', 'noon'],
+  ['fullWithinHour', 'saw'], ['plain', 'slowDay'], ['connections', 'day'], ['rolloutSteps', 'noisy'],
+]
+/** The working days of busy apps for judging: all behaviours so many times, with loads that no other set has. */
+function busyLines(rounds: number): Line[] {
+  const shapes = Object.keys(DAY_SHAPES)
+  const names = [...Object.keys(BUSY_LEAKS), ...Object.keys(BUSY_HARMLESS)]
+  return Array.from({ length: rounds }, (_, round) =>
+    names.map((name, index): Line => [name, shapes[(index + 3 * round) % shapes.length] ?? 'uneven'])).flat()
+}
+
+function busyRecipes(lines: readonly Line[], firstSeed: number): Recipe[] {
+  return lines.map(([behaviour, shape], index) => {
+    const seed = firstSeed + index
+    const random = seeded(seed)
+    const rate = Math.round(14 + 10 * random())
+    const base = Math.round(45 + 50 * random())
+    // Of the live heap: the process itself and what passes is some 12 MB more.
+    const hourly = 0.036 + 0.044 * random()
+    const held = BEHAVIOURS[behaviour]?.kind === 'leak' ? hourly * 8 : 0.12 * 5 ** random()
+    return {
+      behaviour, shape, seed, rate, duration: BUSY_DAY, pace: WORKING_DAY, warmUp: WARM_UP, heap: 1024, churn: 500_000,
+      size: Math.round(held * (base + 12) * 1_048_576 / (rate * WORKING_DAY)), node: index % 3 === 2 ? 24 : 20, base,
+    }
+  })
+}
 
 function slowRecipes(): Recipe[] {
   return SLOW_LINES.map(([behaviour, shape], index) => {
@@ -190,4 +223,6 @@ export const RECIPES: Readonly<Record<SetName, readonly Recipe[]>> = {
   ],
   judging: recipes({ lines: JUDGING, firstSeed: 37_000, duration: LONGEST, warmUp: WARM_UP, heap: 512 }),
   slow: slowRecipes(),
+  'busy-fitting': busyRecipes(BUSY_FITTING, 51_000),
+  busy: busyRecipes(busyLines(3), 61_000),
 }

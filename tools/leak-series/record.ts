@@ -1,7 +1,7 @@
 /**
  * Records the series of a set, some at a time, and puts them into its file:
  *
- *   npm run series -- record fitting|judging|slow [--only <part of a name>] [--seconds 30] [--missing] [--at-a-time 3]
+ *   npm run series -- record <set> [--only <part of a name>] [--seconds 30] [--missing] [--at-a-time 3]
  *
  * NODE24 names the binary for recipes of Node 24; all others run on the binary that runs this.
  */

@@ -13,6 +13,8 @@ import type { Recipe, Series } from './archive.js'
 const SAMPLE_INTERVAL = 500
 /** Octets that a request holds on to for one or two seconds. */
 const CONTEXT = 122_880
+/** Arrays in which a busy app holds it: no large objects. */
+const CHURN_PIECES = 8
 const recipe = JSON.parse(process.argv[2] ?? '') as Recipe
 const socketPath = process.argv[3]
 const random = seeded(recipe.seed)
@@ -37,6 +39,13 @@ function behaviourNamed(name: string): Behaviour {
 
 /** What apps keep for a moment after an answer; old enough to be promoted, so that there are major collections. */
 function hold(number: number): void {
+  const { churn } = recipe
+  if (churn !== undefined) {
+    const length = (): number => Math.round(churn / CHURN_PIECES * (0.5 + random()) / 8)
+    const passing = Array.from({ length: CHURN_PIECES }, () => new Array<number>(length()).fill(random()))
+    setTimeout(() => passing, 150 + 350 * random())
+    return
+  }
   const context = record(CONTEXT * (0.5 + random()), number, random)
   setTimeout(() => context, 500 + 1500 * random())
 }

@@ -6,8 +6,13 @@
  */
 import { seeded } from '../../test/support/seeded.js'
 import type { Listener } from './replay.js'
+import { between, filling, logBetween, normal, steps, upTo, type Load, type Memory, type Random, type Shapes } from './synthetic-parts.js'
+import { FRESH } from './synthetic-fresh.js'
+import { WIDE } from './synthetic-wide.js'
 
-export type SyntheticSet = 'fitting' | 'judging'
+/** The first two, and the wider ones that followed: `wide` for fitting, `fresh` for judging. */
+export const SYNTHETIC_SETS = ['fitting', 'judging', 'wide', 'fresh'] as const
+export type SyntheticSet = (typeof SYNTHETIC_SETS)[number]
 
 export interface Synthetic {
   name: string
@@ -22,23 +27,13 @@ export interface Synthetic {
   memory: Memory
 }
 
-/** Hour of the series, and numbers that its seed determines. */
-type Random = () => number
-/** Share of the mean load at an hour. */
-type Load = (random: Random) => (hour: number) => number
-/** Share of the level that is held at an hour, beside what load holds. `requests`: in hours of mean load. `own`: load now. */
-type Memory = (random: Random) => (now: { hour: number; requests: number; own: number }) => number
-
-const { exp, max, min, sin, PI, floor } = Math
+type FirstSet = 'fitting' | 'judging'
+const { exp, max, sin, PI, floor } = Math
 const MINUTE = 60_000
 const MB = 1_048_576
-const between = (random: Random, least: number, most: number): number => least + (most - least) * random()
-const logBetween = (random: Random, least: number, most: number): number => least * (most / least) ** random()
-/** The sum of twelve has a standard deviation of 1. */
-const normal = (random: Random): number => Array.from({ length: 12 }, random).reduce((sum, one) => sum + one, -6)
-const upTo = (share: number): number => min(1, max(0, share))
+const STEPS_AN_HOUR = 120
 
-const LOADS: Readonly<Record<SyntheticSet, Readonly<Record<string, Load>>>> = {
+const LOADS: Readonly<Record<FirstSet, Readonly<Record<string, Load>>>> = {
   fitting: {
     steady: () => () => 1,
     day: (random) => { const [depth, phase] = [between(random, 0.3, 0.7), 24 * random()]; return (hour) => 1 + depth * sin(2 * PI * (hour + phase) / 24) },
@@ -56,25 +51,7 @@ const LOADS: Readonly<Record<SyntheticSet, Readonly<Record<string, Load>>>> = {
 
 /** By 3 to 8 % of the level an hour. */
 const pace = (random: Random): number => between(random, 0.031, 0.08)
-const filling = (random: Random, least: number, most: number): ((since: number) => number) => {
-  const takes = logBetween(random, least, most)
-  return (since) => 1 - exp(-max(0, since) / takes)
-}
-interface Step { at: number; height: number; takes: number }
-const linear = ({ at, height, takes }: Step, hour: number): number => height * upTo((hour - at) / takes)
-
-/** Steps whose distances differ, over some hours, each of which fills in up to half an hour. */
-const steps = (count: number, fill: readonly [number, number], span: readonly [number, number]): Memory => (random) => {
-  const [total, over, first] = [logBetween(random, 0.1, 0.5), between(random, ...span), between(random, 0.2, 1.5)]
-  const weights = Array.from({ length: count }, () => between(random, 0.5, 1.5))
-  const sum = weights.reduce((all, one) => all + one, 0)
-  const all = weights.map((weight, index): Step => ({
-    at: first + over * (index + between(random, -0.25, 0.25)) / max(1, count - 1), height: total * weight / sum, takes: between(random, ...fill),
-  }))
-  return ({ hour }) => all.reduce((held, step) => held + linear(step, hour), 0)
-}
-
-const LEAKS: Readonly<Record<SyntheticSet, Readonly<Record<string, Memory>>>> = {
+const LEAKS: Readonly<Record<FirstSet, Readonly<Record<string, Memory>>>> = {
   fitting: {
     byTime: (random) => { const by = pace(random); return ({ hour }) => by * hour },
     byRequests: (random) => { const by = pace(random); return ({ requests }) => by * requests },
@@ -94,7 +71,7 @@ const LEAKS: Readonly<Record<SyntheticSet, Readonly<Record<string, Memory>>>> = 
   },
 }
 
-const HARMLESS: Readonly<Record<SyntheticSet, Readonly<Record<string, Memory>>>> = {
+const HARMLESS: Readonly<Record<FirstSet, Readonly<Record<string, Memory>>>> = {
   fitting: {
     level: () => () => 0,
     oneStep: steps(1, [0.01, 0.5], [0, 0]),
@@ -120,18 +97,59 @@ const HARMLESS: Readonly<Record<SyntheticSet, Readonly<Record<string, Memory>>>>
   },
 }
 
+const FIRST_SEEDS: Readonly<Record<SyntheticSet, number>> = { fitting: 500_000, judging: 900_000, wide: 1_500_000, fresh: 2_700_000 }
+
+function shapesOf(set: SyntheticSet): Shapes {
+  if (set === 'wide') return WIDE
+  if (set === 'fresh') return FRESH
+  return { loads: LOADS[set], leaks: LEAKS[set], harmless: HARMLESS[set] }
+}
+
 /** How many of each shape, one after the other with each load. */
 export function syntheticSet(set: SyntheticSet, rounds: number): Synthetic[] {
-  const loads = Object.entries(LOADS[set])
-  const first = set === 'fitting' ? 500_000 : 900_000
+  const { loads: loadsByName, leaks, harmless, beside = {} } = shapesOf(set)
+  const isFirst = set === 'fitting' || set === 'judging'
+  const loads = Object.entries(loadsByName)
+  const first = FIRST_SEEDS[set]
   const all = (kind: Synthetic['kind'], memories: Readonly<Record<string, Memory>>): Synthetic[] => Object.entries(memories).flatMap(([shape, memory], row) =>
     Array.from({ length: rounds }, (_, round): Synthetic => {
       const [name, load] = loads[(row + round) % loads.length] ?? ['steady', () => () => 1]
       const seed = first + (kind === 'leak' ? 0 : 100_000) + 1000 * row + round
-      const begins = beginningOf(shape, seed)
-      return { name: `${kind}-${shape}-${name}-${String(seed)}`, kind, hours: kind === 'leak' ? begins + 9 : 13, begins, seed, set, load, memory }
+      const begins = kind === 'harmless' ? 0 : isFirst ? beginningOf(shape, seed) : beginningDrawn(seed)
+      const named = { name: `${kind}-${shape}-${name}-${String(seed)}`, kind, hours: kind === 'leak' ? begins + 9 : 13, begins, seed, set, load, memory }
+      return kind === 'leak' && !isFirst ? { ...named, memory: ofPace(named, beside[shape]) } : named
     }))
-  return [...all('leak', LEAKS[set]), ...all('harmless', HARMLESS[set])]
+  return [...all('leak', leaks), ...all('harmless', harmless)]
+}
+
+/** Half of all leaks begin at once, the others within six hours. */
+function beginningDrawn(seed: number): number {
+  const random = seeded(seed + 3)
+  return random() < 0.5 ? 0 : between(random, 0.5, 6)
+}
+
+/** A leak of which eight hours make 8 times 3.1 to 8 % of the level, under its own load, from when it begins. */
+function ofPace({ seed, begins, load, memory }: Synthetic, beside: Memory = () => () => 0): Memory {
+  const since = (held: ReturnType<Memory>): ReturnType<Memory> => {
+    let before: number | undefined
+    return ({ hour, requests, own }) => {
+      if (hour < begins) return 0
+      before ??= requests
+      return held({ hour: hour - begins, requests: requests - before, own })
+    }
+  }
+  const [grown, own] = [since(memory(seeded(seed))), load(seeded(seed + 7))]
+  let [requests, all] = [0, 0]
+  for (let step = 0; step < (begins + 8) * STEPS_AN_HOUR; step++) {
+    const [hour, now] = [step / STEPS_AN_HOUR, max(0, own(step / STEPS_AN_HOUR))]
+    requests += now / STEPS_AN_HOUR
+    all = grown({ hour, requests, own: now })
+  }
+  const by = 8 * pace(seeded(seed + 5)) / all
+  return (random) => {
+    const [held, other] = [since(memory(random)), beside(seeded(seed + 13))]
+    return (now) => by * held(now) + other(now)
+  }
 }
 
 /** The second number that a later leak draws. */
@@ -150,15 +168,16 @@ export function play({ seed, set, hours, load, memory }: Synthetic, listener: Li
   const level = logBetween(random, 50, 400) * MB
   const [noise, alike] = [logBetween(random, 0.005, 0.03), set === 'fitting' ? between(random, 0, 0.5) : between(random, 0, 0.7)]
   const [ofLoad, lag, spacing] = [between(random, 0, 0.12), between(random, 0.02, 0.4), logBetween(random, 0.3, 5)]
-  const garbage = (): number => set === 'fitting' ? (random() < 0.1 ? 0.08 * random() : 0) : -0.015 * Math.log(1 - random())
+  const seldom = set === 'fitting' || (set !== 'judging' && seed % 2 === 0)
+  const garbage = (): number => seldom ? (random() < 0.1 ? 0.08 * random() : 0) : -0.015 * Math.log(1 - random())
   const [mean, jitter] = [logBetween(random, 5, 200), between(random, 0.05, 0.6)]
   const takesPart = seeded(seed + 11)
   let [requests, followed, rest, due, live] = [0, own(0), 0, 0, level]
-  for (let step = 0; step < hours * 120; step++) {
-    const hour = step / 120
+  for (let step = 0; step < hours * STEPS_AN_HOUR; step++) {
+    const hour = step / STEPS_AN_HOUR
     const now = max(0, own(hour) * (1 + jitter * (2 * takesPart() - 1)))
-    requests += now / 120
-    followed += (now - followed) * (1 - exp(-1 / 120 / lag))
+    requests += now / STEPS_AN_HOUR
+    followed += (now - followed) * (1 - exp(-1 / STEPS_AN_HOUR / lag))
     const true_ = held({ hour, requests, own: now })
     due += 0.5 * now / spacing
     const time = step * MINUTE / 2

@@ -22,8 +22,9 @@ export interface Thresholds {
   readonly stalled: number
   /** Growth by so much of the level may be less steady. */
   readonly large: number
-  /** Growth by less of the level counts for half. */
+  /** Growth by less of the level counts for so much only. */
   readonly small: number
+  readonly smallWeight: number
   /** Growth that explains so much more than load counts `clearWeight` times. */
   readonly clear: number
   readonly clearWeight: number
@@ -33,19 +34,26 @@ export interface Thresholds {
   readonly hold: number
   /** In how many more buckets growth must have stopped, until what was suspected is so no more. */
   readonly release: number
+  /** Least growth an hour, as a share of the level: slower growth is left to scales of more time. */
+  readonly pace: number
+  /** Hours for which there must have been growth before it is suspected: what fills is full by then. */
+  readonly patience: number
+  /** Growth by so much of the level an hour need not have lasted for as long: it does harm soon. */
+  readonly quick: number
 }
 
 /** Buckets with a value that a trend needs. */
 export const LEAST_POINTS = 12
 
 /** The thresholds that are set by hand: so strict that little that is harmless passes. Apps run for weeks, and can wait. */
-export const CHOSEN = { stairs: 10, pause: 10, stalled: 8, large: 0.25, small: 0.2, clear: 65, clearWeight: 3, points: 20, hold: 15, release: 10 } as const
+export const CHOSEN = { stairs: 10, pause: 10, stalled: 8, large: 0.25, small: 0.2, smallWeight: 0.5, clear: 65, clearWeight: 3, points: 20, hold: 15, release: 10, pace: 0, patience: 0, quick: 0.25 } as const
 
 /** warming: not enough to say anything. */
 export type GrowthState = 'warming' | 'flat' | 'growing' | 'suspected'
 
 /** Growth below this many bytes is nothing, whatever the level. */
 const LEAST_GROWTH = 524_288
+const HOUR = 3_600_000
 /** Growth of less than this share of what a suspicion takes has stopped. One that slows with the load is still there. */
 const STOPPED = 0.5
 /** Where load has crept up all the while, growth must be so many times clearer. */
@@ -76,9 +84,14 @@ function isSteady({ growth, level, overLoad, stairs, pause }: Trend, thresholds:
     && pause <= allowed * Math.max(thresholds.pause, SHARE_OF_PAUSE * overLoad))
 }
 
+/** Growth an hour, as a share of the level. `hour`: ms. */
+function paceOf({ growth, level, lasted }: Trend, hour: number): number {
+  return growth / level / lasted * hour
+}
+
 /** What a bucket counts for in which growth lasts. */
-function weightOf({ growth, level, overLoad }: Trend, { small, clear, clearWeight }: Thresholds): number {
-  if (growth < small * level) return 0.5
+function weightOf({ growth, level, overLoad }: Trend, { small, smallWeight, clear, clearWeight }: Thresholds): number {
+  if (growth < small * level) return smallWeight
   return overLoad >= clear ? clearWeight : 1
 }
 
@@ -94,11 +107,14 @@ export class GrowthTracker {
   readonly thresholds: Thresholds
   /** Of growth that has not stopped. */
   readonly #stopped: Thresholds
+  readonly #hour: number
   /** Buckets in which the opposite of what is said was true, by their weight, less those since in which it was not: noise sets back, no more. */
   #contrary = 0
 
-  constructor(thresholds: Thresholds) {
+  /** `hour`: ms of what counts as one. */
+  constructor(thresholds: Thresholds, hour = HOUR) {
     this.thresholds = thresholds
+    this.#hour = hour
     this.#stopped = { ...thresholds, overLoad: thresholds.overLoad * STOPPED, share: thresholds.share * STOPPED }
   }
 
@@ -120,9 +136,13 @@ export class GrowthTracker {
     this.trend = trend
     const { thresholds } = this
     const suspected = this.state === 'suspected'
-    const contrary = suspected ? !grows(trend, this.#stopped) || trend.stalled > thresholds.stalled : lasts(trend, thresholds)
-    this.#contrary = contrary ? this.#contrary + (suspected ? 1 : weightOf(trend, thresholds)) : Math.max(0, this.#contrary - 1)
-    if (this.#contrary >= (suspected ? thresholds.release : thresholds.hold)) {
+    const pace = paceOf(trend, this.#hour)
+    const contrary = suspected ? !grows(trend, this.#stopped) || trend.stalled > thresholds.stalled : lasts(trend, thresholds) && pace >= thresholds.pace
+    const least = suspected ? thresholds.release : thresholds.hold
+    this.#contrary = contrary ? Math.min(least, this.#contrary + (suspected ? 1 : weightOf(trend, thresholds))) : Math.max(0, this.#contrary - 1)
+    // Caches fill and features are rolled out as leaks grow, for hours: what is not quick must go on for longer.
+    const mayTell = suspected || (contrary && (pace >= thresholds.quick || trend.lasted >= thresholds.patience * this.#hour))
+    if (this.#contrary >= least && mayTell) {
       this.#contrary = 0
       this.state = suspected ? this.#unsuspected(trend) : 'suspected'
     } else if (!suspected) {

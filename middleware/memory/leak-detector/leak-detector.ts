@@ -7,7 +7,7 @@ import { EventEmitter } from 'node:events'
 import { levelOf, measuredBuckets, type Quantity } from './buckets.js'
 import { QUANTITIES, TimeScale } from './time-scale.js'
 import { sentenceFor } from './sentence.js'
-import { LEAST_POINTS, leastGrowth, type GrowthState } from './growth-state.js'
+import { LEAST_POINTS, leastGrowth, type GrowthState, type Thresholds } from './growth-state.js'
 import { COLLECTED, REMAINDER } from './thresholds.js'
 import type { CallSiteSource, CollectionInput, Evidence, GrownCallSite, SampleInput, Verdict, VerdictState } from './verdict.js'
 
@@ -22,20 +22,32 @@ export interface LeakDetectorOptions {
 const BUCKET_MS = 120_000
 /** Fine buckets that are left out: code is loaded and compiled in them. */
 const WARM_UP_BUCKETS = 3
-/** Features that are rolled out make the heap grow by as little as slow leaks do; of RSS, most was there from the start. */
-const TWO_HOUR_THRESHOLDS = { heap: COLLECTED, external: COLLECTED, remainder: { ...REMAINDER, small: 0 } } as const
+/** Fine buckets in an hour. */
+const BUCKETS_AN_HOUR = 30
+/**
+ * Caches that fill and features that are rolled out grow as leaks do, for hours. So two hours tell quick growth alone, and growth by less
+ * than a tenth an hour must have lasted for six hours. Of RSS most was there from the start, so it grows by less.
+ */
+const QUICK_ADJUSTMENTS = { pace: 0.1, patience: 1.85, quick: 0.5, small: 0.5, smallWeight: 0.7 } as const
+const COLLECTED_QUICK = { ...COLLECTED, ...QUICK_ADJUSTMENTS }
+const TWO_HOUR_THRESHOLDS = { heap: COLLECTED_QUICK, external: COLLECTED_QUICK, remainder: { ...REMAINDER, small: 0 } } as const
 /** What differs for eight hours and two days: set by hand on made-up apps (tools/leak-series), not fitted to recordings. */
-const LONG_ADJUSTMENTS = { hold: 6, release: 6, large: 0.8, clear: 70, clearWeight: 2, points: 24 } as const
-const COLLECTED_LONG = { ...COLLECTED, ...LONG_ADJUSTMENTS }
-const LONG_THRESHOLDS = { heap: COLLECTED_LONG, external: COLLECTED_LONG, remainder: { ...REMAINDER, ...LONG_ADJUSTMENTS, share: COLLECTED.share } } as const
+const LONG_ADJUSTMENTS = { hold: 5, release: 6, large: 0.8, smallWeight: 0.75, clear: 70, clearWeight: 2, points: 24 } as const
+const longThresholds = (waits: Pick<Thresholds, 'pace' | 'patience'>): Readonly<Record<Quantity, Thresholds>> => {
+  const collected = { ...COLLECTED, ...LONG_ADJUSTMENTS, ...waits }
+  return { heap: collected, external: collected, remainder: { ...REMAINDER, ...LONG_ADJUSTMENTS, ...waits, share: COLLECTED.share } }
+}
+/** Eight hours tell 3 % an hour, of what is there by then. Steps over a day look like slower growth, which must last for most of a day. */
+const EIGHT_HOUR_THRESHOLDS = longThresholds({ pace: 0.024, patience: 6 })
+const TWO_DAY_THRESHOLDS = longThresholds({ pace: 0, patience: 20 })
 /** Two hours, eight, and two days. `factor`: of the width of a fine bucket. */
 const TIME_SCALES = [
   { factor: 1, capacity: 60, thresholds: TWO_HOUR_THRESHOLDS, followsRecentLoad: false },
-  { factor: 4, capacity: 60, thresholds: LONG_THRESHOLDS, followsRecentLoad: true },
-  { factor: 15, capacity: 96, thresholds: LONG_THRESHOLDS, followsRecentLoad: true },
+  { factor: 4, capacity: 60, thresholds: EIGHT_HOUR_THRESHOLDS, followsRecentLoad: true },
+  { factor: 15, capacity: 96, thresholds: TWO_DAY_THRESHOLDS, followsRecentLoad: true },
 ] as const
 /** Work that a closed bucket makes at most, in products of numbers: three quantities of which each grows, and a share of what other scales make. */
-const WORK_PER_BUCKET = 1_200_000
+const WORK_PER_BUCKET = 1_600_000
 const STATE_RANK: Readonly<Record<GrowthState, number>> = { warming: 0, flat: 1, growing: 2, suspected: 3 }
 
 /** ms for which it is known what the heap does. */
@@ -62,7 +74,7 @@ export class LeakDetector extends EventEmitter<{ change: [Verdict, Verdict] }> {
     super()
     this.#width = bucket
     this.#callSites = callSites
-    const [finest, ...others] = TIME_SCALES.map(({ factor, ...options }) => new TimeScale({ width: bucket * factor, ...options }))
+    const [finest, ...others] = TIME_SCALES.map(({ factor, ...options }) => new TimeScale({ width: bucket * factor, hour: bucket * BUCKETS_AN_HOUR, ...options }))
     // eslint-disable-next-line no-restricted-syntax -- a mistake of this package alone
     if (finest === undefined) throw new Error('no scale')
     this.#finest = finest

@@ -15,6 +15,10 @@ const OF_DIFFERENCES = 1.4826 / Math.SQRT2
 const MOST_ALIKE = 0.8
 /** Where growth may begin, as shares of the way. */
 const BEGINNINGS = [0, 0.2, 0.4, 0.6]
+/** The same, where it is asked since when there is growth. */
+const FINER_BEGINNINGS = Array.from({ length: 17 }, (_, index) => index / 20)
+/** A beginning is as good as the best where that is better by no more: a logarithm of likelihoods. */
+const AS_GOOD = 1
 /** Least rows of a level, and their least share. */
 const LEAST_ROWS = 3
 const LEAST_SHARE = 1 / 12
@@ -27,6 +31,8 @@ const OUTLYING = 2.5
 const ROWS_A_STEP = 8
 /** Products for each stretch that is looked at. */
 const WORK_OF_STRETCH = 8
+/** Products for each row of a line. */
+const WORK_OF_LINE = 5
 
 /** How well some steps, one after the other, explain a course. */
 export interface StaircaseFit {
@@ -36,6 +42,8 @@ export interface StaircaseFit {
   readonly noise: number
   /** What a row is worth, from 1 down to a ninth: neighbours that are alike say less. */
   readonly worth: number
+  /** The first row of the growth that goes on until the last one. */
+  readonly beginning: number
 }
 
 /** `values` without what causes add; `exact`: the least noise. */
@@ -48,7 +56,21 @@ export function* fitStaircase(values: Float64Array, ways: readonly Float64Array[
   const noise = sqrt((left + least) / max(1, calm.length - UNKNOWNS))
   const alike = min(MOST_ALIKE, max(0, 1 - (near / noise) ** 2))
   const worth = (1 - alike) / (1 + alike)
-  return { stairs: max(0, calm.length / 2 * log((grown + least) / (left + least)) * worth), noise, worth }
+  return { stairs: max(0, calm.length / 2 * log((grown + least) / (left + least)) * worth), noise, worth, beginning: yield* beginningOf(calm, ways, least, worth) }
+}
+
+/** The first row of the earliest line that explains values as well as any that begins later. */
+function* beginningOf(values: Float64Array, ways: readonly Float64Array[], least: number, worth: number): Stepwise<number> {
+  const lines: { row: number; cost: number }[] = []
+  for (const way of ways) {
+    yield FINER_BEGINNINGS.length * values.length * WORK_OF_LINE
+    for (const beginning of FINER_BEGINNINGS) {
+      const cost = values.length / 2 * worth * log(squaresOfLine(values, way, beginning) + least)
+      lines.push({ row: max(0, way.findIndex((along) => along >= beginning)), cost })
+    }
+  }
+  const lowest = min(...lines.map(({ cost }) => cost))
+  return min(...lines.filter(({ cost }) => cost <= lowest + AS_GOOD).map(({ row }) => row))
 }
 
 /** A standard deviation, from differences alone: what rises or pauses slowly makes none. */

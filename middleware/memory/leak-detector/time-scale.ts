@@ -13,6 +13,8 @@ export interface TimeScaleOptions {
   width: number
   /** Buckets that are held. */
   capacity: number
+  /** ms that count as an hour. */
+  hour: number
   thresholds: Readonly<Record<Quantity, Thresholds>>
   /** Whether memory may also follow the load of the last buckets together. */
   followsRecentLoad: boolean
@@ -25,12 +27,12 @@ export class TimeScale {
   readonly #followsRecentLoad: boolean
   #steps: Stepwise<void> | undefined
 
-  constructor({ width, capacity, thresholds, followsRecentLoad }: TimeScaleOptions) {
+  constructor({ width, capacity, hour, thresholds, followsRecentLoad }: TimeScaleOptions) {
     this.buckets = new Buckets(width, capacity)
     this.growth = {
-      heap: new GrowthTracker(thresholds.heap),
-      external: new GrowthTracker(thresholds.external),
-      remainder: new GrowthTracker(thresholds.remainder),
+      heap: new GrowthTracker(thresholds.heap, hour),
+      external: new GrowthTracker(thresholds.external, hour),
+      remainder: new GrowthTracker(thresholds.remainder, hour),
     }
     this.#followsRecentLoad = followsRecentLoad
   }

@@ -46,6 +46,8 @@ export interface Trend {
   readonly level: number
   /** ms between the first and the last point. */
   readonly span: number
+  /** ms of it for which there is growth; all of it where nothing else is known. */
+  readonly lasted: number
 }
 
 const { min, sqrt } = Math
@@ -94,10 +96,11 @@ export function* trendSteps(points: readonly Point[], worthwhile: (trend: Trend)
     points: points.length,
     level: median(values),
     span,
+    lasted: span,
   }
   if (trend.overLoad < CHANCE) return trend
-  const { stairs, pause, stalled } = yield* fitGrowthParts(course, straight)
-  const grown = { ...trend, stairs, pause, stalled }
+  const { stairs, pause, stalled, beginning } = yield* fitGrowthParts(course, straight)
+  const grown = { ...trend, stairs, pause, stalled, lasted: span * (1 - (time[beginning] ?? 0)) }
   if (!worthwhile(grown)) return grown
   const { later, step, filling } = yield* fitAlternatives(course, straight)
   return { ...grown, overStep: step - min(straight.rising, later), overFilling: filling - straight.line }

@@ -58,7 +58,7 @@ describe('the leak verdict', () => {
     const verdict = new LeakDetector()
     const states = journal(verdict)
     const random = noise(2, 2 * MB)
-    live(verdict, 0, 2 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR + random() }))
+    live(verdict, 0, 3 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR + random() }))
     expect(states.slice(-2)).toEqual(['growing', 'leak-suspected'])
     const { evidence, sentence } = verdict.current
     expect(evidence.bytesPerSecond * 3600).toBeGreaterThan(8 * MB)
@@ -71,7 +71,7 @@ describe('the leak verdict', () => {
 
   it('the cgroup\'s limit counts where it is nearer', () => {
     const verdict = new LeakDetector()
-    live(verdict, 0, 2 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR, memoryLimit: 200 * MB }))
+    live(verdict, 0, 3 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR, memoryLimit: 200 * MB }))
     expect(verdict.current).toMatchObject({ state: 'leak-suspected', evidence: { limit: 'cgroup' } })
     expect(verdict.current.sentence).toContain('the memory limit of the cgroup is reached in')
   })
@@ -98,7 +98,7 @@ describe('the leak verdict', () => {
   it('what stops growing is taken back', () => {
     const verdict = new LeakDetector()
     const states = journal(verdict)
-    live(verdict, 0, 6 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * Math.min(1.5, time / HOUR) }))
+    live(verdict, 0, 8 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * Math.min(3, time / HOUR) }))
     expect(states).toContain('leak-suspected')
     expect(verdict.current.state).toBe('ok')
   })
@@ -106,10 +106,10 @@ describe('the leak verdict', () => {
   it('is taken back within the hour after growth has ended', () => {
     const verdict = new LeakDetector()
     const random = noise(4, 1.5 * MB)
-    const grown = (time: number): number => 60 * MB + 20 * MB * Math.min(2, time / HOUR) + random()
-    live(verdict, 0, 2 * HOUR, (time) => ({ live: grown(time) }))
+    const grown = (time: number): number => 60 * MB + 20 * MB * Math.min(3, time / HOUR) + random()
+    live(verdict, 0, 3 * HOUR, (time) => ({ live: grown(time) }))
     expect(verdict.current.state).toBe('leak-suspected')
-    live(verdict, 2 * HOUR, 3 * HOUR, (time) => ({ live: grown(time) }))
+    live(verdict, 3 * HOUR, 4 * HOUR, (time) => ({ live: grown(time) }))
     expect(verdict.current.state).not.toBe('leak-suspected')
   })
 
@@ -133,6 +133,30 @@ describe('the leak verdict', () => {
     live(verdict, 0, 8 * HOUR, (time) => ({ live: 60 * MB * (1 + percent / 100 * time / HOUR) + random() }))
     expect(states).toContain('leak-suspected')
     expect(verdict.current.state).toBe('leak-suspected')
+  })
+
+  it.each([
+    ['a ramp of three hours', (hours: number) => 0.25 * Math.min(1, hours / 3)],
+    ['a ramp of four hours, from the second one on', (hours: number) => 0.3 * Math.min(1, Math.max(0, hours - 1) / 4)],
+    ['a cache that is full after an hour and a half', (hours: number) => 0.6 * Math.min(1, hours / 1.5)],
+    ['a cache that comes nearer to its end by e in an hour and a half', (hours: number) => 0.6 * (1 - Math.exp(-hours / 1.5))],
+    ['five steps within six hours', (hours: number) => 0.03 * [0.5, 1.6, 3, 4.2, 6].filter((at) => hours >= at).length],
+  ])('%s is no leak', (_name, held) => {
+    const verdict = new LeakDetector()
+    const states = journal(verdict)
+    const random = noise(7, MB)
+    live(verdict, 0, 9 * HOUR, (time) => ({ live: 60 * MB * (1 + held(time / HOUR)) + random() }))
+    expect(states).not.toContain('leak-suspected')
+  })
+
+  it.each([
+    [120, 1.2], [30, 2.5], [15, 4], [5, 7.5],
+  ])('a leak of %d %% an hour is told within %d hours', (percent, hours) => {
+    const verdict = new LeakDetector()
+    const states = journal(verdict)
+    const random = noise(percent, MB)
+    live(verdict, 0, hours * HOUR, (time) => ({ live: 60 * MB * (1 + percent / 100 * time / HOUR) + random() }))
+    expect(states).toContain('leak-suspected')
   })
 
   it.each([
@@ -175,7 +199,7 @@ describe('the leak verdict', () => {
     const sites: GrownCallSite[] = [{ name: 'remember', url: 'app.js', line: 12, growth: 9 * MB }]
     const verdict = new LeakDetector({ callSites: { mark: () => { asked.push('mark') }, grown: () => { asked.push('grown'); return sites } } })
     const suspected = new Promise<Verdict>((resolve) => verdict.on('change', (now) => { if (now.state === 'leak-suspected') resolve(now) }))
-    live(verdict, 0, 2 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR }))
+    live(verdict, 0, 3 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR }))
     const { evidence, sentence } = await suspected
     expect(asked).toEqual(['mark', 'grown'])
     expect(evidence.callSites).toEqual(sites)
@@ -187,7 +211,7 @@ describe('the leak verdict', () => {
     const fails = (): never => { throw new Error('no profile') }
     const verdict = new LeakDetector({ callSites: { mark: fails, grown: fails } })
     const suspected = new Promise<Verdict>((resolve) => verdict.on('change', (now) => { if (now.state === 'leak-suspected') resolve(now) }))
-    live(verdict, 0, 2 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR }))
+    live(verdict, 0, 3 * HOUR, (time) => ({ live: 30 * MB + 10 * MB * time / HOUR }))
     expect((await suspected).evidence.callSites).toEqual([])
   })
 })
@@ -330,7 +354,7 @@ describe('trend', () => {
 
 describe('a scale', () => {
   it('finds what a closed bucket means in small steps, and all of it before the next one', () => {
-    const scale = new TimeScale({ width: MINUTE, capacity: 60, thresholds: { heap: COLLECTED, external: COLLECTED, remainder: COLLECTED }, followsRecentLoad: false })
+    const scale = new TimeScale({ width: MINUTE, capacity: 60, hour: HOUR, thresholds: { heap: COLLECTED, external: COLLECTED, remainder: COLLECTED }, followsRecentLoad: false })
     const steps: number[] = []
     for (let time = 0; time < HOUR; time += MINUTE) {
       if (scale.advance(time) && time > HOUR / 2) {
