@@ -18,7 +18,7 @@ import type { Spread } from './stats.js'
 import { findProgram } from './programs.js'
 import { figure, table, withSpread } from './report.js'
 import { serverKind } from './roster.js'
-import type { ServerName } from './roster.js'
+import type { Command, ServerName } from './roster.js'
 
 const execute = promisify(execFile)
 
@@ -41,6 +41,10 @@ export interface CallgrindOptions {
   directory: string
   node: string
   case: CaseName
+  /** Kept connections, or a new one for each request; kept by default. */
+  connections?: 'kept' | 'new'
+  /** Changes the command, for instance to the program of another build. */
+  wrap?: (command: Command) => Command
   /** The N of the shorter run. */
   requests: number
   /** How often both runs are made. */
@@ -91,14 +95,17 @@ export async function countInstructions(
   const server = await launch(name, {
     ...options,
     clients: CLIENTS,
-    wrap: ({ file, args, env }) => ({
-      file: 'valgrind',
-      args: ['--quiet', '--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${output}`, file, ...args],
-      ...(env === undefined ? {} : { env }),
-    }),
+    wrap: (plain) => {
+      const { file, args, env } = options.wrap?.(plain) ?? plain
+      return {
+        file: 'valgrind',
+        args: ['--quiet', '--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${output}`, file, ...args],
+        ...(env === undefined ? {} : { env }),
+      }
+    },
   })
   try {
-    const send = (requests: number): Promise<void> => sendExactly(generator, server, options.case, requests)
+    const send = (requests: number): Promise<void> => sendExactly(generator, server, options, requests)
     await send(WARM_UP)
     await execute('callgrind_control', ['--instr=on', String(server.pid)])
     // Counting changes the timing, so V8 compiles some more: this round does not count.
@@ -118,13 +125,13 @@ export async function countInstructions(
   }
 }
 
-async function sendExactly(generator: Generator, server: Running, name: CaseName, requests: number): Promise<void> {
+async function sendExactly(generator: Generator, server: Running, { case: name, connections }: CallgrindOptions, requests: number): Promise<void> {
   const scriptFilename = server.kind.scriptFilename?.(name)
   const job: Job = {
     address: server.address,
     protocol: server.kind.protocol,
     case: name,
-    keep: server.kind.keeps,
+    keep: server.kind.keeps && connections !== 'new',
     clients: CLIENTS,
     requests,
     seconds: MOST_SECONDS,
