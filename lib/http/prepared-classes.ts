@@ -25,9 +25,10 @@ export interface ResponderConstructors {
   Response: new (request: IncomingMessage) => InternalResponse
 }
 
-/** What Express's routes add to a request. */
+/** What Express's routes and the first listener add to a request. */
 interface AddedToRequests {
   route: unknown
+  _eventsCount: number
 }
 
 /** What `writeHead()` adds to a response; until then a response has them from Node's prototype, with the same values. */
@@ -60,7 +61,7 @@ export function prepared(app: RequestListener): PreparedConstructors {
   const { request, response } = prototypesOf(app)
   function PreparedRequest(this: AddedToRequests, socket: Socket): void {
     callIncomingMessage.call(this, socket)
-    this.route = undefined
+    addEarly(this)
   }
   function PreparedResponse(this: AddedToResponses, incoming: IncomingMessage, options?: object): void {
     callServerResponse.call(this, incoming, options)
@@ -78,7 +79,7 @@ export function createResponderConstructors(app: RequestListener | undefined): R
   const { request, response } = prototypesOf(app)
   function Request(this: AddedToRequests, socket: Socket): void {
     callIncomingMessage.call(this, socket)
-    this.route = undefined
+    addEarly(this)
   }
   function Response(this: Omit<InternalResponse, keyof AddedToResponses> & AddedToResponses, incoming: IncomingMessage): void {
     callServerResponse.call(this, incoming)
@@ -91,6 +92,12 @@ export function createResponderConstructors(app: RequestListener | undefined): R
     Request: withPrototype(Request, IncomingMessage, request) as unknown as ResponderConstructors['Request'],
     Response: withPrototype(Response, ServerResponse, response) as unknown as ResponderConstructors['Response'],
   }
+}
+
+function addEarly(request: AddedToRequests): void {
+  const { _eventsCount } = request
+  request.route = undefined
+  request._eventsCount = _eventsCount
 }
 
 function prototypesOf(app: App | undefined): { request: object; response: object } {
