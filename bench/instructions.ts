@@ -3,6 +3,7 @@
  * the machine does. What a run of N requests and one of 2 N differ by is N requests and nothing else.
  */
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -91,7 +92,8 @@ export async function countInstructions(
   name: ServerName,
   options: CallgrindOptions,
 ): Promise<Instructions> {
-  const output = path.join(options.directory, `callgrind-${name}`)
+  // A name of its own: the same server may be counted again, of another build.
+  const output = path.join(options.directory, `callgrind-${name}-${randomUUID()}`)
   const server = await launch(name, {
     ...options,
     clients: CLIENTS,
