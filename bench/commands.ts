@@ -5,6 +5,7 @@ export const PROGRAM = 'npm run bench --'
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   compare: { summary: 'CPU time of a request: the adapter beside what else could run the app, a table for each case', load: () => import('./compare.js') },
+  'compare-builds': { summary: 'a git revision against the working tree, by CPU time and by instructions', load: () => import('./compare-builds.js') },
   targets: { summary: 'each target of the project beside what is measured', load: () => import('./targets.js') },
   instructions: { summary: 'user-space instructions a request, counted by valgrind', load: () => import('./instructions.js') },
   memory: { summary: 'resident memory under stalled streams, and of idle connections', load: () => import('./memory.js') },

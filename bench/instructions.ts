@@ -3,6 +3,7 @@
  * the machine does. What a run of N requests and one of 2 N differ by is N requests and nothing else.
  */
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -19,7 +20,7 @@ import type { Spread } from './stats.js'
 import { findProgram } from './programs.js'
 import { figure, table, withSpread } from './report.js'
 import { serverKind } from './roster.js'
-import type { ServerName } from './roster.js'
+import type { Command, ServerName } from './roster.js'
 
 const execute = promisify(execFile)
 
@@ -42,6 +43,10 @@ export interface CallgrindOptions {
   directory: string
   node: string
   case: CaseName
+  /** Kept connections, or a new one for each request; kept by default. */
+  connections?: 'kept' | 'new'
+  /** Changes the command, for instance to the program of another build. */
+  wrap?: (command: Command) => Command
   /** The N of the shorter run. */
   requests: number
   /** How often both runs are made. */
@@ -88,20 +93,24 @@ export async function countInstructions(
   name: ServerName,
   options: CallgrindOptions,
 ): Promise<Instructions> {
-  const output = path.join(options.directory, `callgrind-${name}`)
+  // A name of its own: the same server may be counted again, of another build.
+  const output = path.join(options.directory, `callgrind-${name}-${randomUUID()}`)
   const server = await launch(name, {
     ...options,
     clients: CLIENTS,
-    wrap: ({ file, args, env }) => ({
-      file: 'valgrind',
-      args: ['--quiet', '--tool=callgrind', '--trace-children=yes', '--instr-atstart=no', `--callgrind-out-file=${output}.%p`, file, ...args],
-      ...(env === undefined ? {} : { env }),
-    }),
+    wrap: (plain) => {
+      const { file, args, env } = options.wrap?.(plain) ?? plain
+      return {
+        file: 'valgrind',
+        args: ['--quiet', '--tool=callgrind', '--trace-children=yes', '--instr-atstart=no', `--callgrind-out-file=${output}.%p`, file, ...args],
+        ...(env === undefined ? {} : { env }),
+      }
+    },
   })
   // Of the command the worker, which is its only child; a server of its own has none.
   const pid = descendants(server.pid)[0] ?? server.pid
   try {
-    const send = (requests: number): Promise<void> => sendExactly(generator, server, options.case, requests)
+    const send = (requests: number): Promise<void> => sendExactly(generator, server, options, requests)
     await send(WARM_UP)
     await execute('callgrind_control', ['--instr=on', String(pid)])
     // Counting changes the timing, so V8 compiles some more: this round does not count.
@@ -121,13 +130,13 @@ export async function countInstructions(
   }
 }
 
-async function sendExactly(generator: Generator, server: Running, name: CaseName, requests: number): Promise<void> {
+async function sendExactly(generator: Generator, server: Running, { case: name, connections }: CallgrindOptions, requests: number): Promise<void> {
   const scriptFilename = server.kind.scriptFilename?.(name)
   const job: Job = {
     address: server.address,
     protocol: server.kind.protocol,
     case: name,
-    keep: server.kind.keeps,
+    keep: server.kind.keeps && connections !== 'new',
     clients: CLIENTS,
     requests,
     seconds: MOST_SECONDS,

@@ -18,6 +18,8 @@ export interface BenchOptions {
   /** More Node binaries, for the targets that name a version. */
   nodes: string[]
   behindNginx: boolean
+  /** By what two builds are compared. */
+  by: ('cpu' | 'instructions')[]
   /** Where the result goes as JSON. */
   json: string
 }
@@ -49,6 +51,7 @@ How:
   --clients <n>           connections open at once (16)
   --node <file>           the Node binary of the servers (this one)
   --nodes <a,b>           more Node binaries, for the targets that name a version
+  --by <a,b>              cpu, instructions (needs valgrind): what two builds are compared by (both)
   --json <file>           where the result is written (bench-results.json)
 `
 }
@@ -72,6 +75,7 @@ export function parseOptions(args: readonly string[], node: string): BenchOption
       clients: { type: 'string' },
       node: { type: 'string' },
       nodes: { type: 'string' },
+      by: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -88,6 +92,7 @@ export function parseOptions(args: readonly string[], node: string): BenchOption
     node: values.node ?? node,
     nodes: values.nodes?.split(',') ?? [],
     behindNginx: values['behind-nginx'] === true,
+    by: choose('by', values.by, ['cpu', 'instructions'], ['cpu', 'instructions']),
     json: values.json ?? 'bench-results.json',
   }
 }

@@ -4,6 +4,10 @@
  * Express calls `Object.setPrototypeOf(req, app.request)` and `(res, app.response)` on every request.
  * On Node 20 and 22 this gives each object a V8 map of its own, and all code that touches it becomes
  * megamorphic. Objects that have these prototypes from the start make Express's call a no-op.
+ *
+ * A mounted app (`app.use('/api', express())`) has prototypes of its own, and the call for it is none. What costs is not the
+ * call, but each property that an object gets for the first time after it: only then has it a map of its own. So the
+ * properties that Express and Node add in a mounted app are there from the start, with the values that they are read as.
  */
 import { IncomingMessage, ServerResponse, type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
@@ -20,6 +24,20 @@ export interface ResponderConstructors {
   Request: new (socket: Socket) => InternalRequest
   Response: new (request: IncomingMessage) => InternalResponse
 }
+
+/** What Express's routes and the first listener add to a request. */
+interface AddedToRequests {
+  route: unknown
+  _eventsCount: number
+}
+
+/** What `writeHead()` adds to a response; until then a response has them from Node's prototype, with the same values. */
+interface AddedToResponses {
+  statusCode: number
+  statusMessage: string | undefined
+}
+
+const USUAL_STATUS = 200
 
 /** An app that may be Express's: `request` and `response` are the prototypes that it gives to its objects. */
 type App = RequestListener & { request?: unknown; response?: unknown }
@@ -41,11 +59,14 @@ type App = RequestListener & { request?: unknown; response?: unknown }
  */
 export function prepared(app: RequestListener): PreparedConstructors {
   const { request, response } = prototypesOf(app)
-  function PreparedRequest(this: object, socket: Socket): void {
+  function PreparedRequest(this: AddedToRequests, socket: Socket): void {
     callIncomingMessage.call(this, socket)
+    addEarly(this)
   }
-  function PreparedResponse(this: object, incoming: IncomingMessage, options?: object): void {
+  function PreparedResponse(this: AddedToResponses, incoming: IncomingMessage, options?: object): void {
     callServerResponse.call(this, incoming, options)
+    this.statusCode = USUAL_STATUS
+    this.statusMessage = undefined
   }
   return {
     IncomingMessage: withPrototype(PreparedRequest, IncomingMessage, request) as unknown as typeof IncomingMessage,
@@ -56,11 +77,14 @@ export function prepared(app: RequestListener): PreparedConstructors {
 /** The constructors for FastCGI: a response adds no Connection header, and is chunked for any version of HTTP. */
 export function createResponderConstructors(app: RequestListener | undefined): ResponderConstructors {
   const { request, response } = prototypesOf(app)
-  function Request(this: object, socket: Socket): void {
+  function Request(this: AddedToRequests, socket: Socket): void {
     callIncomingMessage.call(this, socket)
+    addEarly(this)
   }
-  function Response(this: InternalResponse, incoming: IncomingMessage): void {
+  function Response(this: Omit<InternalResponse, keyof AddedToResponses> & AddedToResponses, incoming: IncomingMessage): void {
     callServerResponse.call(this, incoming)
+    this.statusCode = USUAL_STATUS
+    this.statusMessage = undefined
     this._removedConnection = true
     this.useChunkedEncodingByDefault = true
   }
@@ -68,6 +92,12 @@ export function createResponderConstructors(app: RequestListener | undefined): R
     Request: withPrototype(Request, IncomingMessage, request) as unknown as ResponderConstructors['Request'],
     Response: withPrototype(Response, ServerResponse, response) as unknown as ResponderConstructors['Response'],
   }
+}
+
+function addEarly(request: AddedToRequests): void {
+  const { _eventsCount } = request
+  request.route = undefined
+  request._eventsCount = _eventsCount
 }
 
 function prototypesOf(app: App | undefined): { request: object; response: object } {

@@ -4,6 +4,7 @@ import { Server as NetServer, type Socket } from 'node:net'
 import { finished } from 'node:stream/promises'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { createHttpTerminator } from 'http-terminator'
+import { addingConnectionListeners } from '../../shared/connection-listeners.js'
 import { codeOf } from '../../shared/errors.js'
 
 /** A server that can be told to keep no connection beyond its open requests. */
@@ -55,8 +56,10 @@ export type Stop = (place: StoppedPlace, times: StopTimes) => Promise<void>
 
 /** Prepares a graceful stop. Call it before the server listens, as it has to know every connection. */
 export function prepareStop(server: DrainableServer): Stop {
-  const connections = new OpenConnections(server)
-  const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: UNLIMITED_MS })
+  const { connections, terminator } = addingConnectionListeners(server, () => ({
+    connections: new OpenConnections(server),
+    terminator: createHttpTerminator({ server, gracefulTerminationTimeout: UNLIMITED_MS }),
+  }))
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
   const stop: Stop = async ({ unlist, hasWaiting, isSucceeded }, { timeout, linger = timeout * LONG_LINGER_SHARE }) => {
     const succeeded = isSucceeded()

@@ -83,7 +83,8 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     this.records = new RequestRecords(this)
     this.#since = host.ticks
     this.#recordSince = host.ticks
-    this.#terminable = Object.assign(socket, { _httpMessage: null })
+    this.#terminable = socket as Duplex & TerminableSocket
+    this.#terminable._httpMessage = null
     socket.on('end', () => {
       this.#onPeerEnd()
     })

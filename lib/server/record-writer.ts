@@ -4,6 +4,7 @@
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { AcceptedSocket } from './accepted-socket.js'
 import {
   HEADER_LENGTH,
   MAX_ALIGNED_CONTENT_LENGTH,
@@ -180,13 +181,20 @@ export class RecordWriter {
     const segments = this.#segments
     this.#segments = []
     this.#segmentsLength = 0
-    this.#socket.cork()
-    for (const segment of segments) this.#socket.write(segment)
-    this.#socket.write(tail, (error) => {
+    const socket = this.#socket
+    const onWritten: WriteCallback = (error) => {
       if (this.#reusesBuffers && !error) returnBuffer(buffer)
       callback?.(error)
-    })
-    this.#socket.uncork()
+    }
+    if (AcceptedSocket.isLean(socket) && !socket.destroyed) {
+      segments.push(tail)
+      socket.writeAll(segments, onWritten)
+      return
+    }
+    socket.cork()
+    for (const segment of segments) socket.write(segment)
+    socket.write(tail, onWritten)
+    socket.uncork()
   }
 
   /** Adds content without copying it, in as few STDOUT records as it takes. */

@@ -3,6 +3,7 @@ import { channel } from 'node:diagnostics_channel'
 import http, { type IncomingMessage, type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { addingConnectionListeners } from '../../shared/connection-listeners.js'
 import { emitProcessWarning } from '../../shared/process-warning.js'
 import { RequestParams } from '../fastcgi/params.js'
 import { Role } from '../fastcgi/record.js'
@@ -10,7 +11,8 @@ import { checkInternals, checkRuntime, type InternalRequest, type InternalRespon
 import { createResponderConstructors, type ResponderConstructors } from '../http/prepared-classes.js'
 import { RequestHeadReader, withoutMount, type RequestHead } from '../http/cgi-request.js'
 import { appAndOptions } from './app.js'
-import { acceptWithSharedBuffer, usesSharedBuffer, type ReadCallback } from './shared-read-buffer.js'
+import { AcceptedSocket, readBuffer, type ReadCallback } from './accepted-socket.js'
+import { acceptWithSharedBuffer, usesSharedBuffer } from './shared-read-buffer.js'
 import { Connection, type ConnectionHost } from './connection.js'
 import { FastCgiError } from '../errors.js'
 import { FilterData } from './filter-data.js'
@@ -68,9 +70,9 @@ export class FastCgiServer extends http.Server {
     this.#host = new ServerHost(this, configuration, this.#constructors)
     // Node's own listener parses HTTP.
     this.removeAllListeners('connection')
-    this.on('connection', (socket: Duplex | RequestSocket) => {
+    addingConnectionListeners(this, () => this.on('connection', (socket: Duplex | RequestSocket) => {
       if (!(socket instanceof RequestSocket)) this.#host.connect(socket)
-    })
+    }))
     this.on('listening', () => {
       this.#host.draining = false
       acceptWithSharedBuffer(this, readIntoConnection)
@@ -175,8 +177,8 @@ export function createServer(one?: RequestListener | ServerOptions, other?: Requ
   return new FastCgiServer(app, options)
 }
 
-const readIntoConnection: ReadCallback = (socket: Socket & CarryingSocket, length, buffer) => {
-  socket[CONNECTION]?.read(buffer, 0, length)
+const readIntoConnection: ReadCallback = (socket: Socket & CarryingSocket, length) => {
+  socket[CONNECTION]?.read(readBuffer, 0, length)
   // `true` keeps the socket reading. Where reading has to stop, flow control has paused the socket already.
   return true
 }
@@ -220,7 +222,7 @@ class ServerHost implements ConnectionHost {
     const connection = new Connection(this, socket)
     if (this.#countsRequestsBySocket()) letConnectionsAnswer(connection, this)
     this.#connections.add(connection)
-    Object.assign(socket, { [CONNECTION]: connection })
+    ;(socket as CarryingSocket)[CONNECTION] = connection
     this.#timer ??= setInterval(() => {
       this.#onTick()
     }, this.#tick).unref()
@@ -244,8 +246,8 @@ class ServerHost implements ConnectionHost {
     if (this.#connections.size >= limits.connections) {
       return new FastCgiError('ERR_FCGI_CONNECTIONS_LIMIT', `${String(limits.connections)} connections are open`)
     }
-    const address: unknown = 'remoteAddress' in socket ? socket.remoteAddress : undefined
     if (webServerAddresses === undefined) return undefined
+    const address: unknown = 'remoteAddress' in socket ? socket.remoteAddress : undefined
     if (typeof address !== 'string') {
       // A peer that has reset its connection has no address any more, but what it sent would still be read.
       const overTcp = typeof this.server.address() === 'object' && this.server.address() !== null
@@ -305,6 +307,8 @@ class ServerHost implements ConnectionHost {
   }
 
   onConnectionError(error: FastCgiError, socket: Duplex): void {
+    // A listener is given a `net.Socket`.
+    if (this.server.listenerCount('clientError') > 0) AcceptedSocket.makeWhole(socket)
     if (this.server.emit('clientError', error, socket) || error.code !== 'ERR_FCGI_BAD_VERSION') return
     // The web server is configured for another protocol. Without a listener for 'clientError', a warning says so, once.
     if (!this.#warned.has(error.code)) this.warn(error)

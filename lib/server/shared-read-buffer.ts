@@ -5,21 +5,19 @@
  * `net.Socket` reads into a buffer of one's own, but a server's accepted sockets cannot be given it;
  * so the server's handle, the one internal here, is asked for the accepted handle instead. Where the
  * handle is not as expected, connections are read as any socket is.
+ *
+ * A `net.Socket` is made only where somebody may look at it: accepted-socket.ts says why.
  */
+import { channel } from 'node:diagnostics_channel'
 import type { Server } from 'node:http'
-import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-
-/** net.Server keeps its delay in seconds, net.Socket takes milliseconds. */
-const MILLISECONDS = 1000
-/** Bytes read at once. */
-const READ_BUFFER_LENGTH = 128 * 1024
-
-/** Called with what a socket read: `buffer` from 0 up to `length`, valid only during the call. */
-export type ReadCallback = (socket: Socket, length: number, buffer: Buffer) => boolean
+import { needsNoWholeSockets } from '../../shared/connection-listeners.js'
+import { AcceptedSocket, createAcceptedSocket, readBuffer, type ReadCallback } from './accepted-socket.js'
+import type { AcceptedSocketOptions, ConnectionHandle } from './socket-internals.js'
 
 interface ListenHandle {
-  onconnection: (this: ListenHandle, status: number, clientHandle: unknown) => void
+  onconnection: (this: ListenHandle, status: number, clientHandle: ConnectionHandle | null | undefined) => void
 }
 
 interface AcceptingServer {
@@ -30,16 +28,18 @@ interface AcceptingServer {
   /** What the server was told to set on each connection; `http.Server` has `noDelay` by default. */
   noDelay?: boolean
   keepAlive?: boolean
+  /** In seconds. */
   keepAliveInitialDelay?: number
 }
 
-const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_LENGTH)
+/** Where Node tells monitoring agents of each connection that a server has accepted. */
+const acceptedChannel = channel('net.server.socket')
 
 const sharing = new WeakSet<Duplex>()
 
 /** Whether a connection's bytes come through the shared buffer, and not as 'data'. */
 export function usesSharedBuffer(socket: Duplex): boolean {
-  return sharing.has(socket)
+  return AcceptedSocket.isLean(socket) || sharing.has(socket)
 }
 
 /** Takes over the accepting of a server that listens. */
@@ -54,25 +54,36 @@ export function acceptWithSharedBuffer(server: Server, onRead: ReadCallback): vo
       acceptAsNodeDoes.call(this, status, clientHandle)
       return
     }
-    const socket = createSocket(clientHandle, server, onRead)
-    if (accepting.noDelay === true) socket.setNoDelay(true)
-    if (accepting.keepAlive === true) socket.setKeepAlive(true, (accepting.keepAliveInitialDelay ?? 0) * MILLISECONDS)
+    const noDelay = configure(clientHandle, accepting)
+    const isObserved = acceptedChannel.hasSubscribers || !needsNoWholeSockets(server)
+    const create = isObserved || createAcceptedSocket === undefined ? createSocket : createAcceptedSocket
+    const socket = create(clientHandle, server, onRead, noDelay)
     accepting._connections = (accepting._connections ?? 0) + 1
     server.emit('connection', socket)
+    if (acceptedChannel.hasSubscribers) acceptedChannel.publish({ socket })
   }
 }
 
-function createSocket(clientHandle: unknown, server: Server, onRead: ReadCallback): Socket {
+/** Sets on a connection what the server was told to. Returns whether it has TCP_NODELAY now. */
+function configure(handle: ConnectionHandle, { noDelay, keepAlive, keepAliveInitialDelay = 0 }: AcceptingServer): boolean {
+  if (keepAlive === true) handle.setKeepAlive?.(true, keepAliveInitialDelay)
+  if (noDelay !== true || handle.setNoDelay === undefined) return false
+  handle.setNoDelay(true)
+  return true
+}
+
+function createSocket(clientHandle: ConnectionHandle, server: Server, onRead: ReadCallback, noDelay: boolean): Socket {
   // `handle` is no documented option, and `this` is not the typed one of the callback.
-  const options: SocketConstructorOpts & { handle: unknown; onread: OnReadOpts } = {
+  const options: AcceptedSocketOptions = {
     handle: clientHandle,
     allowHalfOpen: true,
     readable: true,
     writable: true,
+    noDelay,
     onread: {
       buffer: readBuffer,
       callback(this: Socket, length: number): boolean {
-        return onRead(this, length, readBuffer)
+        return onRead(this, length)
       },
     },
   }

@@ -1,4 +1,5 @@
 /** What the pool of workers is told: resolved, nothing downstream knows a default. The command line makes it. */
+import { FastCgiError } from '../errors.js'
 import type { Place } from '../process/options.js'
 import type { FrontConfiguration } from './messages.js'
 import type { ServerOptions } from '../server/options.js'
@@ -52,4 +53,10 @@ export interface PoolLog {
   info: (fields: object, message: string) => void
   warn: (fields: object, message: string) => void
   error: (fields: object, message: string) => void
+}
+
+/** Where workers listen cannot change while they do. @throws FastCgiError ERR_FCGI_RELOAD */
+export function refuseMove(before: PoolConfiguration, after: PoolConfiguration): void {
+  if (JSON.stringify(after.place) === JSON.stringify(before.place)) return
+  throw new FastCgiError('ERR_FCGI_RELOAD', 'socket, port, fd, mode, owner, group and backlog cannot change in a reload. Stop the process and start it again')
 }

@@ -8,13 +8,13 @@ import type { Arrival } from '../server/diagnostics.js'
 import { Balancer } from './balance.js'
 import { holdSocket, type HeldSocket } from './listening-descriptor.js'
 import type { WorkerConfiguration } from './messages.js'
-import type { PoolConfiguration, PoolLog } from './options.js'
+import { refuseMove, type PoolConfiguration, type PoolLog } from './options.js'
 import { PoolDiagnosis } from './pool-diagnosis.js'
 import { recyclingReason } from './recycling.js'
-import type { EndCounts, PoolObserver, PoolStatus, WorkerDetails, WorkerReport } from './reports.js'
+import { NONE_ENDED, withReport, type EndCounts, type PoolObserver, type PoolStatus, type StatusKeeper, type WorkerDetails } from './reports.js'
 import { RespawnPolicy } from './respawn.js'
 import { Spares, type Spare } from './spares.js'
-import type { StatusAnswer, StatusRequest } from './status-path.js'
+import type { StatusRequest } from './status-path.js'
 import { WorkerProcess, prepareForks, workerConfiguration, type WorkerOwner } from './worker-process.js'
 
 const TICK_MS = 1000
@@ -29,14 +29,6 @@ const SILENCE_MS = 3000
 const STALE_MS = 3000
 /** A stop by a signal that a terminal or a process manager sends to all processes: the primary gets it about now, too. */
 const SAME_SIGNAL_MS = 200
-
-const NONE_ENDED: PoolStatus['ended'] = { requests: 0, healthChecks: 0, serverErrors: 0, timedOut: 0, released: 0, cpu: 0 }
-
-/** Who shows the status: hears what workers tell at their end, and answers those who ask through a worker. */
-export interface StatusKeeper {
-  keep(details: WorkerDetails): void
-  answer(request: StatusRequest): Promise<StatusAnswer>
-}
 
 /** A worker's place in the pool: the worker changes, the number stays. */
 interface Slot {
@@ -168,7 +160,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
       this.#state = 'reloading'
       try {
         const configuration = await read()
-        this.#refuseMove(configuration)
+        refuseMove(this.#configuration, configuration)
         await this.#replaceAll(configuration)
         this.#ends.reloads++
       } catch (error) {
@@ -276,12 +268,6 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     void worker.stop({ timeout: this.#configuration.drainTimeout, acceptsBacklog: false, succeeded: true })
   }
 
-  /** Where workers listen cannot change while they do. */
-  #refuseMove(configuration: PoolConfiguration): void {
-    if (JSON.stringify(configuration.place) === JSON.stringify(this.#configuration.place)) return
-    throw new FastCgiError('ERR_FCGI_RELOAD', 'socket, port, fd, mode, owner, group and backlog cannot change in a reload. Stop the process and start it again')
-  }
-
   /** Replaces one worker: the new one answers before the old one leaves. */
   async #replace(slot: Slot): Promise<void> {
     const configuration = this.#configuration
@@ -336,7 +322,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
 
   onExit(worker: WorkerProcess, code: number | null, signal: NodeJS.Signals | null): void {
     this.#living.delete(worker)
-    this.#keepCounts(worker.report)
+    if (worker.report !== undefined) this.#endedCounts = withReport(this.#endedCounts, worker.report)
     if (this.#leaving.delete(worker)) return
     const slot = this.#slotOf(worker)
     if (slot === undefined || this.#stopping !== undefined) return
@@ -354,19 +340,6 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
     }
     this.#log.warn({ ...fields, wait }, 'worker died, another takes its place')
     this.#refill(slot, wait, spare)
-  }
-
-  #keepCounts(report: WorkerReport | undefined): void {
-    if (report === undefined) return
-    const { requests, healthChecks, serverErrors, timedOut, released, cpu } = this.#endedCounts
-    this.#endedCounts = {
-      requests: requests + report.requests,
-      healthChecks: healthChecks + report.healthChecks,
-      serverErrors: serverErrors + report.serverErrors,
-      timedOut: timedOut + report.timedOut,
-      released: released + report.released,
-      cpu: cpu + report.cpu,
-    }
   }
 
   /** A worker that somebody wants to end is replaced first, unless the whole is stopping. */

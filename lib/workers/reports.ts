@@ -1,4 +1,5 @@
-/** What a worker tells the primary process about itself, and what the primary knows of each. The types, nothing else. */
+/** What a worker tells the primary process about itself, and what the primary knows of each, and of those that have ended. */
+import type { StatusAnswer, StatusRequest } from './status-path.js'
 
 /** Where a worker is in its life: it loads the app, serves, answers what it has left, or has ended. */
 export type WorkerState = 'starting' | 'ready' | 'draining' | 'ended'
@@ -91,4 +92,25 @@ export interface WorkerDetails {
   readonly pid: number
   /** What each source tells, as JSON; undefined where the worker did not answer in time. */
   readonly sources: Readonly<Record<string, unknown>> | undefined
+}
+
+/** Who shows the status: hears what workers tell at their end, and answers those who ask through a worker. */
+export interface StatusKeeper {
+  keep(details: WorkerDetails): void
+  answer(request: StatusRequest): Promise<StatusAnswer>
+}
+
+/** What workers that have ended had done, where none has. */
+export const NONE_ENDED: PoolStatus['ended'] = { requests: 0, healthChecks: 0, serverErrors: 0, timedOut: 0, released: 0, cpu: 0 }
+
+/** The same with one more. */
+export function withReport(ended: PoolStatus['ended'], report: WorkerReport): PoolStatus['ended'] {
+  return {
+    requests: ended.requests + report.requests,
+    healthChecks: ended.healthChecks + report.healthChecks,
+    serverErrors: ended.serverErrors + report.serverErrors,
+    timedOut: ended.timedOut + report.timedOut,
+    released: ended.released + report.released,
+    cpu: ended.cpu + report.cpu,
+  }
 }

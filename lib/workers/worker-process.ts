@@ -302,6 +302,13 @@ export class WorkerProcess {
       case 'phase':
         this.#phase = message.phase
         break
+      default:
+        this.#onMessageAtWork(message)
+    }
+  }
+
+  #onMessageAtWork(message: Exclude<FromWorker, { type: 'up' | 'booted' | 'listening' | 'failed' | 'uncaught' | 'phase' }>): void {
+    switch (message.type) {
       case 'report':
         this.report = message.report
         this.reportedAt = Date.now()

@@ -27,6 +27,12 @@ describe('parseOptions', () => {
     expect(parseOptions(['--middleware', 'concurrency', '--rounds', '3', '--cases', 'json'], 'node')).toMatchObject({ cases: ['json'], rounds: 3 })
   })
 
+  it('two builds are compared by CPU time and by instructions, or by what --by names', () => {
+    expect(parseOptions([], 'node')).toMatchObject({ by: ['cpu', 'instructions'] })
+    expect(parseOptions(['--by', 'instructions'], 'node')).toMatchObject({ by: ['instructions'] })
+    expect(() => parseOptions(['--by', 'time'], 'node')).toThrow('--by: no "time"; there are cpu, instructions')
+  })
+
   it('names what it does not know', () => {
     expect(() => parseOptions(['--cases', 'helo'], 'node')).toThrow('--cases: no "helo"')
     expect(() => parseOptions(['--rounds', 'many'], 'node')).toThrow('--rounds: "many" is no positive number')

@@ -3,8 +3,13 @@ import { describe, expect, it } from '@jest/globals'
 import express from 'express'
 import express4 from 'express4'
 import { createServer as createHttpServer, IncomingMessage, ServerResponse, type RequestListener } from 'node:http'
+import { setFlagsFromString } from 'node:v8'
 import { createServer, gateway, prepared } from 'express-responder'
 import request from 'supertest'
+
+setFlagsFromString('--allow-natives-syntax')
+// eslint-disable-next-line @typescript-eslint/no-implied-eval -- only text that is compiled now may ask V8 itself
+const shareHiddenClass = new Function('one', 'other', 'return %HaveSameMap(one, other)') as (one: object, other: object) => boolean
 
 describe.each([['Express 4', express4], ['Express 5', express]])('%s', (_name, create) => {
   const appThatTells = (): { app: RequestListener; changed: () => number } => {
@@ -34,6 +39,26 @@ describe.each([['Express 4', express4], ['Express 5', express]])('%s', (_name, c
     const { app, changed } = appThatTells()
     await request(gateway(createServer(app))).get('/').expect(200, { request: true, response: true })
     expect(changed()).toBe(0)
+  })
+
+  it.each([
+    ['over HTTP', (app: RequestListener) => createHttpServer(prepared(app), app)],
+    ['over FastCGI', (app: RequestListener) => gateway(createServer(app))],
+  ])('in a mounted app, requests and responses share a hidden class with those before them: %s', async (_carrier, serve) => {
+    const [app, mounted] = [create(), create()]
+    const handled: [IncomingMessage, ServerResponse][] = []
+    mounted.get('/hello', (req, res) => {
+      handled.push([req, res])
+      res.status(202).json({ mounted: req.app === mounted && res.app === mounted, url: req.originalUrl, base: req.baseUrl })
+    })
+    app.use('/api', mounted)
+    const server = serve(app)
+    // The first ones teach V8 which kinds of values the properties have.
+    for (let times = 0; times < 6; times++) {
+      await request(server).get('/api/hello').expect(202, { mounted: true, url: '/api/hello', base: '/api' })
+    }
+    const [[request1, response1], [request2, response2]] = handled.slice(-2) as [[object, object], [object, object]]
+    expect([shareHiddenClass(request1, request2), shareHiddenClass(response1, response2)]).toEqual([true, true])
   })
 })
 

@@ -32,6 +32,14 @@ function checkBelow(facts: Facts, { exchanges, arrivals }: Conversation): Findin
     `${below.target.replace(/\?.*/, '')} was answered ${String(below.status)}, and did not arrive`)]
 }
 
+/** A server that runs refuses by itself what makes no request. */
+function refused(facts: Facts, text: string, answered: string): Finding[] {
+  const line = lineFor(facts)
+  const [refusal, twice] = /The header (\S+) came twice/.exec(text) ?? []
+  if (refusal === undefined || twice === undefined) return [line('no-params', 'The app is told nothing of the request, and answers 400.', answered)]
+  return [line('param-twice', `The header ${twice} arrives twice: two lines of the configuration set it.`, `it answered 400: ${refusal}`)]
+}
+
 function notArrived(facts: Facts, { status, error, host, headers, text }: Exchange): Finding[] {
   const line = lineFor(facts)
   if (status === 0 && error !== undefined && !error.startsWith('no answer')) {
@@ -44,12 +52,7 @@ function notArrived(facts: Facts, { status, error, host, headers, text }: Exchan
   }
   const answered = status === 0 ? error ?? 'no answer' : `it answered ${String(status)} to a request for ${host}, and nothing arrived at the socket`
   if (status === 401) return [line('password-asked', 'The web server asks for a password before it asks the app.', answered)]
-  // A server that runs refuses by itself what makes no request.
-  const [refusal, twice] = /The header (\S+) came twice/.exec(text) ?? []
-  if (status === 400 && facts.answer.kind === 'fastcgi' && refusal !== undefined && twice !== undefined) {
-    return [line('param-twice', `The header ${twice} arrives twice: two lines of the configuration set it.`, `it answered 400: ${refusal}`)]
-  }
-  if (status === 400 && facts.answer.kind === 'fastcgi') return [line('no-params', 'The app is told nothing of the request, and answers 400.', answered)]
+  if (status === 400 && facts.answer.kind === 'fastcgi') return refused(facts, text, answered)
   if (status !== 0 && !UNREACHED.has(status)) {
     const software = typeof headers['server'] === 'string' ? `, by ${headers['server']}` : ''
     return [line('not-passed', 'The web server answers by itself: the request goes to another site of it, or to a file.', answered + software)]
