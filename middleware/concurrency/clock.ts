@@ -7,6 +7,7 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import { Duplex } from 'node:stream'
+import { addingConnectionListeners } from '../../shared/connection-listeners.js'
 
 /** Time and CPU time. */
 export interface CpuClock {
@@ -98,8 +99,10 @@ export function countAccepts({ socket }: IncomingMessage): void {
   if (!isEmitter(server) || countedServers.has(server)) return
   countedServers.add(server)
   if (Number.isNaN(accepted)) accepted = 0
-  server.on('connection', (connection: unknown) => {
-    if (connection instanceof Duplex) accepted += 1
+  addingConnectionListeners(server, () => {
+    server.on('connection', (connection: unknown) => {
+      if (connection instanceof Duplex) accepted += 1
+    })
   })
 }
 
