@@ -33,26 +33,33 @@ const LIFETIMES = Symbol('express-responder request lifetimes')
 
 /** What closes when the client is gone: a socket, or the one stream of HTTP/2; the response where it has neither. */
 interface Connection {
-  [LIFETIMES]?: Map<ServerResponse, RequestLifetime>
+  /** The newest that is not over, by which the older ones are found; null where all are over. */
+  [LIFETIMES]?: RequestLifetime | null
   destroyed: boolean
   /** Set by Node's HTTP server, as is the response whose turn it is on this socket. */
   server?: unknown
   _httpMessage?: unknown
-  on(event: 'close', listener: () => void): unknown
+  on(event: 'close', listener: (this: Connection) => void): unknown
 }
 
 /** The lifetime of one request: tells its observers, once, when the request is over. */
 export class RequestLifetime {
   readonly #response: ServerResponse
-  readonly #onSameConnection: Map<ServerResponse, RequestLifetime>
-  readonly #observers: LifetimeObserver[] = []
+  readonly #connection: Connection
+  /** The next older one of the connection: pipelined requests have more than one. */
+  #older: RequestLifetime | null
+  /** Made for the first: an array that grows has room for many, and there is most often one. */
+  #observers: LifetimeObserver[] | undefined
   #endIsWrapped = false
   #over = false
 
   private constructor(response: ServerResponse, connection: Connection, isFinishPublished: boolean) {
     this.#response = response
-    this.#onSameConnection = lifetimesOn(connection)
-    this.#onSameConnection.set(response, this)
+    this.#connection = connection
+    const newest = connection[LIFETIMES]
+    if (newest === undefined) connection.on('close', onClose)
+    this.#older = newest ?? null
+    connection[LIFETIMES] = this
     watchHeads(response)
     if (isFinishPublished) return
     response.on('finish', () => { this.finish('answered') })
@@ -62,7 +69,7 @@ export class RequestLifetime {
   /** The lifetime of a request: the same for all observers. */
   static of(request: IncomingMessage, response: ServerResponse): RequestLifetime {
     const connection = connectionOf(request, response)
-    return connection[LIFETIMES]?.get(response) ?? new RequestLifetime(response, connection, isPublished(response, connection))
+    return RequestLifetime.on(connection, response) ?? new RequestLifetime(response, connection, isPublished(response, connection))
   }
 
   /**
@@ -70,34 +77,47 @@ export class RequestLifetime {
    */
   static ofStarted(request: IncomingMessage, response: ServerResponse): RequestLifetime {
     const connection = connectionOf(request, response)
-    return connection[LIFETIMES]?.get(response) ?? new RequestLifetime(response, connection, true)
+    return RequestLifetime.on(connection, response) ?? new RequestLifetime(response, connection, true)
   }
 
   static existing(request: IncomingMessage, response: ServerResponse): RequestLifetime | undefined {
-    return connectionOf(request, response)[LIFETIMES]?.get(response)
+    return RequestLifetime.on(connectionOf(request, response), response)
+  }
+
+  /** The one of a response on a connection. */
+  static on(connection: Connection, response: ServerResponse): RequestLifetime | undefined {
+    let lifetime = connection[LIFETIMES] ?? null
+    while (lifetime !== null && lifetime.#response !== response) lifetime = lifetime.#older
+    return lifetime ?? undefined
+  }
+
+  /** A connection is closed: its clients have left. */
+  static left(connection: Connection): void {
+    for (let lifetime = connection[LIFETIMES] ?? null; lifetime !== null; lifetime = connection[LIFETIMES] ?? null) lifetime.finish('left')
   }
 
   /** Whether an observer of that owner has been added. */
   isObservedBy(owner: object): boolean {
-    return this.#observers.some((observer) => observer.owner === owner)
+    return this.#observers?.some((observer) => observer.owner === owner) === true
   }
 
   add(observer: LifetimeObserver): void {
-    this.#observers.push(observer)
+    if (this.#observers === undefined) this.#observers = [observer]
+    else this.#observers.push(observer)
     if (observer.releaseAtEnd && !this.#endIsWrapped) this.#wrapEnd()
   }
 
   /** Removes an observer. False where it was none. */
   remove(observer: LifetimeObserver): boolean {
-    const index = this.#observers.indexOf(observer)
+    const index = this.#observers?.indexOf(observer) ?? -1
     if (index === -1) return false
-    this.#observers.splice(index, 1)
+    this.#observers?.splice(index, 1)
     return true
   }
 
   /** The response is a stream from now on: it goes on, and counts no longer. */
   stream(): void {
-    for (const observer of this.#observers) {
+    for (const observer of this.#observers ?? []) {
       if (observer.releaseAtStream) observer.end('streams')
     }
   }
@@ -106,8 +126,20 @@ export class RequestLifetime {
   finish(ending: Ending): void {
     if (this.#over) return
     this.#over = true
-    this.#onSameConnection.delete(this.#response)
+    this.#unlink()
+    if (this.#observers === undefined) return
     for (const observer of this.#observers) observer.end(ending)
+  }
+
+  #unlink(): void {
+    const connection = this.#connection
+    let newer = connection[LIFETIMES] ?? null
+    if (newer === this) {
+      connection[LIFETIMES] = this.#older
+      return
+    }
+    while (newer !== null && newer.#older !== this) newer = newer.#older
+    if (newer !== null) newer.#older = this.#older
   }
 
   #wrapEnd(): void {
@@ -116,7 +148,7 @@ export class RequestLifetime {
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse
     response.end = ((...args: unknown[]) => {
       end(...args)
-      for (const observer of this.#observers) {
+      for (const observer of this.#observers ?? []) {
         if (observer.releaseAtEnd) observer.end('answered')
       }
       return response
@@ -179,15 +211,8 @@ function connectionOf(request: { readonly httpVersionMajor: number; readonly soc
   return typeof request.socket?.on === 'function' ? request.socket as Connection : response
 }
 
-function lifetimesOn(connection: Connection): Map<ServerResponse, RequestLifetime> {
-  const known = connection[LIFETIMES]
-  if (known !== undefined) return known
-  const lifetimes = new Map<ServerResponse, RequestLifetime>()
-  connection[LIFETIMES] = lifetimes
-  connection.on('close', () => {
-    for (const lifetime of lifetimes.values()) lifetime.finish('left')
-  })
-  return lifetimes
+function onClose(this: Connection): void {
+  RequestLifetime.left(this)
 }
 
 const FINISH = 'http.server.response.finish'
@@ -203,7 +228,7 @@ export function subscribeToFinish(): void {
 function onPublished(message: unknown): void {
   const { response, socket } = message as { response: ServerResponse; socket: Connection }
   // If the client had left already, the write has destroyed the socket.
-  socket[LIFETIMES]?.get(response)?.finish(socket.destroyed ? 'left' : 'answered')
+  RequestLifetime.on(socket, response)?.finish(socket.destroyed ? 'left' : 'answered')
 }
 
 /**
