@@ -2,10 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { Load } from '../process/load.js'
 import { servers } from '../proxies/support/servers.js'
-import { createWorkspace } from '../proxies/support/workspace.js'
-import { Command, type LogLine } from './command.js'
+import type { LogLine } from './command.js'
+import { underLoad } from './under-load.js'
 
 const APP = fileURLToPath(new URL('programs/leaking.js', import.meta.url))
 const SAMPLE_MS = 50
@@ -25,31 +24,20 @@ export interface LeakOutcome {
 export async function leakBehindNginx({ workers, megabytesPerMinute, limit, recycles, pause = 5 }: {
   workers: number, megabytesPerMinute: number, limit: number, recycles: number, pause?: number,
 }): Promise<LeakOutcome> {
-  const workspace = await createWorkspace()
-  const command = new Command([APP, '--socket', workspace.socket, '--mode', '0666', '--workers', String(workers), '--max-rss', String(limit)], { LEAK: String(megabytesPerMinute) })
-  const peaks = new Map<number, number>()
-  try {
-    await command.logged('listening')
-    const front = await servers.nginx.start(workspace)
-    const load = new Load(front.port, '/', { pause })
-    try {
-      const lines = (): LogLine[] => command.log.filter(({ msg }) => msg.startsWith(RECYCLED))
-      const recycled = (): number[] => lines().map(({ pid }) => pid ?? 0)
-      const gone = (): boolean => recycled().length >= recycles && recycled().every((pid) => peakOf(pid) === undefined)
-      while (!gone()) {
-        for (const pid of childrenOf(command.child.process.pid)) peaks.set(pid, Math.max(peaks.get(pid) ?? 0, peakOf(pid) ?? 0))
-        await delay(SAMPLE_MS)
-      }
-      await load.end()
-      return { requests: load.requests, failures: load.failures, reached: lines().map((line) => Number(line['reached'])), peaks: recycled().map((pid) => peaks.get(pid) ?? 0) }
-    } finally {
-      await load.end()
-      await front.stop()
+  const args = [APP, '--workers', String(workers), '--max-rss', String(limit)]
+  const environment = (): Record<string, string> => ({ LEAK: String(megabytesPerMinute) })
+  return underLoad({ server: servers.nginx, args, environment, load: { pause } }, async ({ command, load }) => {
+    const peaks = new Map<number, number>()
+    const lines = (): LogLine[] => command.log.filter(({ msg }) => msg.startsWith(RECYCLED))
+    const recycled = (): number[] => lines().map(({ pid }) => pid ?? 0)
+    const gone = (): boolean => recycled().length >= recycles && recycled().every((pid) => peakOf(pid) === undefined)
+    while (!gone()) {
+      for (const pid of childrenOf(command.child.process.pid)) peaks.set(pid, Math.max(peaks.get(pid) ?? 0, peakOf(pid) ?? 0))
+      await delay(SAMPLE_MS)
     }
-  } finally {
-    await command.kill()
-    await workspace.remove()
-  }
+    await load.end()
+    return { requests: load.requests, failures: load.failures, reached: lines().map((line) => Number(line['reached'])), peaks: recycled().map((pid) => peaks.get(pid) ?? 0) }
+  })
 }
 
 function childrenOf(pid = 0): number[] {

@@ -158,7 +158,7 @@ describe('the command', () => {
     [['--workers', '0', ANSWERING], {}, 2, /option --workers is "0": give a whole number from 1/],
     [['--boot-timeout', 'soon', ANSWERING], {}, 2, /option --boot-timeout is "soon": give milliseconds, or a number with ms, s, m, h or d/],
     [['--max-rss', '5 parsecs', ANSWERING], {}, 2, /option --max-rss is "5 parsecs": give bytes/],
-    [['--sokcet', socket, ANSWERING], {}, 2, /unknown option '--sokcet'\n\(Did you mean --socket\?\)/],
+    [['--sokcet', socket, ANSWERING], {}, 2, /unknown option '--sokcet' \(Did you mean --socket\?\)/],
     [[ANSWERING], { EXPRESS_RESPONDER_WORKRES: '2' }, 2, /EXPRESS_RESPONDER_WORKRES in the environment is no option: did you mean EXPRESS_RESPONDER_WORKERS\?/],
     [[ANSWERING, '--port', '9000', '--socket', socket], {}, 2, /a server listens in one place/],
     [['--socket', socket], {}, 2, /no module is given/],

@@ -13,6 +13,7 @@ import { explain, type FailureKinds } from '../../test/workers/arrivals.js'
 import { ANSWERING, Command, runCommand } from '../../test/workers/command.js'
 import { Hosts, type Balancer } from '../../test/workers/hosts.js'
 import { leakBehindNginx } from '../../test/workers/leak.js'
+import { underLoad } from '../../test/workers/under-load.js'
 
 const MEGABYTE = 1024 ** 2
 /** The limit of workers that leak. */
@@ -28,25 +29,19 @@ interface Running {
   readonly explained: (killed: ReadonlySet<number>, moments: readonly (readonly [number, number])[]) => FailureKinds
 }
 
-async function underLoad(work: (running: Running) => Promise<void>): Promise<void> {
-  const workspace = await createWorkspace()
-  const arrivals = join(workspace.directory, 'arrivals')
-  const command = new Command([ANSWERING, '--socket', workspace.socket, '--mode', '0666', '--workers', '2'], { ARRIVALS: arrivals })
-  try {
-    await command.logged('listening')
-    const front = await servers.nginx.start(workspace)
-    const load = new Load(front.port, '/', { hasIds: true })
-    try {
-      await delay(SETTLING)
-      await work({ command, load, socket: workspace.socket, explained: (killed, moments) => explain(load.failed.keys(), arrivals, killed, front.logs(), (id) => load.wasOpen(id, moments)) })
-    } finally {
-      await load.end()
-      await front.stop()
-    }
-  } finally {
-    await command.kill()
-    await workspace.remove()
-  }
+async function killingUnderLoad(work: (running: Running) => Promise<void>): Promise<void> {
+  const arrivals = (directory: string): string => join(directory, 'arrivals')
+  await underLoad({
+    server: servers.nginx,
+    args: [ANSWERING, '--workers', '2'],
+    environment: ({ directory }) => ({ ARRIVALS: arrivals(directory) }),
+    load: { hasIds: true },
+  }, async ({ workspace, command, front, load }) => {
+    await delay(SETTLING)
+    const explained: Running['explained'] = (killed, moments) =>
+      explain(load.failed.keys(), arrivals(workspace.directory), killed, front.logs(), (id) => load.wasOpen(id, moments))
+    await work({ command, load, socket: workspace.socket, explained })
+  })
 }
 
 function counts({ inFlight, onTheirWay, refused, unexplained }: FailureKinds): string {
@@ -55,7 +50,7 @@ function counts({ inFlight, onTheirWay, refused, unexplained }: FailureKinds): s
 
 /** Kills workers at random. The exit status is 1 where a request failed that was not in flight on one of them. */
 export async function kills(times: number): Promise<void> {
-  await underLoad(async ({ command, load, socket, explained }) => {
+  await killingUnderLoad(async ({ command, load, socket, explained }) => {
     const workers = async (): Promise<{ worker: number, pid: number, state: string }[]> => {
       const { stdout } = await runCommand(['status', '--json', '--socket', socket])
       return (JSON.parse(stdout) as { workers: { worker: number, pid: number, state: string }[] }).workers
@@ -87,7 +82,7 @@ export async function stops(times: number): Promise<void> {
   let requests = 0
   let refused = 0
   for (let stop = 0; stop < times; stop++) {
-    await underLoad(async ({ command, load, socket, explained }) => {
+    await killingUnderLoad(async ({ command, load, socket, explained }) => {
       const { code } = await command.stop()
       const isGone = !existsSync(socket)
       await load.end()
