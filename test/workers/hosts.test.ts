@@ -26,15 +26,19 @@ describe.each(['haproxy', 'nginx'] as const)('two hosts behind %s', (balancer: B
       while ((load?.processes.size ?? 0) < processes) await delay(20)
     }
 
-    it('lose no request when one is drained, and only those in flight on it when it is killed', async () => {
+    it('lose no request when one reloads or is drained, and only those in flight on it when it is killed', async () => {
       hosts = await Hosts.start(balancer, '--drain-delay', '5s')
       const [one, other] = hosts.both
       load = new Load(hosts.front.port, '/', { hasIds: true })
       await answered(2)
+      one.running.child.process.kill('SIGHUP')
+      await one.running.logged('reloaded')
+      await answered(3)
+      expect(load.failures).toEqual([])
       expect(await one.running.stop()).toMatchObject({ code: 0, signal: null })
       await delay(300)
       await one.start()
-      await answered(3)
+      await answered(4)
       expect(load.failures).toEqual([])
       const killed = new Set(other.workers)
       const begin = performance.now()
@@ -46,7 +50,7 @@ describe.each(['haproxy', 'nginx'] as const)('two hosts behind %s', (balancer: B
       const { refused, unexplained, inFlight, onTheirWay } = explain(load.failed.keys(), hosts.arrivals, killed, hosts.front.logs(), wasOpen)
       expect({ refused, unexplained: unexplained.map((id) => load?.failed.get(id)) }).toEqual({ refused: [], unexplained: [] })
       expect(inFlight.length + onTheirWay.length).toBe(load.failures.length)
-      expect(load.processes.size).toBe(3)
+      expect(load.processes.size).toBe(4)
       expect(hosts.mostAtOnce(killed)).toBe(CAP)
     }, LONG)
 
