@@ -39,14 +39,14 @@ export interface Clock extends LoopClock {
 
 const { nodeTiming } = performance
 /** jest's detectOpenHandles asks `hasRef()`, and does not report what keeps no process alive. */
-class TimerContext extends AsyncResource {
+class OwnContext extends AsyncResource {
   hasRef(): boolean {
     return false
   }
 }
 
-/** Timers run in this context: else each would run in that of a request, and keep the request in memory. */
-const timerContext = new TimerContext('concurrencyLimit', { requireManualDestroy: true })
+/** What lasts longer than a request runs in this context, such as timers: in that of the request it would keep that in memory. */
+export const ownContext = new OwnContext('concurrencyLimit', { requireManualDestroy: true })
 
 /** The clock of this process. */
 export const systemClock: Clock = {
@@ -63,7 +63,7 @@ export const systemClock: Clock = {
   },
   queueMicrotask,
   setTimeout: (callback, milliseconds) => {
-    const timer = timerContext.runInAsyncScope(() => setTimeout(callback, milliseconds).unref())
+    const timer = ownContext.runInAsyncScope(() => setTimeout(callback, milliseconds).unref())
     return () => {
       clearTimeout(timer)
     }

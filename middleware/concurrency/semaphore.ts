@@ -3,12 +3,9 @@
  * as the slot is ours. p-limit starts each task by four promises and a turn of the microtasks; so a slot that a request has released is
  * kept, and the next request takes it at once. It goes back to p-limit when there are to be fewer.
  */
-import { AsyncResource } from 'node:async_hooks'
 import pLimit from 'p-limit'
+import { ownContext } from './clock.js'
 import type { Slots } from './policy.js'
-
-/** The tasks run in this context: in that of the request that was the first to take the slot, they would keep it in memory. */
-const slotContext = new AsyncResource('concurrencyLimit', { requireManualDestroy: true })
 
 /** Slots, held by p-limit. */
 export class Semaphore implements Slots {
@@ -45,7 +42,7 @@ export class Semaphore implements Slots {
 
   take(): void {
     this.#taken += 1
-    if (this.#taken > this.#tasks.length) slotContext.runInAsyncScope(this.#askForSlot)
+    if (this.#taken > this.#tasks.length) ownContext.runInAsyncScope(this.#askForSlot)
   }
 
   release(): void {

@@ -36,6 +36,6 @@ describe('parseOptions', () => {
   it('names what it does not know', () => {
     expect(() => parseOptions(['--cases', 'helo'], 'node')).toThrow('--cases: no "helo"')
     expect(() => parseOptions(['--rounds', 'many'], 'node')).toThrow('--rounds: "many" is no positive number')
-    expect(() => parseOptions(['--middleware', 'memory'], 'node')).toThrow('--middleware: no "memory"; there are recovery, concurrency')
+    expect(() => parseOptions(['--middleware', 'memory'], 'node')).toThrow('--middleware: no "memory"; there are recovery, all, concurrency')
   })
 })

@@ -163,6 +163,14 @@ describe('the JavaScript in the pages runs', () => {
     expect(await program.stop()).toBe(0)
   })
 
+  it('suite: counts each client’s requests', async () => {
+    const project = await createProject()
+    const program = await project.run('program.js', block('docs/middleware/suite.md', 'suite'))
+    const { headers, text } = await request(gateway(project.socket)).get('/')
+    expect([text, headers['ratelimit']]).toEqual(['Hello World!', expect.stringContaining('r=599')])
+    expect(await program.stop()).toBe(0)
+  })
+
   it('memory: answers who may ask', async () => {
     const project = await createProject()
     const program = await project.run('program.js', block('docs/middleware/memory.md', 'memory'))

@@ -89,8 +89,9 @@ export function explain(
   for (const id of failed) {
     const verdict = verdicts.get(id)
     const pid = holders.get(id)
-    if (verdict === 'refused') kinds.refused.push(id)
-    else if (pid !== undefined && killed.has(pid)) kinds.inFlight.push(id)
+    // Of one that had arrived, the web server may have asked again, and been refused.
+    if (pid !== undefined && killed.has(pid)) kinds.inFlight.push(id)
+    else if (verdict === 'refused') kinds.refused.push(id)
     else if (pid === undefined && verdict !== 'other' && wasOpen(id)) kinds.onTheirWay.push(id)
     else kinds.unexplained.push(id)
   }

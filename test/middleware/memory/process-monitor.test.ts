@@ -58,7 +58,7 @@ describe('the monitor', () => {
         if (state === 'leak-suspected') resolve()
       })
     })
-    live(shared(), [0, 120], (minute) => ({ heap: 30 * MB + minute * MB / 4 }))
+    live(shared(), [0, 120], (minute) => ({ heap: 30 * MB + minute * MB }))
     await twice
     expect(called.map(([now, before]) => `${before.state} → ${now.state}`)).toEqual(['warming → growing', 'growing → leak-suspected'])
     expect(heard).toEqual(called.map(([now]) => now))
