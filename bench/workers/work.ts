@@ -1,4 +1,5 @@
 /** Work of a known amount for handlers: iterations, not time, because a process that waits for a processor does no work meanwhile. */
+import { median } from '../stats.js'
 
 const CALIBRATION_ROUNDS = 99
 const CALIBRATION_ITERATIONS = 2_000_000
@@ -25,6 +26,5 @@ export function iterationsPerMillisecond(): number {
     const { user, system } = process.cpuUsage(before)
     return CALIBRATION_ITERATIONS / (user + system) * MICROSECONDS
   })
-  rates.sort((one, other) => one - other)
-  return rates[Math.floor(rates.length / 2)] ?? NaN
+  return median(rates)
 }

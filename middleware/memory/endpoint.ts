@@ -11,9 +11,7 @@ import { sendPprofProblem, type SendProblem } from './routes/responses.js'
 import type { RequestCounter } from './sampling/request-counter.js'
 import { FORCED, type Route } from './route.js'
 import type { Done, OperationLock, Wait } from './operation-lock.js'
-
-/** Express's `next`. */
-export type Next = (error?: unknown) => void
+import type { Next } from '../shared/steps.js'
 
 /** What Express sets on a request. */
 type MountedRequest = IncomingMessage & { baseUrl?: unknown; originalUrl?: unknown }

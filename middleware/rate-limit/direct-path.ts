@@ -154,15 +154,14 @@ export class DirectPath {
     const policy = this.#hasHeaders ? [response.getHeader('RateLimit-Policy')].flat().at(-1) : ''
     const name = this.#hasHeaders ? POLICY.exec(String(policy))?.[1] : ''
     if (subject === undefined || name === undefined) return
-    this.#clients.add(subject, { key, name, policy: String(policy), end: resetTime.getTime(), resetTime })
+    this.#clients.add(subject, { key, name, policy: String(policy), resetTime })
   }
 
   #tell(request: Request, response: Response, client: KnownClient, { hits, end }: Readonly<Window>, now: number): void {
-    if (client.end !== end) {
-      client.end = end
-      client.resetTime = new Date(end)
-    }
-    (request as unknown as Record<string, unknown>)[this.#property] = new DirectInfo(this.#limit, hits, client)
+    // A Date for each window, and not for each request.
+    if (client.resetTime.getTime() !== end) client.resetTime = new Date(end)
+    const properties = request as unknown as Record<string, unknown>
+    properties[this.#property] = new DirectInfo(this.#limit, hits, client)
     if (!this.#hasHeaders) return
     const seconds = Math.max(0, Math.ceil((end - now) / 1000))
     const state = `${client.name}; r=${String(this.#limit - hits)}; t=${String(seconds)}`

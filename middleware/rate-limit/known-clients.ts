@@ -13,8 +13,7 @@ export interface KnownClient {
   readonly name: string
   /** Its RateLimit-Policy header; '' where there is none. */
   readonly policy: string
-  /** When its present window ends, in ms since 1970, and the same as the Date that the app reads. */
-  end: number
+  /** When its present window ends. */
   resetTime: Date
 }
 

@@ -1,10 +1,8 @@
 /** The failure context of the code that runs now: what a failure of it belongs to. Most often that is a request. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Next } from '../shared/steps.js'
 import { phaseOf, toError, type Failure, type FailureKind } from './failure.js'
-
-/** Express's continuation; with an error the app's error middleware is next. */
-export type Next = (error?: unknown) => void
 
 /** Handles the failures of contexts. */
 export interface FailureHandler {

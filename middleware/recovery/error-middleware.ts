@@ -4,7 +4,8 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { attempt, onRejection } from '../shared/safe-call.js'
-import type { Next, RequestContext } from './context.js'
+import type { Next } from '../shared/steps.js'
+import type { RequestContext } from './context.js'
 
 type ErrorMiddleware = (error: unknown, request: unknown, response: unknown, next: Next) => unknown
 

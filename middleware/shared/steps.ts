@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** Express's continuation. */
+/** Express's continuation; with an error the app's error middleware is next. */
 export type Next = (error?: unknown) => void
 /** What a middleware is called with. */
 export type Handle = (request: IncomingMessage, response: ServerResponse, next: Next) => void

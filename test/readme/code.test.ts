@@ -155,17 +155,9 @@ describe('the JavaScript in the pages runs', () => {
     expect(await program.stop()).toBe(0)
   })
 
-  it('rate-limit: counts each client’s requests', async () => {
+  it.each(['rate-limit', 'suite'])('%s: counts each client’s requests', async (name) => {
     const project = await createProject()
-    const program = await project.run('program.js', block('docs/middleware/rate-limit.md', 'rate-limit'))
-    const { headers, text } = await request(gateway(project.socket)).get('/')
-    expect([text, headers['ratelimit']]).toEqual(['Hello World!', expect.stringContaining('r=599')])
-    expect(await program.stop()).toBe(0)
-  })
-
-  it('suite: counts each client’s requests', async () => {
-    const project = await createProject()
-    const program = await project.run('program.js', block('docs/middleware/suite.md', 'suite'))
+    const program = await project.run('program.js', block(`docs/middleware/${name}.md`, name))
     const { headers, text } = await request(gateway(project.socket)).get('/')
     expect([text, headers['ratelimit']]).toEqual(['Hello World!', expect.stringContaining('r=599')])
     expect(await program.stop()).toBe(0)

@@ -28,6 +28,16 @@ interface Accepted {
   read: string[]
 }
 
+/** What comes while it is paused is read when it goes on. */
+async function expectReadOnceResumed({ socket, client, read }: Accepted): Promise<void> {
+  client.write('late')
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+  expect(read).toEqual([])
+  socket.resume()
+  await until(() => read.length > 0)
+  expect(read).toEqual(['late'])
+}
+
 /** A connection that has just been accepted. */
 async function accept(): Promise<Accepted> {
   const server = new HttpServer().removeAllListeners('connection')
@@ -97,14 +107,10 @@ describe('a connection that nobody looks at', () => {
   })
 
   it('pauses and resumes reading', async () => {
-    const { socket, client, read } = await accept()
+    const accepted = await accept()
+    const { socket } = accepted
     socket.pause()
-    client.write('late')
-    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
-    expect(read).toEqual([])
-    socket.resume()
-    await until(() => read.length > 0)
-    expect(read).toEqual(['late'])
+    await expectReadOnceResumed(accepted)
     expect(AcceptedSocket.isLean(socket)).toBe(true)
   })
 
@@ -196,16 +202,12 @@ describe('a connection becomes a whole net.Socket', () => {
   })
 
   it('while it is paused: it stays paused until it is resumed', async () => {
-    const { socket, client, read } = await accept()
+    const accepted = await accept()
+    const { socket } = accepted
     socket.pause()
     expect(socket.isPaused()).toBe(true)
     expect(isWhole(socket)).toBe(true)
-    client.write('late')
-    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
-    expect(read).toEqual([])
-    socket.resume()
-    await until(() => read.length > 0)
-    expect(read).toEqual(['late'])
+    await expectReadOnceResumed(accepted)
   })
 
   it('after it was closed: it says so', async () => {
