@@ -1,7 +1,7 @@
 /** What the command costs: CPU time and instructions of a request, beside serve() in a script. Without a web server: the load is the generator's. */
+import { Stage } from '../compare.js'
 import { Generator } from '../generator.js'
 import { countInstructions, missingForCallgrind } from '../instructions.js'
-import { launch, type Running } from '../launch.js'
 import { table, withSpread } from '../report.js'
 import { measureRounds } from '../rounds.js'
 import { serverKind, type ServerName } from '../roster.js'
@@ -25,19 +25,18 @@ export async function measureCost(context: WorkersContext): Promise<void> {
 }
 
 async function compareCpu({ directory, clients, rounds, measured }: WorkersContext, generator: Generator): Promise<void> {
-  const running: Running[] = []
+  const stage = await Stage.open(COMPARED, { directory, node: process.execPath, clients, behindNginx: false })
   try {
-    for (const name of COMPARED) running.push(await launch(name, { directory, node: process.execPath, clients }))
-    const targets = running.map(({ pid, address, kind }) => ({ pid, address, protocol: kind.protocol, keeps: kind.keeps }))
+    const targets = stage.servers.map((server) => stage.target(server, 'hello'))
     const samples = await measureRounds(generator, targets, { case: 'hello', keep: true, clients, rounds, seconds: measured / MILLISECONDS })
     const reference = samples[0]?.cpuMicroseconds ?? []
     console.log(table(['hello, connections kept', 'CPU, µs a request', '× serve()', 'its median is within, in 95 of 100 cases'], samples.map((sample, index) => {
       const ratios = sample.cpuMicroseconds.map((cpu, round) => cpu / (reference[round] ?? NaN))
       const { min, max } = medianInterval(ratios)
-      return [running[index]?.kind.title ?? '', withSpread(spread(sample.cpuMicroseconds)), withSpread(ratio(sample.cpuMicroseconds, reference)), `${min.toFixed(3)}–${max.toFixed(3)}`]
+      return [stage.servers[index]?.kind.title ?? '', withSpread(spread(sample.cpuMicroseconds)), withSpread(ratio(sample.cpuMicroseconds, reference)), `${min.toFixed(3)}–${max.toFixed(3)}`]
     })))
   } finally {
-    await Promise.all(running.map((server) => server.stop()))
+    await stage.close()
   }
 }
 
