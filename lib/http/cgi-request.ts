@@ -69,6 +69,8 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   upgrade = ''
   /** Whether there is a header in which a proxy tells whom it was asked by. */
   hasForwarded = false
+  /** The client's address; undefined where the web server does not tell it. */
+  remoteAddress: string | undefined
   /** All params, those that are asked for later among them. */
   params: RequestParams
   /** What is wrong with the header that was refused. */
@@ -112,6 +114,7 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
     this.rawHeaders = []
     this.expectation = ''
     this.upgrade = ''
+    this.remoteAddress = undefined
     this.hasForwarded = false
     this.#base = start
     this.#serial++
@@ -147,6 +150,11 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
         break
       case ParamKind.TRANSFER_ENCODING:
         this.#transferEncoding = value
+        break
+      case ParamKind.REMOTE_ADDR:
+        // Read now, and not when it is asked for: limits and logs ask for it, and would have all params searched.
+        name.lastValue = value
+        this.remoteAddress = value
         break
       case ParamKind.EXPECT:
         this.expectation = value

@@ -12,6 +12,7 @@ export const ParamKind = {
   TRANSFER_ENCODING: 7,
   EXPECT: 8,
   UPGRADE: 9,
+  REMOTE_ADDR: 10,
 } as const
 
 /** What is known of one param's name, made once. */
@@ -91,6 +92,7 @@ const KINDS = new Map<string, number>([
   ['HTTP_TRANSFER_ENCODING', ParamKind.TRANSFER_ENCODING],
   ['HTTP_EXPECT', ParamKind.EXPECT],
   ['HTTP_UPGRADE', ParamKind.UPGRADE],
+  ['REMOTE_ADDR', ParamKind.REMOTE_ADDR],
   // The CGI variables without HTTP_ are the true ones.
   ['HTTP_CONTENT_LENGTH', ParamKind.OTHER],
   ['HTTP_CONTENT_TYPE', ParamKind.OTHER],
@@ -147,7 +149,7 @@ export class ParamNames {
   #unusual = 0
 
   constructor() {
-    for (const name of KINDS.keys()) this.#names.set(name, createParamName(name, true, false))
+    for (const name of KINDS.keys()) this.#names.set(name, createParamName(name, true, name === 'REMOTE_ADDR'))
     for (const header of USUAL_HEADERS) {
       const name = `HTTP_${header}`
       this.#names.set(name, createParamName(name, true, true))

@@ -5,21 +5,33 @@
 import type { RequestParams } from '../fastcgi/params.js'
 import { isEncrypted } from '../http/cgi-request.js'
 
-/** Both ends of the connection that a request came by, read from its params once, with the names that a `net.Socket` has. */
+/** Both ends of the connection that a request came by, with the names that a `net.Socket` has. Each is read when it is asked for. */
 export class ClientAddress {
-  readonly remoteAddress: string | undefined
-  readonly remotePort: number | undefined
-  readonly localAddress: string | undefined
-  readonly localPort: number | undefined
-  /** Whether the client came by TLS. */
-  readonly encrypted: boolean
+  readonly #params: RequestParams
 
   constructor(params: RequestParams) {
-    this.remoteAddress = params.get('REMOTE_ADDR')
-    this.remotePort = portOf(params.get('REMOTE_PORT'))
-    this.localAddress = params.get('SERVER_ADDR')
-    this.localPort = portOf(params.get('SERVER_PORT'))
-    this.encrypted = isEncrypted((name) => params.get(name))
+    this.#params = params
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#params.get('REMOTE_ADDR')
+  }
+
+  get remotePort(): number | undefined {
+    return portOf(this.#params.get('REMOTE_PORT'))
+  }
+
+  get localAddress(): string | undefined {
+    return this.#params.get('SERVER_ADDR')
+  }
+
+  get localPort(): number | undefined {
+    return portOf(this.#params.get('SERVER_PORT'))
+  }
+
+  /** Whether the client came by TLS. */
+  get encrypted(): boolean {
+    return isEncrypted((name) => this.#params.get(name))
   }
 
   get remoteFamily(): string | undefined {

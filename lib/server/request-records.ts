@@ -247,6 +247,7 @@ export class RequestRecords {
       return
     }
     socket.params = reader.params
+    socket.remoteAddress = reader.remoteAddress
     connection.learnWebServer(reader.params)
     socket.inputSince = connection.host.ticks
     // An Authorizer has no STDIN (section 6.3).

@@ -63,6 +63,8 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   _httpMessage: InternalResponse | null = null
   /** The params; none until all have come. */
   params = NO_PARAMS
+  /** The client's address, as the web server tells it. */
+  remoteAddress: string | undefined
   /** The PARAMS that have come, while they are incomplete; undefined after that. */
   openParams: ParamsBuffer | undefined
   /** The second stream of a Filter that the app was given; undefined in other roles. */
@@ -300,10 +302,6 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   get #addresses(): ClientAddress {
     this.#clientAddress ??= new ClientAddress(this.params)
     return this.#clientAddress
-  }
-
-  get remoteAddress(): string | undefined {
-    return this.#addresses.remoteAddress
   }
 
   get remotePort(): number | undefined {

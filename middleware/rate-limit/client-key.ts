@@ -24,12 +24,22 @@ const OWN_KEY = 'or give a keyGenerator, or leave such requests out with skip'
 const NO_ADDRESS = 'rateLimit: the client has no address, and everybody would share one count. A Unix socket has none: '
   + `${SEND} and ${TRUST}. Over FastCGI the web server must send REMOTE_ADDR. ${capital(OWN_KEY)}.`
 
+/**
+ * The same text without the request that it was cut from. V8 keeps a whole text as long as a part of it is used, and a key is used for
+ * a whole window: without this, a key may hold all params of its request.
+ */
+export function ownText(text: string): string {
+  const copy = Buffer.from(text).toString()
+  // What is no valid Unicode does not come back as it was.
+  return copy === text ? copy : text
+}
+
 /** Makes express-rate-limit's `keyGenerator` of the app's own function. */
 export function givenKeys(keyGenerator: ValueDeterminingMiddleware<unknown>, { logger }: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
   const operator = new Operator(logger)
   return async (request, response) => {
     const key = await keyGenerator(request, response)
-    if (typeof key === 'string' && key !== '') return key
+    if (typeof key === 'string' && key !== '') return ownText(key)
     throw operator.told('key', `rateLimit: keyGenerator gave ${inspect(key, { depth: 1 })}, and everybody with it would share one count. Give a string, or leave such requests out with skip.`)
   }
 }
@@ -37,7 +47,7 @@ export function givenKeys(keyGenerator: ValueDeterminingMiddleware<unknown>, { l
 /** Makes it of the client's address. @param addressOf from `clientAddresses()` */
 export function addressKeys(addressOf: (request: IncomingMessage) => string, { ipv6Subnet }: ResolvedRateLimit): ValueDeterminingMiddleware<string> {
   return async (request, response) => {
-    const address = addressOf(request)
+    const address = ownText(addressOf(request))
     if (!isIPv6(address) || WITHOUT_PREFIX.check(address, 'ipv6')) return ipKeyGenerator(address, false)
     return ipKeyGenerator(address, typeof ipv6Subnet === 'function' ? await ipv6Subnet(request, response) : ipv6Subnet)
   }

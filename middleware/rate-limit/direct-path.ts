@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RateLimitInfo, ValueDeterminingMiddleware } from 'express-rate-limit'
 import type { Window } from './hit-counts.js'
+import { ownText } from './client-key.js'
 import { KnownClients, type KnownClient } from './known-clients.js'
 import type { ResolvedRateLimit } from './options.js'
 
@@ -154,7 +155,7 @@ export class DirectPath {
     const policy = this.#hasHeaders ? [response.getHeader('RateLimit-Policy')].flat().at(-1) : ''
     const name = this.#hasHeaders ? POLICY.exec(String(policy))?.[1] : ''
     if (subject === undefined || name === undefined) return
-    this.#clients.add(subject, { key, name, policy: String(policy), resetTime })
+    this.#clients.add(ownText(subject), { key, name, policy: String(policy), resetTime })
   }
 
   #tell(request: Request, response: Response, client: KnownClient, { hits, end }: Readonly<Window>, now: number): void {
@@ -165,7 +166,8 @@ export class DirectPath {
     if (!this.#hasHeaders) return
     const seconds = Math.max(0, Math.ceil((end - now) / 1000))
     const state = `${client.name}; r=${String(this.#limit - hits)}; t=${String(seconds)}`
-    if (response.getHeader('RateLimit') === undefined && response.getHeader('RateLimit-Policy') === undefined) {
+    // All drafts have this one.
+    if (response.getHeader('RateLimit-Policy') === undefined) {
       response.setHeader('RateLimit', state)
       response.setHeader('RateLimit-Policy', client.policy)
     } else {
