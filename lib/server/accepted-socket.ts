@@ -107,10 +107,9 @@ export class AcceptedSocket {
     return getDefaultHighWaterMark(false)
   }
 
-  write(...given: [data: unknown, ...rest: unknown[]]): boolean {
-    const [data, callback] = given
+  write(data: unknown, callback?: unknown, last?: unknown): boolean {
     const isPlain = data instanceof Uint8Array && (callback === undefined || typeof callback === 'function')
-    if (!this.#isLean || !isPlain || this.destroyed) return callWhole(this, 'write', given) as boolean
+    if (!this.#isLean || !isPlain || this.destroyed) return callWhole(this, 'write', [data, callback, last]) as boolean
     this.#send(data, undefined, data.length, callback as WriteCallback | undefined)
     return this.#unsent < this.writableHighWaterMark
   }

@@ -90,6 +90,9 @@ export class DirectPath {
   readonly #hasHeaders: boolean
   readonly #property: string
   readonly #clients = new KnownClients()
+  /** How the RateLimit header ended the last time, and for how many seconds that is: made once a second, or a few times. */
+  #end = ''
+  #endSeconds = -1
 
   private constructor(limit: number, { passed }: ResolvedRateLimit, parts: DirectPathParts) {
     this.#parts = parts
@@ -155,7 +158,7 @@ export class DirectPath {
     const policy = this.#hasHeaders ? [response.getHeader('RateLimit-Policy')].flat().at(-1) : ''
     const name = this.#hasHeaders ? POLICY.exec(String(policy))?.[1] : ''
     if (subject === undefined || name === undefined) return
-    this.#clients.add(ownText(subject), { key, name, policy: String(policy), resetTime })
+    this.#clients.add(ownText(subject), { key, beginning: `${name}; r=`, policy: String(policy), resetTime })
   }
 
   #tell(request: Request, response: Response, client: KnownClient, { hits, end }: Readonly<Window>, now: number): void {
@@ -165,7 +168,11 @@ export class DirectPath {
     properties[this.#property] = new DirectInfo(this.#limit, hits, client)
     if (!this.#hasHeaders) return
     const seconds = Math.max(0, Math.ceil((end - now) / 1000))
-    const state = `${client.name}; r=${String(this.#limit - hits)}; t=${String(seconds)}`
+    if (seconds !== this.#endSeconds) {
+      this.#endSeconds = seconds
+      this.#end = `; t=${String(seconds)}`
+    }
+    const state = client.beginning + String(this.#limit - hits) + this.#end
     // All drafts have this one.
     if (response.getHeader('RateLimit-Policy') === undefined) {
       response.setHeader('RateLimit', state)

@@ -9,8 +9,8 @@ const MOST_IN_GENERATION = 4096
 /** One client. */
 export interface KnownClient {
   readonly key: string
-  /** How its RateLimit header begins: the policy's name, in quotation marks; '' where no such headers are set. */
-  readonly name: string
+  /** How its RateLimit header begins, up to the number of requests that remain; '' where no such headers are set. */
+  readonly beginning: string
   /** Its RateLimit-Policy header; '' where there is none. */
   readonly policy: string
   /** When its present window ends. */

@@ -48,8 +48,9 @@ export class RequestLifetime {
   readonly #connection: Connection
   /** The next older one of the connection: pipelined requests have more than one. */
   #older: RequestLifetime | null
-  /** Made for the first: an array that grows has room for many, and there is most often one. */
-  #observers: LifetimeObserver[] | undefined
+  /** There is most often one observer: only the others need a list. */
+  #observer: LifetimeObserver | undefined
+  #others: LifetimeObserver[] | undefined
   #endIsWrapped = false
   #over = false
 
@@ -98,28 +99,33 @@ export class RequestLifetime {
 
   /** Whether an observer of that owner has been added. */
   isObservedBy(owner: object): boolean {
-    return this.#observers?.some((observer) => observer.owner === owner) === true
+    return this.#observer?.owner === owner || this.#others?.some((observer) => observer.owner === owner) === true
   }
 
   add(observer: LifetimeObserver): void {
-    if (this.#observers === undefined) this.#observers = [observer]
-    else this.#observers.push(observer)
+    if (this.#observer === undefined) this.#observer = observer
+    else if (this.#others === undefined) this.#others = [observer]
+    else this.#others.push(observer)
     if (observer.releaseAtEnd && !this.#endIsWrapped) this.#wrapEnd()
   }
 
   /** Removes an observer. False where it was none. */
   remove(observer: LifetimeObserver): boolean {
-    const index = this.#observers?.indexOf(observer) ?? -1
+    if (this.#observer === observer) {
+      this.#observer = this.#others?.shift()
+      return true
+    }
+    const index = this.#others?.indexOf(observer) ?? -1
     if (index === -1) return false
-    this.#observers?.splice(index, 1)
+    this.#others?.splice(index, 1)
     return true
   }
 
   /** The response is a stream from now on: it goes on, and counts no longer. */
   stream(): void {
-    for (const observer of this.#observers ?? []) {
+    this.#forEach((observer) => {
       if (observer.releaseAtStream) observer.end('streams')
-    }
+    })
   }
 
   /** The request is over. The first call counts. */
@@ -127,8 +133,14 @@ export class RequestLifetime {
     if (this.#over) return
     this.#over = true
     this.#unlink()
-    if (this.#observers === undefined) return
-    for (const observer of this.#observers) observer.end(ending)
+    this.#observer?.end(ending)
+    if (this.#others === undefined) return
+    for (const observer of this.#others) observer.end(ending)
+  }
+
+  #forEach(call: (observer: LifetimeObserver) => void): void {
+    if (this.#observer !== undefined) call(this.#observer)
+    for (const observer of this.#others ?? []) call(observer)
   }
 
   #unlink(): void {
@@ -148,9 +160,9 @@ export class RequestLifetime {
     const end = response.end.bind(response) as (...args: unknown[]) => ServerResponse
     response.end = ((...args: unknown[]) => {
       end(...args)
-      for (const observer of this.#observers ?? []) {
+      this.#forEach((observer) => {
         if (observer.releaseAtEnd) observer.end('answered')
-      }
+      })
       return response
     }) as ServerResponse['end']
   }
