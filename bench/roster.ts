@@ -76,15 +76,23 @@ const MOUNTED = {
   'memory': 'memoryStats()',
   'all': 'all four',
   'suite': 'suite()',
+  'mounted': 'an app in an app',
   'others': "others' for the same four jobs",
 } as const
-type MountedServers<Over extends Protocol> = Readonly<Record<`${keyof typeof MOUNTED}-${Over}`, ServerKind>>
 
-/** Express 5 with each of these over one protocol; only run when they are named. */
-function withMiddleware<Over extends Protocol>(protocol: Over): MountedServers<Over> {
+/** What they are mounted over: a protocol, or HTTP with the prepared prototypes. */
+const CARRIERS = {
+  fastcgi: 'this adapter, Express 5',
+  http: 'HTTP on a Unix socket, Express 5',
+  prepared: 'HTTP on a Unix socket, prepared(app)',
+} as const
+type MountedServers<Over extends keyof typeof CARRIERS> = Readonly<Record<`${keyof typeof MOUNTED}-${Over}`, ServerKind>>
+
+/** Express 5 with each of these over one of them; only run when they are named. */
+function withMiddleware<Over extends keyof typeof CARRIERS>(over: Over): MountedServers<Over> {
   const entries = Object.entries(MOUNTED).map(([name, call]) => {
-    const title = `${protocol === 'http' ? 'HTTP on a Unix socket' : 'this adapter'}, Express 5, ${call}`
-    return [`${name}-${protocol}`, nodeServer('with-middleware', { title, protocol, isExtra: true }, [protocol, name])]
+    const kind = { title: `${CARRIERS[over]}, ${call}`, protocol: over === 'fastcgi' ? 'fastcgi' : 'http', isExtra: true } as const
+    return [`${name}-${over}`, nodeServer('with-middleware', kind, [over, name])]
   })
   return Object.fromEntries(entries) as MountedServers<Over>
 }
@@ -96,6 +104,7 @@ export const ROSTER = {
   'prepared-http': nodeServer('prepared-http', { title: 'HTTP on a Unix socket, prepared(app)', protocol: 'http' }),
   ...withMiddleware('http'),
   ...withMiddleware('fastcgi'),
+  ...withMiddleware('prepared'),
   'serve': nodeServer('serve', { title: 'serve() in a script, Express 5', protocol: 'fastcgi', isNode: false, isExtra: true }),
   'command': {
     title: 'the command with one worker, Express 5',

@@ -84,6 +84,21 @@ const GROUPS: readonly Group[] = [
     ...KEPT,
     targets: [{ what: '1 MB upload, against Express over HTTP', subject: ADAPTER, reference: EXPRESS, atMost: 0.3 }],
   },
+  ...[20, 24].map(
+    (nodeMajor): Group => ({
+      case: 'hello',
+      ...KEPT,
+      nodeMajor,
+      targets: [
+        { what: `suite(), Node ${String(nodeMajor)}, against the app alone`, subject: 'suite-fastcgi', reference: ADAPTER, atMost: 1.5 },
+        { what: `suite(), Node ${String(nodeMajor)}, against Express over HTTP with nothing mounted`, subject: 'suite-fastcgi', reference: EXPRESS, atMost: 0.35 },
+        { what: `all four one by one, Node ${String(nodeMajor)}, against others' for the same jobs`, subject: 'all-fastcgi', reference: 'others-fastcgi', atMost: 1 },
+        { what: `rateLimit(), Node ${String(nodeMajor)}, against the app alone`, subject: 'rate-limit-fastcgi', reference: ADAPTER, atMost: 1.2 },
+        { what: `concurrencyLimit(), Node ${String(nodeMajor)}, against the app alone`, subject: 'auto-limit-fastcgi', reference: ADAPTER, atMost: 1.12 },
+        { what: `suite() over HTTP, Node ${String(nodeMajor)}, against prepared(app) alone`, subject: 'suite-prepared', reference: 'prepared-http', atMost: 1.5 },
+      ],
+    }),
+  ),
   ...[24, 26].map(
     (nodeMajor): Group => ({
       case: 'hello',

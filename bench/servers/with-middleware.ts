@@ -1,7 +1,8 @@
-/** Express 5 with middleware of this package around the app, one or all, or with others' for the same four jobs. Arguments: address, http or fastcgi, middleware. */
+/** Express 5 with middleware of this package around the app, one or all, or with others' for the same four jobs. Arguments: address, http, prepared or fastcgi, middleware. */
 import { createServer as createHttpServer } from 'node:http'
+import express from 'express'
 import type { Express } from 'express'
-import { createServer } from 'express-responder'
+import { createServer, prepared } from 'express-responder'
 import { concurrencyLimit } from 'express-responder/concurrency'
 import { memoryStats } from 'express-responder/memory'
 import { rateLimit } from 'express-responder/rate-limit'
@@ -36,10 +37,14 @@ const MIDDLEWARE: Readonly<Record<string, () => Express>> = {
     const guard = suite({ rateLimit: { limit: NEVER_REACHED }, memory: {} })
     return expressApp((bare) => bare.use(guard), (whole) => whole.use(guard.errors))
   },
+  // No middleware: the routes are in an app that is mounted in another.
+  'mounted': () => express().use(expressApp()),
   'others': () => expressApp((bare) => { addOthers(bare) }, addErrorBoundary),
 }
 
 const [, , , protocol, name = ''] = process.argv
 const create = MIDDLEWARE[name]
 if (create === undefined) throw new Error(`no such middleware: ${name}`)
-listen(protocol === 'fastcgi' ? createServer(create()) : createHttpServer(create()))
+const app = create()
+if (protocol === 'fastcgi') listen(createServer(app))
+else listen(protocol === 'prepared' ? createHttpServer(prepared(app), app) : createHttpServer(app))
