@@ -1,6 +1,6 @@
 /**
  * The thread that watches the main thread's event loop, started by `stuck-loop.ts`. It sees that the loop does not turn, tells of it at
- * half of the time limit, takes the stack, and reports once the time limit is over. Each is a line of JSON. Where a request is overdue
+ * a third of the time limit, takes the stack, and reports once the time limit is over. Each is a line of JSON. Where a request is overdue
  * meanwhile, it writes that into the slow log.
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
@@ -20,8 +20,10 @@ const SHORTEST_BLOCK = 200
 const SLOW_PAUSE = 1000
 
 const { beats, interval, timeout = Infinity, slow, report } = workerData as WatchData
-const standingAfter = timeout / 2 + interval
-const stackAfter = Math.max(standingAfter, timeout - STACK_LEAD)
+/** To load an app takes most of a second where the processors are busy, as they are now. */
+const standingAfter = timeout / 3 + interval
+/** Not much before the end: a loop that turns again after all would have been held up for nothing. */
+const stackAfter = Math.max(timeout / 2 + interval, timeout - STACK_LEAD)
 
 /** What is known of one time in which the loop has not turned. */
 interface Standstill {

@@ -51,7 +51,7 @@ export interface EventLoopWatch {
 
 /**
  * Watches the event loop of this thread, which must be the main thread; once in a process. That it stands still is told at
- * half of `timeout`; the report comes within half a second after `timeout` is over, where the machine is not busy. What goes wrong with the watch becomes a process warning (ERR_FCGI_LOOP_WATCH), and does no other harm.
+ * a third of `timeout`; the report comes within half a second after `timeout` is over, where the machine is not busy. What goes wrong with the watch becomes a process warning (ERR_FCGI_LOOP_WATCH), and does no other harm.
  * The thread costs 5 MB of resident memory on Node 20, 14 MB on Node 24.
  *
  * @example

@@ -37,7 +37,7 @@ export interface StuckReport {
 }
 
 /**
- * What the watching thread tells, each a line of JSON: the loop has stood still for half of the time that makes it stuck; it turns
+ * What the watching thread tells, each a line of JSON: the loop has stood still for a third of the time that makes it stuck; it turns
  * again after all; it is stuck.
  */
 export type LoopMessage =
