@@ -157,7 +157,8 @@ function report(facts: Facts, findings: readonly Finding[], conversation: Conver
     checked.push(`${String(conversation.exchanges.length)} requests to ${conversation.url.href}, of which ${String(conversation.arrivals.filter(({ name }) => name !== '').length)} arrived`)
   }
   if (configuration.length > 0) checked.push(`${String(configuration.length)} files of the configuration, from ${configuration[0]?.path ?? ''}`)
-  const unchecked = process === undefined ? ['permissions: give --user, or run as root, who sees the processes of all users'] : []
+  const unread = socket.parts.filter(({ list }) => list === 'unread').map(({ path }) => `the access control list of ${path}: install the package acl, which has getfacl`)
+  const unchecked = process === undefined ? ['permissions: give --user, or run as root, who sees the processes of all users'] : unread
   return { findings: unique(findings), checked, unchecked, server }
 }
 
