@@ -107,6 +107,7 @@ const nginxParam = (name: string, value: string): Remedies => ({
 })
 
 const CADDY_BLOCK = 'the block of reverse_proxy'
+const FCGID_HOST = 'the <VirtualHost> of the site'
 const APACHE_PROXY = (socket: string): string => `<Proxy "unix:${socket}|fcgi://app/" enablereuse=on flushpackets=on max=25>`
 
 /** How each web server passes everything to the socket by FastCGI. */
@@ -254,6 +255,9 @@ const OF_ANSWERS = {
     any: remedy('allow uploads of 16 MB', 'the web server\'s configuration'),
   }),
   'upload-lost': () => ({ any: remedy('pass the whole body on', 'the web server\'s configuration') }),
+  'fcgid-request-length': () => ({ any: remedy('FcgidMaxRequestLen 16777216', FCGID_HOST) }),
+  'fcgid-io-timeout': () => ({ any: remedy('FcgidIOTimeout 60', FCGID_HOST) }),
+  'fcgid-busy-timeout': () => ({ any: remedy('FcgidBusyTimeout 300', `${FCGID_HOST}; more where responses last longer, such as event streams`) }),
   etag: () => ({ apache: remedy('DeflateAlterETag NoChange', 'the <VirtualHost>, for mod_deflate'), any: remedy('leave ETag as it is', 'the compression of the web server') }),
   'status-header': () => ({ caddy: remedy('header_down -Status', CADDY_BLOCK), any: remedy('remove the header Status', 'the web server\'s configuration') }),
 } satisfies Partial<RemedyTable>
