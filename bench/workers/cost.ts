@@ -24,8 +24,8 @@ export async function measureCost(context: WorkersContext): Promise<void> {
   }
 }
 
-async function compareCpu({ directory, clients, rounds, measured }: WorkersContext, generator: Generator): Promise<void> {
-  const stage = await Stage.open(COMPARED, { directory, node: process.execPath, clients, behindNginx: false })
+async function compareCpu({ directory, node, clients, rounds, measured }: WorkersContext, generator: Generator): Promise<void> {
+  const stage = await Stage.open(COMPARED, { directory, node, clients, behindNginx: false })
   try {
     const targets = stage.servers.map((server) => stage.target(server, 'hello'))
     const samples = await measureRounds(generator, targets, { case: 'hello', keep: true, clients, rounds, seconds: measured / MILLISECONDS })
@@ -40,12 +40,12 @@ async function compareCpu({ directory, clients, rounds, measured }: WorkersConte
   }
 }
 
-async function compareInstructions({ directory }: WorkersContext, generator: Generator): Promise<void> {
+async function compareInstructions({ directory, node }: WorkersContext, generator: Generator): Promise<void> {
   const missing = missingForCallgrind()
   if (missing !== undefined) throw new Error(`valgrind is not installed: ${missing}`)
   const counts = []
   for (const name of COMPARED) {
-    counts.push(await countInstructions(generator, name, { directory, node: process.execPath, case: 'hello', requests: INSTRUCTION_REQUESTS, rounds: INSTRUCTION_ROUNDS }))
+    counts.push(await countInstructions(generator, name, { directory, node, case: 'hello', requests: INSTRUCTION_REQUESTS, rounds: INSTRUCTION_ROUNDS }))
   }
   const reference = counts[0]?.instructions.median ?? NaN
   console.log(table(['hello, connections kept', 'instructions a request', '× serve()'], counts.map(({ server, instructions }) =>

@@ -6,6 +6,7 @@
  *   peers     latency beside php-fpm and pm2's cluster mode
  *   cost      CPU time and instructions of a request, beside serve() in a script
  */
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import path from 'node:path'
@@ -29,6 +30,8 @@ export interface WorkersContext {
   /** CPU time of the handlers, in ms. */
   readonly costs: readonly number[]
   readonly connections: readonly Connections[]
+  /** The Node binary of the servers whose cost is measured. */
+  readonly node: string
   /** Whether instructions are counted, too, by valgrind. */
   readonly countsInstructions: boolean
 }
@@ -43,6 +46,7 @@ const USAGE = `npm run bench -- workers <${Object.keys(CASES).join('|')}> [optio
   --clients <n>           clients of the closed loop (16)
   --costs <a,b>           CPU time of the handlers, in ms (10,2)
   --connections <a,b>     kept, new: those from nginx to the app (both)
+  --node <file>           cost: the Node binary of the servers (this one)
   --instructions          cost: counts instructions, too (needs valgrind; minutes)
 
 The variable BENCH_PM2 names a folder in which pm2 is, or is to be, installed; else it is installed anew for each run.
@@ -58,6 +62,7 @@ export async function run(args: readonly string[]): Promise<void> {
       clients: { type: 'string', default: '16' },
       costs: { type: 'string', default: '10,2' },
       connections: { type: 'string', default: 'kept,new' },
+      node: { type: 'string', default: process.execPath },
       instructions: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
     },
@@ -72,7 +77,7 @@ export async function run(args: readonly string[]): Promise<void> {
   const directory = await mkdtemp(path.join(tmpdir(), 'bench-workers-'))
   const loop = new ClosedLoop()
   try {
-    console.log(`Node ${process.version}, ${String(cpus().length)} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}; ${values.clients} clients; `
+    console.log(`Node ${versionOf(values.node)}, ${String(cpus().length)} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}; ${values.clients} clients; `
       + `medians of ${values.rounds} rounds of ${values.seconds} s in turn, after ${values['warm-up']} s, with least and most`)
     await measure({
       directory,
@@ -81,6 +86,7 @@ export async function run(args: readonly string[]): Promise<void> {
       rounds: Number(values.rounds),
       warmUp: Number(values['warm-up']) * 1000,
       measured: Number(values.seconds) * 1000,
+      node: values.node,
       countsInstructions: values.instructions,
       costs: values.costs.split(',').map(Number),
       connections: (['kept', 'new'] as const).filter((kind) => values.connections.split(',').includes(kind)),
@@ -89,4 +95,8 @@ export async function run(args: readonly string[]): Promise<void> {
     loop.end()
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+function versionOf(node: string): string {
+  return execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
 }

@@ -126,6 +126,7 @@ export const SCHEMA = z.strictObject({
   accessLogFormat: text('give common, combined, json or a format').optional().meta(help(4, 'common, combined (default), json, a format', 'format')),
   slowLog: offOr(dayAtMost).optional().meta(help(4, 'tell of requests that run longer than', 'time')),
   slowLogFile: text('give a path, or - for stdout').optional().meta(help(4, 'where to (stderr)', 'path')),
+  slowLogStack: flag.optional().meta(help(4, 'with the stack of a blocked event loop (true)')),
   logLevel: level.default('info').meta(help(4, 'error, warn, info, debug, silent (info)', 'level')),
   server: value('give an object with options of createServer(), such as {"limits": {"bodyBytes": 1048576}}',
     (given) => typeof given === 'object' && given !== null && !Array.isArray(given) ? given as ServerOptions : undefined).optional(),
@@ -235,7 +236,7 @@ function parse(given: Readonly<Record<string, unknown>>, source: Source): Comman
 }
 
 /** Options that mean something only with another. */
-const COMPANIONS = [['accessLogFormat', 'accessLog'], ['slowLogFile', 'slowLog']] as const
+const COMPANIONS = [['accessLogFormat', 'accessLog'], ['slowLogFile', 'slowLog'], ['slowLogStack', 'slowLog']] as const
 
 function refuseStrays(options: CommandOptions, source: Source): void {
   for (const [name, needed] of COMPANIONS) {
@@ -284,7 +285,7 @@ function poolConfiguration(options: CommandOptions, source: Source, module: () =
     stuckTimeout: options.stuckTimeout,
     balance: options.balance,
     front: {
-      logs: { accessLog: options.accessLog, accessLogFormat: options.accessLogFormat, slowLog: options.slowLog, slowLogFile: options.slowLogFile },
+      logs: { accessLog: options.accessLog, accessLogFormat: options.accessLogFormat, slowLog: options.slowLog, slowLogFile: options.slowLogFile, slowLogStack: options.slowLogStack ?? true },
       probes: options.probes,
       statusPath: options.statusPath,
     },

@@ -16,6 +16,8 @@ export interface FrontHost {
 export interface Front {
   /** What the server gives its requests to. */
   readonly listener: RequestListener
+  /** The slow log that is to have the stack of the event loop, where that is blocked. */
+  readonly watched: RequestLogs['watched']
   /** Probes that were answered. */
   readonly healthChecks: () => number
   /** How many requests waited in the mean while one was run, since this was last asked. */
@@ -38,6 +40,7 @@ export function createFront(app: RequestListener, { logs: logOptions, probes: wa
   return {
     listener: logs === undefined && answers.length === 0 ? listener : listenerFor(listener, logs, answers),
     meanWaiting: () => queue.meanWaiting(),
+    watched: logs?.watched,
     healthChecks: () => probes?.count ?? 0,
     close: () => logs?.close() ?? Promise.resolve(),
   }

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import type { Debugger, Runtime, Session } from 'node:inspector'
-import { REQUEST_LOOKUP, type RequestFindings, type StackFrame, type StuckReport } from './stuck-report.js'
+import { OVERDUE_LOOKUP, REQUEST_LOOKUP, type OverdueRequest, type RequestFindings, type StackFrame, type StuckReport } from './stuck-report.js'
 
 /**
  * A main thread that runs JavaScript answers between two steps of it, which is at once where it has a processor. Where nothing
@@ -28,10 +28,16 @@ const SEARCHED_FRAMES = 200
 const DISPATCH = { functionName: '#emitRequest', file: '/lib/server/server.js' }
 
 /** What was found. */
-export type Findings = Pick<StuckReport, 'stack' | 'native' | 'request' | 'openRequests'>
+export interface Findings {
+  /** What is reported of a loop that is stuck. */
+  readonly report: Pick<StuckReport, 'stack' | 'native' | 'request' | 'openRequests'>
+  /** The requests that the slow log has to tell of; empty where there is none, and in native code. */
+  readonly overdue: readonly OverdueRequest[]
+}
 
 const NOT_FOUND: RequestFindings = { request: null }
-const NOTHING: Findings = { stack: null, native: false, request: null }
+const NOTHING: Findings = { report: { stack: null, native: false, request: null }, overdue: [] }
+const NATIVE: Findings = { report: { stack: null, native: true, request: null }, overdue: [] }
 
 /**
  * Takes the stack of the main thread.
@@ -46,12 +52,14 @@ export async function takeStack(): Promise<Findings | undefined> {
   session.on('Debugger.scriptParsed', ({ params: { scriptId, url } }) => urls.set(scriptId, url))
   try {
     const pause = await pauseOf(session)
-    if (pause === 'native') return { ...NOTHING, native: true }
+    if (pause === 'native') return NATIVE
     if (pause === 'debugger') return undefined
     const { callFrames } = pause
     const urlOf = ({ location }: Debugger.CallFrame): string => urls.get(location.scriptId) ?? ''
     const stack = callFrames.slice(0, MAX_FRAMES).map((frame) => frameOf(frame, urlOf(frame)))
-    return { stack, native: false, ...await findRequest(session, callFrames, urlOf) }
+    const found = await findRequest(session, callFrames, urlOf)
+    const overdue = await evaluate(session, callFrames, callOf(OVERDUE_LOOKUP), []) as Findings['overdue'] | undefined ?? []
+    return { report: { stack, native: false, ...found }, overdue }
   } catch {
     // The session has ended. That the loop is stuck is reported all the same.
     return NOTHING
@@ -175,34 +183,43 @@ function scopesOf(frames: readonly Debugger.CallFrame[], types: ReadonlySet<stri
     types.has(type) && object.objectId !== undefined ? [object.objectId] : []))
 }
 
-/** The function that is called in the main thread, by its text: it passes the scopes on to the RequestLookup there. */
-const LOOK = `function (...scopes) {
-  const lookup = globalThis[Symbol.for(${JSON.stringify(REQUEST_LOOKUP)})]
-  return typeof lookup === 'function' ? lookup(...scopes) : undefined
-}`
+/** A function that is called in the main thread, by its text: it passes its arguments on to the one that the main thread keeps by this name. */
+function callOf(name: string): string {
+  return `function (...given) {
+    const lookup = globalThis[Symbol.for(${JSON.stringify(name)})]
+    return typeof lookup === 'function' ? lookup(...given) : undefined
+  }`
+}
+
+const LOOK = callOf(REQUEST_LOOKUP)
 
 /**
  * Asks the {@link RequestLookup} of the main thread.
  *
  * @param scopes where it is to look; without them it tells what the process knows
  */
-function look(session: Session, [top]: readonly Debugger.CallFrame[], scopes?: readonly string[]): Promise<RequestFindings> {
+async function look(session: Session, frames: readonly Debugger.CallFrame[], scopes?: readonly string[]): Promise<RequestFindings> {
+  if (scopes?.length === 0) return NOT_FOUND
+  // It is JSON of what the RequestLookup has returned, and nothing after stop().
+  return await evaluate(session, frames, LOOK, scopes ?? []) as RequestFindings | undefined ?? NOT_FOUND
+}
+
+/** Calls a function in the paused main thread. @returns JSON of what it has returned; undefined where it has failed, or takes too long */
+function evaluate(session: Session, [top]: readonly Debugger.CallFrame[], functionDeclaration: string, given: readonly string[]): Promise<unknown> {
   const objectId = top?.scopeChain[0]?.object.objectId
-  if (objectId === undefined || scopes?.length === 0) return Promise.resolve(NOT_FOUND)
+  if (objectId === undefined) return Promise.resolve(undefined)
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, LOOK_TIMEOUT, NOT_FOUND)
+    const timer = setTimeout(resolve, LOOK_TIMEOUT, undefined)
     const question = {
       objectId,
-      functionDeclaration: LOOK,
-      arguments: (scopes ?? []).map((id) => ({ objectId: id })),
+      functionDeclaration,
+      arguments: given.map((id) => ({ objectId: id })),
       returnByValue: true,
       silent: true,
     }
     session.post('Runtime.callFunctionOn', question, (error, answer?: Runtime.CallFunctionOnReturnType) => {
       clearTimeout(timer)
-      const isAnswered = error === null && answer?.exceptionDetails === undefined
-      // It is JSON of what the RequestLookup has returned, and nothing after stop().
-      resolve((isAnswered ? answer?.result.value as RequestFindings | undefined : undefined) ?? NOT_FOUND)
+      resolve(error === null && answer?.exceptionDetails === undefined ? answer?.result.value : undefined)
     })
   })
 }

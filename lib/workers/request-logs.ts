@@ -29,12 +29,19 @@ export interface RequestLogOptions {
    * @defaultValue `'stderr'`
    */
   readonly slowLogFile?: string | number | undefined
+  /**
+   * Whether the slow log has the stack of the event loop where that is blocked: a thread looks.
+   * @defaultValue `true`
+   */
+  readonly slowLogStack?: boolean | undefined
 }
 
 /** The logs of a worker. */
 export interface RequestLogs {
   /** Is told of each request before the app is given it. */
   readonly observe: (request: IncomingMessage, response: ServerResponse) => void
+  /** The slow log that is to have stacks; undefined where none is. */
+  readonly watched: SlowLog | undefined
   /** Writes what is left, and closes the files. */
   readonly close: () => Promise<void>
 }
@@ -49,7 +56,7 @@ const NOTHING = { cpu: false, loop: false } as const
  * @throws FastCgiError ERR_FCGI_OPTION for a format with an unknown directive or a wrong threshold, ERR_FCGI_LOG_FILE where a file cannot
  *   be opened
  */
-export function openRequestLogs({ accessLog, accessLogFormat = 'combined', slowLog, slowLogFile = 'stderr' }: RequestLogOptions): RequestLogs | undefined {
+export function openRequestLogs({ accessLog, accessLogFormat = 'combined', slowLog, slowLogFile = 'stderr', slowLogStack = true }: RequestLogOptions): RequestLogs | undefined {
   const format = compileLogFormat(accessLogFormat)
   if (slowLog !== undefined) optionChecks('express-responder').number('slowLog', slowLog, 1, LONGEST_THRESHOLD)
   if (accessLog === undefined && slowLog === undefined) return undefined
@@ -64,6 +71,7 @@ export function openRequestLogs({ accessLog, accessLogFormat = 'combined', slowL
     writer?.write(format.line(logged, { time: Date.now(), duration }))
   }
   return {
+    watched: slowLogStack ? slow : undefined,
     observe(request, response) {
       const logged = new LoggedRequest(request, response, measures)
       slow?.begin(logged)

@@ -68,7 +68,8 @@ function valueOf(object: object, name: string): unknown {
   }
 }
 
-function described(request: IncomingMessage): ReportedRequest {
+/** A request as reports name it. Runs no code of the app. */
+export function described(request: IncomingMessage): ReportedRequest {
   const text = (name: string): string | undefined => {
     const value = valueOf(request, name)
     return typeof value === 'string' ? value : undefined

@@ -37,7 +37,7 @@ export interface StuckReport {
 }
 
 /**
- * What the watching thread tells, each a line of JSON: the loop has stood still for half of the time that makes it stuck; it turns
+ * What the watching thread tells, each a line of JSON: the loop has stood still for a third of the time that makes it stuck; it turns
  * again after all; it is stuck.
  */
 export type LoopMessage =
@@ -45,20 +45,40 @@ export type LoopMessage =
   | { readonly type: 'turning' }
   | StuckReport
 
+/** A request that has run for longer than the slow log allows, as it is found while the event loop is blocked. */
+export interface OverdueRequest extends ReportedRequest {
+  /** Milliseconds since it began. */
+  readonly age: number
+}
+
+/** What the watching thread tells in the slow log. */
+export interface SlowLogData {
+  /** How long a request may run, in milliseconds. */
+  readonly threshold: number
+  /** Where the slow log goes: a path or a descriptor. */
+  readonly target: string | number
+  /** When the oldest request began that is not in the slow log yet, in milliseconds of `process.hrtime`; 0 for none. Set with each beat. */
+  readonly oldest: Float64Array
+}
+
 /** What the watching thread is started with. */
 export interface WatchData {
-  /** The main thread adds one with each beat. */
+  /** The main thread adds one to the first with each beat. The thread sets the second to 1 where it is blocked in native code. */
   readonly beats: Int32Array
   /** How often it does, in milliseconds. */
   readonly interval: number
-  /** When a loop counts as stuck, in milliseconds. */
-  readonly timeout: number
+  /** When a loop counts as stuck, in milliseconds; undefined: never. */
+  readonly timeout: number | undefined
+  readonly slow: SlowLogData | undefined
   /** The descriptor that reports are written to. */
   readonly report: number
 }
 
 /** The property of `globalThis` under which the main thread keeps its {@link RequestLookup}. */
 export const REQUEST_LOOKUP = 'express-responder.request-lookup'
+
+/** The property of `globalThis` under which the main thread keeps the function that returns the {@link OverdueRequest}s, and notes that they were told. */
+export const OVERDUE_LOOKUP = 'express-responder.overdue-lookup'
 
 /**
  * Called in the main thread while it is paused. It runs no code of the app. With scopes (objects that hold the variables of

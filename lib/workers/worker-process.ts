@@ -26,7 +26,7 @@ export interface WorkerOwner {
   onStatus(worker: WorkerProcess, id: number, request: StatusRequest): void
   /** A request of the doctor's has arrived. */
   onArrival(worker: WorkerProcess, arrival: Arrival): void
-  /** Its event loop has stood still for half of `stuckTimeout`, or turns again after that. */
+  /** Its event loop has stood still for a third of `stuckTimeout`, or turns again after that. */
   onStanding(worker: WorkerProcess, milliseconds: number): void
   onTurning(worker: WorkerProcess): void
   /** Its event loop is stuck, as the thread that watches it has told in JSON. */

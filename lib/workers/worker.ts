@@ -4,7 +4,7 @@
  */
 import cluster from 'node:cluster'
 import { once } from 'node:events'
-import type { RequestListener } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { basename } from 'node:path'
 import { inspect, types } from 'node:util'
 import { codeOf } from '../../shared/errors.js'
@@ -99,8 +99,11 @@ class Worker {
     this.#server.address = () => address
     this.#state = 'ready'
     const { stuckTimeout } = this.#configuration
-    if (stuckTimeout !== undefined) {
-      watchEventLoop({ timeout: stuckTimeout, report: FINDINGS_DESCRIPTOR, openRequests: () => this.#server[OPEN_REQUESTS]() })
+    const { watched } = this.#front
+    if (stuckTimeout !== undefined || watched !== undefined) {
+      const openRequests = (): IncomingMessage[] => this.#server[OPEN_REQUESTS]()
+      const watch = watchEventLoop({ timeout: stuckTimeout, slow: watched, report: FINDINGS_DESCRIPTOR, openRequests })
+      watched?.watchedBy(watch)
     }
     tell({ type: 'listening' })
     this.report()

@@ -1,17 +1,22 @@
 /** Web servers that are kept from the socket by users, root directories and mounts: real ones, run as the system runs them. */
 import { execFileSync } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import type { Facts } from '../../lib/cli/doctor/facts.js'
+import { parseAccessList } from '../../lib/cli/doctor/access-lists.js'
+import { mayConnect } from '../../lib/cli/doctor/permission.js'
 import { checkAccess } from '../../lib/cli/doctor/socket-checks.js'
 import { countWaiting } from '../../lib/cli/doctor/socket-files.js'
+import { describeIfInstalled } from '../proxies/support/installed.js'
 import { findProgram } from '../proxies/support/programs.js'
 import { apache } from '../proxies/support/servers/apache.js'
 import { haproxy } from '../proxies/support/servers/haproxy.js'
 import { nginx } from '../proxies/support/servers/nginx.js'
 import { webServer, type WebServer } from '../proxies/support/web-server.js'
-import { describeBroken } from './support/doctor.js'
+import { describeBroken, examine } from './support/doctor.js'
 
 const isRoot = process.getuid?.() === 0
 
@@ -41,6 +46,54 @@ describeBroken('the doctor before Apache, whose workers are www-data', onApache,
     code: 'socket-permission', line: 'usermod -aG adm www-data && systemctl restart apache2',
   },
 ])
+
+/** Where lists can be set: the file system may have none. */
+function maySetLists(): boolean {
+  const file = join(tmpdir(), `er-acl-${String(process.pid)}`)
+  try {
+    writeFileSync(file, '')
+    execFileSync('setfacl', ['-m', 'u:1:r', file], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  } finally {
+    rmSync(file, { force: true })
+  }
+}
+
+const withLists: WebServer = { ...asRoot(onApache, isRoot && maySetLists()), package: 'acl, and a file system with access control lists, as root' }
+const setList = (entry: string, path: string): void => {
+  execFileSync('setfacl', ['-m', entry, path])
+}
+
+describeBroken('the doctor before Apache, with access control lists', withLists, [
+  {
+    title: 'a directory whose mask keeps www-data out, which its list lets in', server: onApache, code: 'directory-permission', line: 'setfacl -m m::r-x /',
+    prepare: async ({ run }) => {
+      await chmod(run, 0o700)
+      setList('u:www-data:x,m::r', run)
+    },
+  },
+  {
+    title: 'a list that does not let www-data in', server: onApache, code: 'directory-permission', line: 'setfacl -m u:www-data:x /',
+    prepare: async ({ run }) => {
+      await chmod(run, 0o755)
+      setList('u:www-data:-', run)
+    },
+  },
+])
+
+describeIfInstalled(withLists, 'the doctor before Apache, which a list lets in', () => {
+  it('finds nothing: neither the directory nor the socket is closed to it', async () => {
+    const { findings, unchecked } = await examine(onApache, { access: { mode: 0o660, owner: undefined, group: undefined } }, async ({ run }) => {
+      await chmod(run, 0o700)
+      setList('u:www-data:x', run)
+      setList('d:u:www-data:rw', run)
+    })
+    expect(findings).toEqual([])
+    expect(unchecked).toEqual([])
+  })
+})
 
 const onHaproxy = asRoot(haproxy('HAProxy', 'haproxy/haproxy.cfg', { edit: (text) => text.replace('global\n', 'global\n  chroot /srv/app\n') }))
 
@@ -95,6 +148,23 @@ describe('what the doctor concludes from facts', () => {
     }])
     expect(checkAccess(factsWith({ label, enforcing: false }))).toEqual([])
     expect(checkAccess(factsWith({ label: 'unconfined', enforcing: true }))).toEqual([])
+  })
+
+  it('what an access control list lets the web server do, as the kernel does', () => {
+    const account = { name: 'www-data', uid: 33, groups: [33, 50], unrestricted: false }
+    const socket = { path: '/s', kind: 'socket', mode: 0o660, uid: 990, gid: 991 } as const
+    const may = (text: string, mode = 0o660): boolean => mayConnect(account, { ...socket, mode, list: parseAccessList(text) })
+    const rest = 'user::rw-\nother::rw-\n'
+    expect(may(`${rest}group::rw-\nuser:33:rw-\nmask::rw-\n`)).toBe(true)
+    expect(may(`${rest}group::rw-\nuser:33:rw-\nmask::r--\n`)).toBe(false)
+    // Who is named gets nothing of what others have.
+    expect(may(`${rest}group::rw-\nuser:33:r--\ngroup:33:rw-\nmask::rw-\n`)).toBe(false)
+    expect(may(`${rest}group::---\ngroup:33:r--\ngroup:50:rw-\nmask::rw-\n`)).toBe(true)
+    expect(may(`${rest}group::rw-\ngroup:33:r--\nmask::rw-\n`)).toBe(false)
+    expect(may(`${rest}group::---\nuser:7:---\nmask::---\n`, 0o606)).toBe(true)
+    expect(may('user::rw-\ngroup::rw-\nother::---\n')).toBe(false)
+    expect(mayConnect(account, { ...socket, list: 'unread' })).toBe(true)
+    expect(may('user::rw-\ngroup::rw-\ngroup:50:rw-\nmask::rw-\nother::---\ndefault:user:33:---\n')).toBe(true)
   })
 
   it('how many connections wait at the socket, under the name that it was bound to, too', () => {

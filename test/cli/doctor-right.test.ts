@@ -5,7 +5,7 @@ import { servers, type ServerKey } from '../proxies/support/servers.js'
 import { examine } from './support/doctor.js'
 
 const RIGHT: readonly ServerKey[] = [
-  'nginx', 'nginxStreaming', 'nginxCache', 'apache', 'apacheMinimal', 'lighttpd', 'caddy', 'haproxy', 'haproxyMultiplexed', 'h2o',
+  'nginx', 'nginxMinimal', 'nginxStreaming', 'nginxCache', 'apache', 'apacheMinimal', 'lighttpd', 'caddy', 'haproxy', 'haproxyMultiplexed', 'h2o',
 ]
 
 describe.each(RIGHT)('%s', (key) => {

@@ -1,4 +1,9 @@
 /** Apache, lighttpd, Caddy, HAProxy and h2o with one thing wrong: the doctor names the line, and nothing else. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from '@jest/globals'
+import { describeIfInstalled } from '../proxies/support/installed.js'
+import type { Workspace } from '../proxies/support/workspace.js'
 import { apache } from '../proxies/support/servers/apache.js'
 import { caddy } from '../proxies/support/servers/caddy.js'
 import { h2o } from '../proxies/support/servers/h2o.js'
@@ -6,7 +11,7 @@ import { haproxy } from '../proxies/support/servers/haproxy.js'
 import { lighttpd } from '../proxies/support/servers/lighttpd.js'
 import { servers } from '../proxies/support/servers.js'
 import type { WebServer } from '../proxies/support/web-server.js'
-import { describeBroken } from './support/doctor.js'
+import { describeBroken, examine } from './support/doctor.js'
 
 type Edit = (text: string) => string
 
@@ -37,6 +42,30 @@ describeBroken('the doctor before a broken Apache', servers.apache, [
   },
   { title: 'no ProxyPass', server: onApache(replaced(/ {2}ProxyPass .*\n/, '')), code: 'not-passed', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app/"' },
 ])
+
+/** mod_fcgid starts a program of its own, and the doctor has no socket. */
+const onFcgid = (edit: Edit): WebServer => ({ ...apache({ name: 'mod_fcgid', example: 'mod_fcgid/app.conf', package: 'libapache2-mod-fcgid', modules: ['fcgid'], edit }), startsApp: true })
+const program = async ({ srv }: Workspace): Promise<void> => {
+  const text = `import { serve } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)}\nawait serve((request, response) => { response.end('hi') })\n`
+  await writeFile(join(srv, 'app.js'), text)
+  await writeFile(join(srv, 'package.json'), '{"type":"module"}')
+}
+const asFcgid = { prepare: program, options: { listen: 'where-free' } } as const
+
+describeBroken('the doctor before mod_fcgid', servers.modFcgid, [
+  { ...asFcgid, title: 'the size of bodies left at its default', server: onFcgid(replaced('FcgidMaxRequestLen 16777216', '')), code: 'fcgid-request-length', line: 'FcgidMaxRequestLen 16777216' },
+  { ...asFcgid, title: 'bodies smaller than the upload', server: onFcgid(replaced('FcgidMaxRequestLen 16777216', 'FcgidMaxRequestLen 1048576')), code: 'fcgid-request-length', line: 'FcgidMaxRequestLen 16777216' },
+  { ...asFcgid, title: 'silence for 40 s', server: onFcgid(replaced('FcgidIOTimeout 60', '')), code: 'fcgid-io-timeout', line: 'FcgidIOTimeout 60' },
+  { ...asFcgid, title: 'requests of 30 s at most', server: onFcgid(replaced('FcgidIOTimeout 60', 'FcgidIOTimeout 60\n  FcgidBusyTimeout 30')), code: 'fcgid-busy-timeout', line: 'FcgidBusyTimeout 300' },
+])
+
+describeIfInstalled(servers.modFcgid, 'the doctor before mod_fcgid as in examples/', () => {
+  it('finds nothing, and says what it cannot see', async () => {
+    const { findings, unchecked } = await examine(onFcgid((text) => text), asFcgid.options, program)
+    expect(findings).toEqual([])
+    expect(unchecked).toEqual([expect.stringContaining('what arrives at the app')])
+  })
+})
 
 const onLighttpd = (edit: Edit): WebServer => lighttpd('lighttpd', 'lighttpd/app.conf', { edit })
 

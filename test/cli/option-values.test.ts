@@ -74,6 +74,7 @@ const ROWS: Readonly<Record<Name, Row>> = {
   accessLogFormat: { right: [['json', 'json'], ['%h %>s', '%h %>s']], found: ({ pool }) => pool.front.logs.accessLogFormat, wrong: ['%Q', '$no_such', 'plain', ...NO_TEXT], remedy: /nearest|no directive|give common|there is no/, beside: { ...TCP, accessLog: '-' } },
   slowLog: { ...time(({ pool }) => pool.front.logs.slowLog, true), wrong: ['25h', ...NO_TIME], beside: TCP },
   slowLogFile: { right: [['-', '-']], found: ({ pool }) => pool.front.logs.slowLogFile, wrong: NO_TEXT, remedy: /give a path, or - for stdout/, beside: { ...TCP, slowLog: '1s' } },
+  slowLogStack: flagRow(({ pool }) => pool.front.logs.slowLogStack, { ...TCP, slowLog: '1s' }),
   logLevel: { right: [['debug', 'debug'], ['silent', 'silent']], found: ({ options }) => options.logLevel, wrong: ['verbose', 'INFO', 5, null], remedy: /give error, warn, info, debug or silent/, beside: TCP },
   server: { right: [[{ limits: { bodyBytes: 5 }, url: 'rewritten' }, { limits: { bodyBytes: 5 }, url: 'rewritten' }]], found: ({ pool }) => pool.server, wrong: ['limits', 5, null, []], remedy: /give an object with options of createServer\(\)/, beside: TCP },
 }
@@ -141,6 +142,7 @@ describe('options that are wrong together', () => {
     [{ host: '::1' }, {}, {}, 'option --host is \'::1\': it has a meaning only together with --port'],
     [{ port: '9000', mode: '0600' }, {}, {}, 'option --mode is \'0600\': it has a meaning only together with --socket'],
     [{ port: '0' }, {}, { slowLogFile: '-' }, 'slowLogFile in app.json is "-": it has a meaning only together with --slow-log'],
+    [{ port: '0', slowLogStack: 'false' }, {}, {}, 'option --slow-log-stack is false: it has a meaning only together with --slow-log'],
     [{ port: '0', accessLogFormat: 'json' }, {}, {}, 'option --access-log-format is "json": it has a meaning only together with --access-log'],
   ])('%j %j %j', (options, environment, file, message) => {
     expect(refusal(() => resolve(options, environment, file))).toContain(message)

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { start, type Child } from '../process/support.js'
 
-const COMMAND = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
+/** The program, which npm links to `node_modules/.bin/express-responder`. */
+export const COMMAND = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url))
 /** The app that programs/answering.ts is. */
 export const ANSWERING = fileURLToPath(new URL('programs/answering.js', import.meta.url))
 
@@ -19,9 +20,12 @@ export interface LogLine {
 export class Command {
   readonly child: Child
 
-  /** @param detached whether it leads a process group of its own: see {@link killAll} */
-  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}, { detached = false } = {}) {
-    this.child = start(process.execPath, [COMMAND, ...args], { env: { ...process.env, ...environment }, detached })
+  /**
+   * @param detached whether it leads a process group of its own: see {@link killAll}
+   * @param program the path by which it is started
+   */
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}, { detached = false, program = COMMAND } = {}) {
+    this.child = start(process.execPath, [program, ...args], { env: { ...process.env, ...environment }, detached })
   }
 
   /** All lines of its log so far. */

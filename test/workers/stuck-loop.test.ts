@@ -222,7 +222,7 @@ describe('a watched process', () => {
     expect(report.request?.route).toBe(native ? undefined : url)
   })
 
-  it('tells at half of the time that it stands still, and that it turns again, if it does', async () => {
+  it('tells at a third of the time that it stands still, and that it turns again, if it does', async () => {
     const path = `${newFile()}.sock`
     const child = start(process.execPath, [PROGRAM, path, '6000'], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
     children.push(child)

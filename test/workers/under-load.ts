@@ -16,15 +16,19 @@ export interface UnderLoad {
 export interface LoadedCommand {
   readonly server: WebServer
   /** The module, and options besides the socket's. */
-  readonly args: readonly string[]
+  readonly args: readonly string[] | ((workspace: Workspace) => Promise<readonly string[]>)
+  /** The path by which the command is started. */
+  readonly program?: (workspace: Workspace) => Promise<string>
   readonly environment?: (workspace: Workspace) => Readonly<Record<string, string>>
   readonly load?: { readonly hasIds?: boolean, readonly pause?: number }
 }
 
 /** Runs `work` with the command behind a web server, under load. */
-export async function underLoad<Outcome>({ server, args, environment, load: how }: LoadedCommand, work: (running: UnderLoad) => Promise<Outcome>): Promise<Outcome> {
+export async function underLoad<Outcome>({ server, args: given, program, environment, load: how }: LoadedCommand, work: (running: UnderLoad) => Promise<Outcome>): Promise<Outcome> {
   const workspace = await createWorkspace()
-  const command = new Command([...args, '--socket', workspace.socket, '--mode', '0666'], environment?.(workspace))
+  const args = typeof given === 'function' ? await given(workspace) : given
+  const started = program === undefined ? {} : { program: await program(workspace) }
+  const command = new Command([...args, '--socket', workspace.socket, '--mode', '0666'], environment?.(workspace), started)
   try {
     await command.logged('listening')
     const front = await server.start(workspace)

@@ -10,6 +10,7 @@ import { readConfiguration } from './configuration-files.js'
 import { checkConnections } from './connection-checks.js'
 import type { Conversation, Facts, ServerName } from './facts.js'
 import type { Finding } from './finding.js'
+import { checkFcgid, isRunByFcgid } from './fcgid-checks.js'
 import { checkParams } from './param-checks.js'
 import { checkPassage, checkStatus } from './passage-checks.js'
 import { converse } from './questions.js'
@@ -66,6 +67,7 @@ export async function diagnose(options: DoctorOptions): Promise<Diagnosis> {
   const { socket, url, listen } = options
   const facts = await gather(options)
   const isFree = facts.answer.kind === 'refused' && FREE.has(facts.answer.reason) && facts.socket.parts.at(-1)?.kind !== 'other'
+  if (isRunByFcgid(facts)) return withoutSocket(facts, options)
   if (listen === 'always' && facts.answer.kind !== 'refused') throw new AddressInUseError(socket, '--listen, but a process listens at')
   if (url === undefined) return report(facts, [...checkSocket(facts), ...checkAccess(facts)], undefined)
   const source = await openSource(options, isFree)
@@ -149,6 +151,23 @@ async function withoutSource(options: DoctorOptions, facts: Facts, url: URL, { r
   return { ...report(facts, findings, undefined), unchecked: [`what arrives at the app: ${reason}. Or stop it, run the doctor as a user who may listen in its place, and use --listen`] }
 }
 
+/** mod_fcgid starts the app, on a socket of its own: what is left is its configuration, and whether the site answers. */
+async function withoutSocket(facts: Facts, options: DoctorOptions): Promise<Diagnosis> {
+  const { url, uploadBytes } = options
+  const findings = checkFcgid(facts, uploadBytes)
+  const { configuration, server } = facts
+  const checked = [`${String(configuration.length)} files of the configuration, from ${configuration[0]?.path ?? ''}: mod_fcgid runs the app`]
+  if (url !== undefined) {
+    const agent = createAgent(url)
+    const exchange = await ask(clientOf(options, url), { name: 'status', command: 'plain' }, agent)
+    agent.destroy()
+    // Its other conclusions are of a socket.
+    findings.push(...checkStatus(facts, exchange).filter(({ code }) => code === 'url-unreachable' || code === 'password-asked'))
+    checked.push(`a request to ${url.href}`)
+  }
+  return { findings: unique(findings), checked, unchecked: ['what arrives at the app: mod_fcgid gives it a socket that nobody else can listen on'], server }
+}
+
 function report(facts: Facts, findings: readonly Finding[], conversation: Conversation | undefined): Diagnosis {
   const { process, socket, server, configuration } = facts
   const user = process === undefined ? 'the web server, which was not found' : `${process.account.name} (${server ?? 'web server'}${process.pid === 0 ? '' : `, process ${String(process.pid)}`})`
@@ -157,7 +176,8 @@ function report(facts: Facts, findings: readonly Finding[], conversation: Conver
     checked.push(`${String(conversation.exchanges.length)} requests to ${conversation.url.href}, of which ${String(conversation.arrivals.filter(({ name }) => name !== '').length)} arrived`)
   }
   if (configuration.length > 0) checked.push(`${String(configuration.length)} files of the configuration, from ${configuration[0]?.path ?? ''}`)
-  const unchecked = process === undefined ? ['permissions: give --user, or run as root, who sees the processes of all users'] : []
+  const unread = socket.parts.filter(({ list }) => list === 'unread').map(({ path }) => `the access control list of ${path}: install the package acl, which has getfacl`)
+  const unchecked = process === undefined ? ['permissions: give --user, or run as root, who sees the processes of all users'] : unread
   return { findings: unique(findings), checked, unchecked, server }
 }
 

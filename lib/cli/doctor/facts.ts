@@ -32,6 +32,16 @@ export interface WebServerProcess {
   readonly label: string | undefined
 }
 
+/** The entries of an access control list beside those of the mode, each with its bits; they count as far as the mask allows. */
+export interface AccessList {
+  /** By number. */
+  readonly users: ReadonlyMap<number, number>
+  readonly groups: ReadonlyMap<number, number>
+  /** The bits of the file's own group; those in the mode are the mask. */
+  readonly owningGroup: number
+  readonly mask: number
+}
+
 /** One part of the path of the socket, from the root directory. */
 export interface PathPart {
   readonly path: string
@@ -40,6 +50,8 @@ export interface PathPart {
   readonly mode: number
   readonly uid: number
   readonly gid: number
+  /** Undefined where it has none, 'unread' where it cannot be read. */
+  readonly list?: AccessList | 'unread' | undefined
 }
 
 /** The files, and the kernel's view of the socket. */

@@ -53,6 +53,9 @@ export const FINDINGS = {
   stream: 'a response that is written in pieces is gathered',
   'upload-size': 'uploads are refused by the web server',
   'upload-lost': 'an upload arrives incomplete',
+  'fcgid-request-length': 'mod_fcgid refuses uploads',
+  'fcgid-io-timeout': 'mod_fcgid gives up responses that are silent for a while',
+  'fcgid-busy-timeout': 'mod_fcgid ends processes whose request takes long',
   etag: 'the web server changes ETags, so that no 304 is answered',
   'status-header': 'the header Status goes on to the client',
 } as const

@@ -3,7 +3,7 @@ import { findSharedName } from './apache-configuration.js'
 import type { ConfigurationFile, Facts, PathPart, ServerName } from './facts.js'
 import type { Finding, FindingCode } from './finding.js'
 import { parseNginx, upstreamsOf } from './nginx-configuration.js'
-import { groupMay } from './permission.js'
+import { groupMay, isMasked, wideMask, type Access } from './permission.js'
 
 /** A line and where it belongs. */
 interface Remedy {
@@ -52,6 +52,8 @@ function permissionRemedies(code: FindingCode, { socket, process, server }: Fact
   const group = socket.groupNames.get(part.gid) ?? String(part.gid)
   if (code === 'groups-not-loaded') return { any: remedy(`systemctl restart ${service}`, 'a shell: a reload does not load groups') }
   const what = code === 'directory-permission' ? 'enter' : 'connect'
+  const listed = lineOfAccessList(part, process, what)
+  if (listed !== undefined) return { any: listed }
   // The group of root is nobody's to join.
   if (groupMay(part, what) && part.gid !== 0) {
     return { any: remedy(`usermod -aG ${group} ${user} && systemctl restart ${service}`, 'a shell; a reload of the web server does not load groups') }
@@ -61,6 +63,15 @@ function permissionRemedies(code: FindingCode, { socket, process, server }: Fact
     return { any: remedy(`chmod o+x ${part.path}`, 'a shell; where systemd makes the directory, RuntimeDirectoryMode=0755 in [Service] of the app\'s unit') }
   }
   return { any: remedy(`serve(app, { socket: '${socket.path}', group: '${process?.account.name ?? 'www-data'}' })`, 'the app; or SupplementaryGroups= of its unit and the same option') }
+}
+
+/** The line for a part that has an access control list; undefined where the mode is what to change. */
+function lineOfAccessList(part: PathPart, process: Facts['process'], access: Access): Remedy | undefined {
+  if (process === undefined || typeof part.list !== 'object') return undefined
+  if (isMasked(process.account, part, access)) {
+    return remedy(`setfacl -m m::${wideMask(part.list, access)} ${part.path}`, access === 'enter' ? 'a shell. chmod sets the mask, too: it is what the group has in the mode' : 'a shell; and mode: \'0660\' of the app, because the mask is what the group has in the mode')
+  }
+  return access === 'enter' ? remedy(`setfacl -m u:${process.account.name}:x ${part.path}`, 'a shell') : undefined
 }
 
 /** The first line of the configuration that has a text, as `file:line`. */
@@ -96,6 +107,7 @@ const nginxParam = (name: string, value: string): Remedies => ({
 })
 
 const CADDY_BLOCK = 'the block of reverse_proxy'
+const FCGID_HOST = 'the <VirtualHost> of the site'
 const APACHE_PROXY = (socket: string): string => `<Proxy "unix:${socket}|fcgi://app/" enablereuse=on flushpackets=on max=25>`
 
 /** How each web server passes everything to the socket by FastCGI. */
@@ -243,6 +255,9 @@ const OF_ANSWERS = {
     any: remedy('allow uploads of 16 MB', 'the web server\'s configuration'),
   }),
   'upload-lost': () => ({ any: remedy('pass the whole body on', 'the web server\'s configuration') }),
+  'fcgid-request-length': () => ({ any: remedy('FcgidMaxRequestLen 16777216', FCGID_HOST) }),
+  'fcgid-io-timeout': () => ({ any: remedy('FcgidIOTimeout 60', FCGID_HOST) }),
+  'fcgid-busy-timeout': () => ({ any: remedy('FcgidBusyTimeout 300', `${FCGID_HOST}; more where responses last longer, such as event streams`) }),
   etag: () => ({ apache: remedy('DeflateAlterETag NoChange', 'the <VirtualHost>, for mod_deflate'), any: remedy('leave ETag as it is', 'the compression of the web server') }),
   'status-header': () => ({ caddy: remedy('header_down -Status', CADDY_BLOCK), any: remedy('remove the header Status', 'the web server\'s configuration') }),
 } satisfies Partial<RemedyTable>

@@ -1,8 +1,8 @@
 /** Judges the files, the processes and what the socket itself answers. Facts in, findings out. Pure. */
-import type { Facts, PathPart, SocketFacts, WebServerProcess } from './facts.js'
+import type { Account, Facts, PathPart, SocketFacts, WebServerProcess } from './facts.js'
 import type { Finding } from './finding.js'
 import { lineFor } from './lines.js'
-import { groupMay, mayConnect, mayEnter, octal } from './permission.js'
+import { groupMay, isMasked, mayConnect, mayEnter, octal, symbolic, type Access } from './permission.js'
 
 /** The doctor itself may not connect, which says nothing of the app. */
 const FORBIDDEN = new Set(['EACCES', 'EPERM'])
@@ -69,16 +69,16 @@ function checkPermissions(facts: Facts, socket: SocketFacts, { account }: WebSer
   if (directory !== undefined) {
     const stale = hasGroupByNow(facts, directory, 'enter')
     if (stale) return [notLoaded(facts, directory)]
-    return [line('directory-permission', `${account.name} may not enter ${directory.path}.`, describe(socket, directory), directory)]
+    return [line('directory-permission', `${account.name} may not enter ${directory.path}${whyNot(account, directory, 'enter')}.`, describe(socket, directory), directory)]
   }
   const file = socket.parts.find(({ kind }) => kind === 'socket')
   if (file === undefined || mayConnect(account, file)) return []
   if (hasGroupByNow(facts, file, 'connect')) return [notLoaded(facts, file)]
-  return [line('socket-permission', `${account.name} may not write to ${file.path}, which is what connecting needs.`, describe(socket, file), file)]
+  return [line('socket-permission', `${account.name} may not write to ${file.path}, which is what connecting needs${whyNot(account, file, 'connect')}.`, describe(socket, file), file)]
 }
 
 /** A process keeps the groups that it was started with, whatever /etc/group says by now. */
-function hasGroupByNow({ socket, process }: Facts, part: PathPart, what: 'enter' | 'connect'): boolean {
+function hasGroupByNow({ socket, process }: Facts, part: PathPart, what: Access): boolean {
   return process?.account.groups.includes(part.gid) === false && socket.configuredGroups?.includes(part.gid) === true && groupMay(part, what)
 }
 
@@ -88,8 +88,13 @@ function notLoaded(facts: Facts, part: PathPart): Finding {
     describe(facts.socket, part), part)
 }
 
-function describe({ groupNames }: SocketFacts, { path, mode, uid, gid }: PathPart): string {
-  return `${path} has mode ${octal(mode)}, owner ${String(uid)}, group ${groupNames.get(gid) ?? String(gid)}`
+function whyNot(account: Account, part: PathPart, access: Access): string {
+  return isMasked(account, part, access) ? ': its access control list allows it, and the mask of the list takes that away' : ''
+}
+
+function describe({ groupNames }: SocketFacts, { path, mode, uid, gid, list }: PathPart): string {
+  const mask = typeof list === 'object' ? `, and an access control list with mask::${symbolic(list.mask)}` : ''
+  return `${path} has mode ${octal(mode)}, owner ${String(uid)}, group ${groupNames.get(gid) ?? String(gid)}${mask}`
 }
 
 function checkLabel(facts: Facts, { label }: WebServerProcess): Finding[] {

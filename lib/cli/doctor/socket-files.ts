@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { lstatSync, readFileSync, statSync, type Stats } from 'node:fs'
 import { codeOf } from '../../../shared/errors.js'
+import { readAccessList } from './access-lists.js'
 import type { PathPart, SocketFacts } from './facts.js'
 
 const PERMISSION_BITS = 0o7777
@@ -37,7 +38,7 @@ function readParts(path: string): PathPart[] {
 function readPart(path: string): PathPart {
   try {
     const stats = statSync(path)
-    return { path, kind: kindOf(stats), mode: stats.mode & PERMISSION_BITS, uid: stats.uid, gid: stats.gid }
+    return { path, kind: kindOf(stats), mode: stats.mode & PERMISSION_BITS, uid: stats.uid, gid: stats.gid, list: readAccessList(path) }
   } catch (error) {
     return { path, kind: codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR' ? 'missing' : 'unreadable', mode: 0, uid: 0, gid: 0 }
   }

@@ -68,9 +68,6 @@ const NGINX: Traits = { ...COMMON, headTooLarge: 40_000 }
 const NGINX_MINIMAL: Traits = {
   ...NGINX,
   keepsConnections: false,
-  // fastcgi_buffer_size is 4k by default.
-  headLimit: 3_500,
-  headTooLarge: 6_000,
 }
 
 const APACHE: Traits = {

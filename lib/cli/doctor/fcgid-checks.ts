@@ -1,0 +1,56 @@
+/**
+ * Judges the sizes and times of mod_fcgid, by Apache's configuration: it starts the app itself, so there is no socket that a doctor could
+ * listen on, and what its limits cut off never arrives. Facts in, findings out. Pure.
+ */
+import type { Facts } from './facts.js'
+import type { Finding, FindingCode } from './finding.js'
+import { lineFor } from './lines.js'
+
+interface Setting {
+  readonly name: string
+  /** Of mod_fcgid 2.3.9. */
+  readonly byDefault: number
+  readonly least: (uploadBytes: number) => number
+  readonly code: FindingCode
+  readonly problem: (value: number) => string
+}
+
+const SETTINGS: readonly Setting[] = [
+  {
+    name: 'FcgidMaxRequestLen', byDefault: 131_072, least: (uploadBytes) => uploadBytes, code: 'fcgid-request-length',
+    problem: (value) => `mod_fcgid answers 500 to an upload of more than ${String(value)} bytes.`,
+  },
+  {
+    name: 'FcgidIOTimeout', byDefault: 40, least: () => 60, code: 'fcgid-io-timeout',
+    problem: (value) => `mod_fcgid gives up a response that is silent for ${String(value)} s; other web servers wait for 60.`,
+  },
+  {
+    name: 'FcgidBusyTimeout', byDefault: 300, least: () => 300, code: 'fcgid-busy-timeout',
+    problem: (value) => `mod_fcgid ends the process of a request that takes longer than ${String(value)} s.`,
+  },
+]
+
+const withoutComments = (text: string): string => text.replace(/^[ \t]*#.*$/gm, '')
+
+/** Whether it is mod_fcgid that runs the app: its handler is there, and nothing is passed to the socket. */
+export function isRunByFcgid({ server, socket, configuration }: Facts): boolean {
+  if (server !== 'apache') return false
+  const texts = configuration.map(({ text }) => withoutComments(text))
+  return texts.some((text) => /\bfcgid-script\b|^[ \t]*FcgidWrapper\b/m.test(text)) && !texts.some((text) => text.includes(`unix:${socket.path}|`))
+}
+
+/** @param uploadBytes the size of the upload that is to pass */
+export function checkFcgid(facts: Facts, uploadBytes: number): Finding[] {
+  const line = lineFor(facts)
+  return SETTINGS.flatMap(({ name, byDefault, least, code, problem }) => {
+    const given = valuesOf(facts, name)
+    // One for each virtual host there may be; the smallest is the one that somebody meets.
+    const value = given.length === 0 ? byDefault : Math.min(...given)
+    return value >= least(uploadBytes) ? [] : [line(code, problem(value), given.length === 0 ? `there is no ${name}, whose default is ${String(byDefault)}` : `${name} ${String(value)} stands in the configuration`)]
+  })
+}
+
+function valuesOf({ configuration }: Facts, name: string): number[] {
+  const pattern = new RegExp(`^[ \\t]*${name}[ \\t]+"?(\\d+)`, 'gim')
+  return configuration.flatMap(({ text }) => Array.from(text.matchAll(pattern), ([, value]) => Number(value)))
+}
