@@ -39,6 +39,8 @@ const { exp, max, sin, PI, floor } = Math
 const MINUTE = 60_000
 const MB = 1_048_576
 const STEPS_AN_HOUR = 120
+/** Beside the seed: of a load that draws its own numbers, the same where its leak is measured and where it is played. */
+const OWN_LOAD = 23
 
 const LOADS: Readonly<Record<FirstSet, Readonly<Record<string, Load>>>> = {
   fitting: {
@@ -149,7 +151,7 @@ function ofPace({ seed, set, begins, load, memory }: Synthetic, hourly: number, 
       return held({ hour: hour - begins, requests: requests - before, own })
     }
   }
-  const [grown, own] = [since(memory(seeded(seed))), load(seeded(seed + (set === 'varied' ? 23 : 7)))]
+  const [grown, own] = [since(memory(seeded(seed))), load(seeded(seed + (shapesOf(set).outside === undefined ? 7 : OWN_LOAD)))]
   let [requests, all] = [0, 0]
   for (let step = 0; step < (begins + 8) * STEPS_AN_HOUR; step++) {
     const [hour, now] = [step / STEPS_AN_HOUR, max(0, own(step / STEPS_AN_HOUR))]
@@ -175,8 +177,8 @@ function beginningOf(shape: string, seed: number): number {
 export function play({ seed, set, hours, load, memory, room }: Synthetic, listener: Listener): void {
   const held = memory(seeded(seed))
   const random = seeded(seed + 7)
-  const own = load(set === 'varied' ? seeded(seed + 23) : random)
-  const [least, most] = shapesOf(set).levels ?? [50, 400]
+  const { levels: [least, most] = [50, 400], outside: rooms } = shapesOf(set)
+  const own = load(rooms === undefined ? random : seeded(seed + OWN_LOAD))
   const level = logBetween(random, least, most) * MB
   const [noise, alike] = [logBetween(random, 0.005, 0.03), set === 'fitting' ? between(random, 0, 0.5) : between(random, 0, 0.7)]
   const [ofLoad, lag, spacing] = [between(random, 0, 0.12), between(random, 0.02, 0.4), logBetween(random, 0.3, 5)]
@@ -186,7 +188,7 @@ export function play({ seed, set, hours, load, memory, room }: Synthetic, listen
   const takesPart = seeded(seed + 11)
   const seededNoise = seeded(seed + 19)
   // Buffers are collected with what owns them, so their floors differ as the heap's do.
-  const buffers = set === 'varied' ? logBetween(seeded(seed + 17), 0.01, 0.5) * level : 4 * MB
+  const buffers = rooms === undefined ? 4 * MB : logBetween(seeded(seed + 17), 0.01, 0.5) * level
   let [requests, followed, rest, due, live, external] = [0, own(0), 0, 0, level, buffers]
   for (let step = 0; step < hours * STEPS_AN_HOUR; step++) {
     const hour = step / STEPS_AN_HOUR
@@ -200,11 +202,11 @@ export function play({ seed, set, hours, load, memory, room }: Synthetic, listen
       due %= 1
       rest = alike * rest + Math.sqrt(1 - alike ** 2) * normal(random)
       live = level * (1 + (room === 'heap' ? true_ : 0) + ofLoad * followed + noise * rest + garbage())
-      if (set === 'varied') external = buffers * (1 + ofLoad * followed + noise * normal(seededNoise)) + (room === 'external' ? (level + buffers) * true_ : 0)
+      if (rooms !== undefined) external = buffers * (1 + ofLoad * followed + noise * normal(seededNoise)) + (room === 'external' ? (level + buffers) * true_ : 0)
       listener.collection({ time, live, external })
     }
     const heapTotal = live * (1.15 + 0.15 * due) + 8 * MB
-    const outside = (set === 'varied' ? external : 0) + (room === 'native' ? level * true_ : 0)
+    const outside = (rooms === undefined ? 0 : external) + (room === 'native' ? level * true_ : 0)
     listener.sample({ time, rss: heapTotal * (1 + 0.01 * normal(random)) + 64 * MB + outside, heapTotal, external, requestsPerSecond: mean * now, inFlight: 0.05 * mean * now, heapLimit: 2048 * MB })
   }
 }
