@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { LeakDetector } from '../../../../middleware/memory/leak-detector/leak-detector.js'
+import { LeakVerdict } from '../../../../middleware/memory/verdict.js'
 import type { GrownCallSite, SampleInput, Verdict } from '../../../../middleware/memory/leak-detector/verdict.js'
 import { Buckets } from '../../../../middleware/memory/leak-detector/buckets.js'
 import { duration, formatBytes } from '../../../../middleware/memory/units.js'
@@ -85,6 +86,10 @@ describe('the leak verdict', () => {
     expect(uncounted.current).toMatchObject({ state: 'native-growth', evidence: { quantity: 'remainder' } })
     // From 48 MB to 88: RSS without 2 MB of external memory and 40 of the heap.
     expect(uncounted.current.evidence.level / MB).toBeCloseTo(69, -1)
+  })
+
+  it('is still there by its file and name in 0.1', () => {
+    expect(LeakVerdict).toBe(LeakDetector)
   })
 
   it('a cache of Buffers that fills is no leak, however few there were before', () => {
