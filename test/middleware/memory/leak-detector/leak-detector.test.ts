@@ -166,7 +166,7 @@ describe('the leak verdict', () => {
   })
 
   it.each([
-    [120, 1.2], [30, 2.5], [15, 4], [5, 7.5],
+    [120, 1.2], [30, 2.5], [20, 4], [15, 7], [5, 7.5],
   ])('a leak of %d %% an hour is told within %d hours', (percent, hours) => {
     const verdict = new LeakDetector()
     const states = journal(verdict)
