@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { mean } from '../../bench/stats.js'
 import { Buckets, type Quantity } from '../../middleware/memory/leak-detector/buckets.js'
-import { pointsOf } from '../../middleware/memory/leak-detector/buckets.js'
+import { comparedWith, pointsOf } from '../../middleware/memory/leak-detector/buckets.js'
 import { CHOSEN, LEAST_POINTS, GrowthTracker, type Thresholds } from '../../middleware/memory/leak-detector/growth-state.js'
 import { trendOf, type Point, type Trend } from '../../middleware/memory/leak-detector/trend.js'
 import { seeded } from '../../test/support/seeded.js'
@@ -59,7 +59,7 @@ function caseOf(series: Series, quantities: readonly Quantity[], shift: number):
     if (!buckets.advance(time + shift)) return true
     quantities.forEach((quantity, index) => {
       const points = pointsOf(buckets.closed, quantity)
-      if (points.length >= LEAST_POINTS) trends[index]?.push(trendOf(points))
+      if (points.length >= LEAST_POINTS) trends[index]?.push(trendOf(points, comparedWith(buckets.closed, quantity)))
     })
     return true
   }

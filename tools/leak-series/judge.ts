@@ -1,7 +1,7 @@
 /**
  * Judges made-up apps, or recorded ones of a working day, by the verdict as it is:
  *
- *   npm run series -- judge fitting|judging|wide|fresh|slow|busy-fitting|busy [--rounds 4] [--all]
+ *   npm run series -- judge fitting|judging|wide|fresh|varied|slow|busy-fitting|busy [--rounds 4] [--all]
  *
  * Of a recorded leak it counts how much it has grown in fact: one that grew by less than 3 % an hour, or where the machine was too busy for
  * its load to arrive, is named, and counts neither as found nor as missed.

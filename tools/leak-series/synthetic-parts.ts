@@ -15,6 +15,12 @@ export interface Shapes {
   readonly harmless: Readonly<Record<string, Memory>>
   /** What is there beside a leak of that name, and is none. */
   readonly beside?: Readonly<Record<string, Memory>>
+  /** Names of what is held outside the heap: in Buffers, or where V8 knows nothing of it. */
+  readonly outside?: { readonly external: readonly string[]; readonly native: readonly string[] }
+  /** Least and largest level, MB. Default: 50 to 400. */
+  readonly levels?: readonly [number, number]
+  /** Of leaks, an hour, as a share of the level: slowest and quickest. Default: 0.031 to 0.08, evenly. */
+  readonly paces?: readonly [number, number]
 }
 
 const { exp, max, min } = Math

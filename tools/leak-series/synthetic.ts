@@ -8,10 +8,11 @@ import { seeded } from '../../test/support/seeded.js'
 import type { Listener } from './replay.js'
 import { between, filling, logBetween, normal, steps, upTo, type Load, type Memory, type Random, type Shapes } from './synthetic-parts.js'
 import { FRESH } from './synthetic-fresh.js'
+import { VARIED } from './synthetic-varied.js'
 import { WIDE } from './synthetic-wide.js'
 
-/** The first two, and the wider ones that followed: `wide` for fitting, `fresh` for judging. */
-export const SYNTHETIC_SETS = ['fitting', 'judging', 'wide', 'fresh'] as const
+/** The first two, and those that followed: `wide` and `fresh` for fitting, `varied` for judging. */
+export const SYNTHETIC_SETS = ['fitting', 'judging', 'wide', 'fresh', 'varied'] as const
 export type SyntheticSet = (typeof SYNTHETIC_SETS)[number]
 
 export interface Synthetic {
@@ -25,13 +26,21 @@ export interface Synthetic {
   set: SyntheticSet
   load: Load
   memory: Memory
+  /** Where it is held. */
+  room: Room
+  /** Of a leak, growth an hour as a share of the level when it begins. */
+  pace?: number
 }
+
+type Room = 'heap' | 'external' | 'native'
 
 type FirstSet = 'fitting' | 'judging'
 const { exp, max, sin, PI, floor } = Math
 const MINUTE = 60_000
 const MB = 1_048_576
 const STEPS_AN_HOUR = 120
+/** Beside the seed: of a load that draws its own numbers, the same where its leak is measured and where it is played. */
+const OWN_LOAD = 23
 
 const LOADS: Readonly<Record<FirstSet, Readonly<Record<string, Load>>>> = {
   fitting: {
@@ -97,17 +106,19 @@ const HARMLESS: Readonly<Record<FirstSet, Readonly<Record<string, Memory>>>> = {
   },
 }
 
-const FIRST_SEEDS: Readonly<Record<SyntheticSet, number>> = { fitting: 500_000, judging: 900_000, wide: 1_500_000, fresh: 2_700_000 }
+const FIRST_SEEDS: Readonly<Record<SyntheticSet, number>> = { fitting: 500_000, judging: 900_000, wide: 1_500_000, fresh: 2_700_000, varied: 4_100_000 }
 
 function shapesOf(set: SyntheticSet): Shapes {
   if (set === 'wide') return WIDE
   if (set === 'fresh') return FRESH
+  if (set === 'varied') return VARIED
   return { loads: LOADS[set], leaks: LEAKS[set], harmless: HARMLESS[set] }
 }
 
 /** How many of each shape, one after the other with each load. */
 export function syntheticSet(set: SyntheticSet, rounds: number): Synthetic[] {
-  const { loads: loadsByName, leaks, harmless, beside = {} } = shapesOf(set)
+  const { loads: loadsByName, leaks, harmless, beside = {}, outside, paces } = shapesOf(set)
+  const roomOf = (shape: string): Room => outside?.external.includes(shape) === true ? 'external' : outside?.native.includes(shape) === true ? 'native' : 'heap'
   const isFirst = set === 'fitting' || set === 'judging'
   const loads = Object.entries(loadsByName)
   const first = FIRST_SEEDS[set]
@@ -116,8 +127,10 @@ export function syntheticSet(set: SyntheticSet, rounds: number): Synthetic[] {
       const [name, load] = loads[(row + round) % loads.length] ?? ['steady', () => () => 1]
       const seed = first + (kind === 'leak' ? 0 : 100_000) + 1000 * row + round
       const begins = kind === 'harmless' ? 0 : isFirst ? beginningOf(shape, seed) : beginningDrawn(seed)
-      const named = { name: `${kind}-${shape}-${name}-${String(seed)}`, kind, hours: kind === 'leak' ? begins + 9 : 13, begins, seed, set, load, memory }
-      return kind === 'leak' && !isFirst ? { ...named, memory: ofPace(named, beside[shape]) } : named
+      const named = { name: `${kind}-${shape}-${name}-${String(seed)}`, kind, hours: kind === 'leak' ? begins + 9 : 13, begins, seed, set, load, memory, room: roomOf(shape) }
+      if (kind === 'harmless' || isFirst) return named
+      const by = paces === undefined ? pace(seeded(seed + 5)) : logBetween(seeded(seed + 5), ...paces)
+      return { ...named, pace: by, memory: ofPace(named, by, beside[shape]) }
     }))
   return [...all('leak', leaks), ...all('harmless', harmless)]
 }
@@ -128,8 +141,8 @@ function beginningDrawn(seed: number): number {
   return random() < 0.5 ? 0 : between(random, 0.5, 6)
 }
 
-/** A leak of which eight hours make 8 times 3.1 to 8 % of the level, under its own load, from when it begins. */
-function ofPace({ seed, begins, load, memory }: Synthetic, beside: Memory = () => () => 0): Memory {
+/** A leak of which eight hours make 8 times its pace of the level, under its own load, from when it begins. */
+function ofPace({ seed, set, begins, load, memory }: Synthetic, hourly: number, beside: Memory = () => () => 0): Memory {
   const since = (held: ReturnType<Memory>): ReturnType<Memory> => {
     let before: number | undefined
     return ({ hour, requests, own }) => {
@@ -138,14 +151,14 @@ function ofPace({ seed, begins, load, memory }: Synthetic, beside: Memory = () =
       return held({ hour: hour - begins, requests: requests - before, own })
     }
   }
-  const [grown, own] = [since(memory(seeded(seed))), load(seeded(seed + 7))]
+  const [grown, own] = [since(memory(seeded(seed))), load(seeded(seed + (shapesOf(set).outside === undefined ? 7 : OWN_LOAD)))]
   let [requests, all] = [0, 0]
   for (let step = 0; step < (begins + 8) * STEPS_AN_HOUR; step++) {
     const [hour, now] = [step / STEPS_AN_HOUR, max(0, own(step / STEPS_AN_HOUR))]
     requests += now / STEPS_AN_HOUR
     all = grown({ hour, requests, own: now })
   }
-  const by = 8 * pace(seeded(seed + 5)) / all
+  const by = 8 * hourly / all
   return (random) => {
     const [held, other] = [since(memory(random)), beside(seeded(seed + 13))]
     return (now) => by * held(now) + other(now)
@@ -161,18 +174,22 @@ function beginningOf(shape: string, seed: number): number {
 }
 
 /** What a process of this kind shows from inside, at a sample every half minute. */
-export function play({ seed, set, hours, load, memory }: Synthetic, listener: Listener): void {
+export function play({ seed, set, hours, load, memory, room }: Synthetic, listener: Listener): void {
   const held = memory(seeded(seed))
   const random = seeded(seed + 7)
-  const own = load(random)
-  const level = logBetween(random, 50, 400) * MB
+  const { levels: [least, most] = [50, 400], outside: rooms } = shapesOf(set)
+  const own = load(rooms === undefined ? random : seeded(seed + OWN_LOAD))
+  const level = logBetween(random, least, most) * MB
   const [noise, alike] = [logBetween(random, 0.005, 0.03), set === 'fitting' ? between(random, 0, 0.5) : between(random, 0, 0.7)]
   const [ofLoad, lag, spacing] = [between(random, 0, 0.12), between(random, 0.02, 0.4), logBetween(random, 0.3, 5)]
   const seldom = set === 'fitting' || (set !== 'judging' && seed % 2 === 0)
   const garbage = (): number => seldom ? (random() < 0.1 ? 0.08 * random() : 0) : -0.015 * Math.log(1 - random())
   const [mean, jitter] = [logBetween(random, 5, 200), between(random, 0.05, 0.6)]
   const takesPart = seeded(seed + 11)
-  let [requests, followed, rest, due, live] = [0, own(0), 0, 0, level]
+  const seededNoise = seeded(seed + 19)
+  // Buffers are collected with what owns them, so their floors differ as the heap's do.
+  const buffers = rooms === undefined ? 4 * MB : logBetween(seeded(seed + 17), 0.01, 0.5) * level
+  let [requests, followed, rest, due, live, external] = [0, own(0), 0, 0, level, buffers]
   for (let step = 0; step < hours * STEPS_AN_HOUR; step++) {
     const hour = step / STEPS_AN_HOUR
     const now = max(0, own(hour) * (1 + jitter * (2 * takesPart() - 1)))
@@ -184,10 +201,12 @@ export function play({ seed, set, hours, load, memory }: Synthetic, listener: Li
     if (due >= 1) {
       due %= 1
       rest = alike * rest + Math.sqrt(1 - alike ** 2) * normal(random)
-      live = level * (1 + true_ + ofLoad * followed + noise * rest + garbage())
-      listener.collection({ time, live, external: 4 * MB })
+      live = level * (1 + (room === 'heap' ? true_ : 0) + ofLoad * followed + noise * rest + garbage())
+      if (rooms !== undefined) external = buffers * (1 + ofLoad * followed + noise * normal(seededNoise)) + (room === 'external' ? (level + buffers) * true_ : 0)
+      listener.collection({ time, live, external })
     }
     const heapTotal = live * (1.15 + 0.15 * due) + 8 * MB
-    listener.sample({ time, rss: heapTotal * (1 + 0.01 * normal(random)) + 64 * MB, heapTotal, external: 4 * MB, requestsPerSecond: mean * now, inFlight: 0.05 * mean * now, heapLimit: 2048 * MB })
+    const outside = (rooms === undefined ? 0 : external) + (room === 'native' ? level * true_ : 0)
+    listener.sample({ time, rss: heapTotal * (1 + 0.01 * normal(random)) + 64 * MB + outside, heapTotal, external, requestsPerSecond: mean * now, inFlight: 0.05 * mean * now, heapLimit: 2048 * MB })
   }
 }

@@ -155,3 +155,11 @@ export function levelOf(buckets: readonly Bucket[], quantity: Quantity): number 
   const values = measuredBuckets(buckets, quantity).map((bucket) => bucket[quantity] - heapOf(bucket))
   return values.length > 0 ? median(values) : NaN
 }
+
+/**
+ * What growth of the quantity is a share of, bytes; undefined: its own level. An app may hold little in Buffers: a cache of them multiplies
+ * that and does no harm. So they are compared with all that is collected.
+ */
+export function comparedWith(buckets: readonly Bucket[], quantity: Quantity): number | undefined {
+  return quantity === 'external' ? levelOf(buckets, 'heap') + levelOf(buckets, 'external') : undefined
+}

@@ -118,18 +118,18 @@ export class GrowthTracker {
     this.#stopped = { ...thresholds, overLoad: thresholds.overLoad * STOPPED, share: thresholds.share * STOPPED }
   }
 
-  /** To be called when a bucket has closed, with all points so far. */
-  update(points: readonly Point[]): GrowthState {
-    const steps = this.updating(points)
+  /** To be called when a bucket has closed, with all points so far. `level`: what growth is a share of, bytes; default: their median. */
+  update(points: readonly Point[], level?: number): GrowthState {
+    const steps = this.updating(points, level)
     while (steps.next().done !== true);
     return this.state
   }
 
   /** The same in small steps. */
-  * updating(points: readonly Point[]): Stepwise<void> {
+  * updating(points: readonly Point[], level?: number): Stepwise<void> {
     if (points.length < LEAST_POINTS) return
     const worthwhile = (trend: Trend): boolean => this.state !== 'suspected' && grows(trend, this.thresholds)
-    this.decide(yield* trendSteps(points, worthwhile))
+    this.decide(yield* trendSteps(points, worthwhile, level))
   }
 
   decide(trend: Trend): GrowthState {

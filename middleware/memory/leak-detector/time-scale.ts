@@ -1,6 +1,6 @@
 /** One width of buckets, and what is said of each quantity in them. What a closed bucket means is found in small steps. */
 import { Buckets, type BucketSample, type Quantity } from './buckets.js'
-import { pointsOf } from './buckets.js'
+import { comparedWith, pointsOf } from './buckets.js'
 import type { Stepwise } from './regression.js'
 import { GrowthTracker, type Thresholds } from './growth-state.js'
 
@@ -67,8 +67,9 @@ export class TimeScale {
   }
 
   * #update(): Stepwise<void> {
+    const { closed } = this.buckets
     for (const quantity of QUANTITIES) {
-      yield* this.growth[quantity].updating(pointsOf(this.buckets.closed, quantity, this.#followsRecentLoad))
+      yield* this.growth[quantity].updating(pointsOf(closed, quantity, this.#followsRecentLoad), comparedWith(closed, quantity))
     }
   }
 }

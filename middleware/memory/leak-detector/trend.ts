@@ -42,7 +42,7 @@ export interface Trend {
   readonly comparable: boolean
   /** How many there are. */
   readonly points: number
-  /** Median of the values. */
+  /** What growth is a share of, bytes: the median of the values, or more. */
   readonly level: number
   /** ms between the first and the last point. */
   readonly span: number
@@ -60,9 +60,9 @@ const WORK_OF_POINT = 20
 /** Growth that explains no more than this is chance: nothing else is looked for. */
 const CHANCE = 1
 
-/** Points are in the order of time, at least five. */
-export function trendOf(points: readonly Point[]): Trend {
-  const steps = trendSteps(points, () => true)
+/** Points are in the order of time, at least five. `level`: what growth is a share of, bytes; default: their median. */
+export function trendOf(points: readonly Point[], level?: number): Trend {
+  const steps = trendSteps(points, () => true, level)
   for (;;) {
     const step = steps.next()
     if (step.done === true) return step.value
@@ -70,7 +70,7 @@ export function trendOf(points: readonly Point[]): Trend {
 }
 
 /** The same in small steps. Other shapes are looked for where what is known until then makes it worthwhile; else they count 0. */
-export function* trendSteps(points: readonly Point[], worthwhile: (trend: Trend) => boolean): Stepwise<Trend> {
+export function* trendSteps(points: readonly Point[], worthwhile: (trend: Trend) => boolean, level?: number): Stepwise<Trend> {
   const values = column(points, ({ value }) => value)
   const time = wayOf(column(points, (point) => point.time))
   const causes = (points[0]?.causes ?? []).map((_, index) => aroundUsual(column(points, (point) => point.causes[index] ?? NaN)))
@@ -94,7 +94,7 @@ export function* trendSteps(points: readonly Point[], worthwhile: (trend: Trend)
     resolution: straight.noise * sqrt(COST_OF_LINE / (points.length * worth)),
     comparable: causes.every((cause) => correlation(cause, time) < COMPARABLE),
     points: points.length,
-    level: median(values),
+    level: level ?? median(values),
     span,
     lasted: span,
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { LeakDetector } from '../../../../middleware/memory/leak-detector/leak-detector.js'
+import { LeakVerdict } from '../../../../middleware/memory/verdict.js'
 import type { GrownCallSite, SampleInput, Verdict } from '../../../../middleware/memory/leak-detector/verdict.js'
 import { Buckets } from '../../../../middleware/memory/leak-detector/buckets.js'
 import { duration, formatBytes } from '../../../../middleware/memory/units.js'
@@ -78,13 +79,28 @@ describe('the leak verdict', () => {
 
   it('memory outside the heap is native growth, counted as external or not', () => {
     const external = new LeakDetector()
-    live(external, 0, 2 * HOUR, (time) => ({ external: 2 * MB + 12 * MB * time / HOUR }))
+    live(external, 0, 2 * HOUR, (time) => ({ external: 2 * MB + 24 * MB * time / HOUR }))
     expect(external.current).toMatchObject({ state: 'native-growth', evidence: { quantity: 'external' } })
     const uncounted = new LeakDetector()
     live(uncounted, 0, 2 * HOUR, (time) => ({ rss: 90 * MB + 20 * MB * time / HOUR }))
     expect(uncounted.current).toMatchObject({ state: 'native-growth', evidence: { quantity: 'remainder' } })
     // From 48 MB to 88: RSS without 2 MB of external memory and 40 of the heap.
     expect(uncounted.current.evidence.level / MB).toBeCloseTo(69, -1)
+  })
+
+  it('is still there by its file and name in 0.1', () => {
+    expect(LeakVerdict).toBe(LeakDetector)
+  })
+
+  it('a cache of Buffers that fills is no leak, however few there were before', () => {
+    const verdict = new LeakDetector()
+    const states = journal(verdict)
+    live(verdict, 0, 12 * HOUR, (time) => ({ live: 200 * MB, external: 2 * MB + 12 * MB * Math.min(3, time / HOUR) }))
+    expect(states).not.toContain('native-growth')
+    // A leak of as much goes on, and is told when it has lasted.
+    const leak = new LeakDetector()
+    live(leak, 0, 8 * HOUR, (time) => ({ live: 200 * MB, external: 2 * MB + 12 * MB * time / HOUR }))
+    expect(leak.current).toMatchObject({ state: 'native-growth', evidence: { quantity: 'external' } })
   })
 
   it('memory that follows the load is no leak, while load rises nor after', () => {
@@ -150,7 +166,7 @@ describe('the leak verdict', () => {
   })
 
   it.each([
-    [120, 1.2], [30, 2.5], [15, 4], [5, 7.5],
+    [120, 1.2], [30, 2.5], [20, 4], [15, 7], [5, 7.5],
   ])('a leak of %d %% an hour is told within %d hours', (percent, hours) => {
     const verdict = new LeakDetector()
     const states = journal(verdict)
