@@ -23,6 +23,7 @@ const SMALL = [
   'lib/status/page.ts',
   'lib/workers/reopen-signal.ts',
   'middleware/memory/leak-detector/thresholds.ts',
+  'middleware/memory/verdict.ts',
   'middleware/rate-limit/response.ts',
   'middleware/recovery/agent-queue.ts',
   'middleware/recovery/error-boundaries.ts',
