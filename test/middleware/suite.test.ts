@@ -1,8 +1,9 @@
 /** `suite()`: one layer that does what its middlewares do one by one, on every carrier. */
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals'
 import { Registry } from 'prom-client'
 import express from 'express'
 import supertest from 'supertest'
+import { concurrencyLimit, memoryStats, rateLimit, recovery } from '../../middleware/index.js'
 import { suite, type Suite, type SuiteOptions } from '../../middleware/suite.js'
 import { runToEnd } from '../proxies/support/child.js'
 import { PACKAGE_ROOT } from '../proxies/support/workspace.js'
@@ -14,6 +15,11 @@ const suites: Suite[] = []
 afterEach(() => {
   for (const app of apps.splice(0)) app.stop()
   for (const one of suites.splice(0)) one.close()
+})
+
+// Other tests of this process look at what is changed of Node's.
+afterAll(() => {
+  for (const middleware of [concurrencyLimit, memoryStats, rateLimit, recovery]) middleware.uninstall()
 })
 
 function make(options?: SuiteOptions): Suite {
