@@ -285,7 +285,7 @@ function poolConfiguration(options: CommandOptions, source: Source, module: () =
     stuckTimeout: options.stuckTimeout,
     balance: options.balance,
     front: {
-      logs: { accessLog: options.accessLog, accessLogFormat: options.accessLogFormat, slowLog: options.slowLog, slowLogFile: options.slowLogFile, slowLogStack: options.slowLogStack ?? true },
+      logs: { accessLog: options.accessLog, accessLogFormat: options.accessLogFormat, slowLog: options.slowLog, slowLogFile: options.slowLogFile, slowLogStack: options.slowLogStack },
       probes: options.probes,
       statusPath: options.statusPath,
     },

@@ -58,7 +58,7 @@ export async function takeStack(): Promise<Findings | undefined> {
     const urlOf = ({ location }: Debugger.CallFrame): string => urls.get(location.scriptId) ?? ''
     const stack = callFrames.slice(0, MAX_FRAMES).map((frame) => frameOf(frame, urlOf(frame)))
     const found = await findRequest(session, callFrames, urlOf)
-    const overdue = await evaluate(session, callFrames, callOf(OVERDUE_LOOKUP), []) as Findings['overdue'] | undefined ?? []
+    const overdue = await evaluate(session, callFrames, OVERDUE, []) as Findings['overdue'] | undefined ?? []
     return { report: { stack, native: false, ...found }, overdue }
   } catch {
     // The session has ended. That the loop is stuck is reported all the same.
@@ -192,6 +192,7 @@ function callOf(name: string): string {
 }
 
 const LOOK = callOf(REQUEST_LOOKUP)
+const OVERDUE = callOf(OVERDUE_LOOKUP)
 
 /**
  * Asks the {@link RequestLookup} of the main thread.
