@@ -1,11 +1,11 @@
 /** What the commands that start servers and load them work with, and how one of them runs. */
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import path from 'node:path'
 import { Generator } from './generator.js'
 import { parseOptions, usage } from './options.js'
 import type { BenchOptions } from './options.js'
+import { versionOf } from './programs.js'
 
 export interface BenchContext {
   options: BenchOptions
@@ -39,7 +39,7 @@ export async function runMeasurement({ command, inRounds, measure }: Measurement
     return
   }
   if (process.platform !== 'linux') throw new Error('CPU time of other processes is read from /proc: this needs Linux')
-  const version = execFileSync(options.node, ['--version'], { encoding: 'utf8' }).trim()
+  const version = versionOf(options.node)
   const machine = `Node ${version}, ${String(cpus().length)} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}`
   print(`${machine}\n${inRounds ? `${howMeasured(options)}\n` : ''}`)
   const directory = await mkdtemp(path.join(tmpdir(), 'bench-'))

@@ -1,5 +1,4 @@
 /** The project's targets: each measured and printed beside the figure that it must not exceed. */
-import { execFileSync } from 'node:child_process'
 import { countInstructions, missingForCallgrind } from './instructions.js'
 import type { CaseName } from './cases.js'
 import { Stage } from './compare.js'
@@ -10,7 +9,7 @@ import type { Spread } from './stats.js'
 import { measureMemory } from './memory.js'
 import type { MemoryResult } from './memory.js'
 import type { BenchOptions } from './options.js'
-import { findProgram } from './programs.js'
+import { findProgram, versionOf } from './programs.js'
 import { figure, table, withSpread } from './report.js'
 import { serverKind } from './roster.js'
 import type { ServerName } from './roster.js'
@@ -279,10 +278,7 @@ async function measureMemoryTargets({ options, directory }: BenchContext): Promi
 }
 
 function nodeOfMajor(major: number, { node, nodes }: BenchOptions): string | undefined {
-  return [node, ...nodes].find((binary) => {
-    const version = execFileSync(binary, ['--version'], { encoding: 'utf8' })
-    return version.startsWith(`v${String(major)}.`)
-  })
+  return [node, ...nodes].find((binary) => versionOf(binary).startsWith(`v${String(major)}.`))
 }
 
 function verdict({ measured, target, met, missing }: TargetResult): string {

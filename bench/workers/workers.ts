@@ -6,11 +6,11 @@
  *   peers     latency beside php-fpm and pm2's cluster mode
  *   cost      CPU time and instructions of a request, beside serve() in a script
  */
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { versionOf } from '../programs.js'
 import { ClosedLoop } from './closed-loop.js'
 import { measureCost } from './cost.js'
 import { compareWithPeers } from './peers.js'
@@ -95,8 +95,4 @@ export async function run(args: readonly string[]): Promise<void> {
     loop.end()
     await rm(directory, { recursive: true, force: true })
   }
-}
-
-function versionOf(node: string): string {
-  return execFileSync(node, ['--version'], { encoding: 'utf8' }).trim()
 }
