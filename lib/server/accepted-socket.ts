@@ -55,6 +55,8 @@ export class AcceptedSocket {
   readonly #onRead: ReadCallback
   readonly #noDelay: boolean
   #isLean = true
+  /** Bytes that the handle has not counted. */
+  #taken = 0
   /** Bytes that were given to the handle and have not left. */
   #unsent = 0
   /** After it became whole: tells its stream that what had been given to the handle before has left. */
@@ -91,6 +93,16 @@ export class AcceptedSocket {
   /** What was read is in the buffer. Node calls it, or its namesake, as the callback of `onread`. */
   onRead(length: number): boolean {
     return this.#onRead(asSocket(this), length)
+  }
+
+  /** Bytes were read past the handle, into the buffer; only while it is lean and reads. */
+  take(length: number): void {
+    this.#taken += length
+    if (!this.onRead(length)) this.pause()
+  }
+
+  get bytesRead(): number {
+    return countRead(this) + this.#taken
   }
 
   // ---- What the adapter does with its connections ----
@@ -238,6 +250,7 @@ export class AcceptedSocket {
       for (const [key, value] of bytes) if (key !== undefined) Reflect.set(this, key, value)
       markDestroyed(asSocket(this))
     } else if (!isReading) asSocket(this).pause()
+    if (this.#taken > 0) Object.defineProperty(this, 'bytesRead', { configurable: true, get: () => countRead(this) + this.#taken })
     if (this.#unsent > 0 && !destroyed) this.#handOverUnsent(asSocket(this))
   }
 
@@ -265,6 +278,11 @@ function markDestroyed(socket: Socket): void {
 function callWhole(socket: AcceptedSocket, name: string, given: unknown[]): unknown {
   const method: unknown = Reflect.get(Socket.prototype, name)
   return Reflect.apply(method as () => unknown, AcceptedSocket.makeWhole(socket), given)
+}
+
+/** What Node has counted. Its getter is on the prototype of `net.Socket`. */
+function countRead(socket: AcceptedSocket): number {
+  return Reflect.get(Socket.prototype, 'bytesRead', socket)
 }
 
 function asSocket(socket: AcceptedSocket): Socket {

@@ -14,6 +14,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { needsNoWholeSockets } from '../../shared/connection-listeners.js'
 import { AcceptedSocket, createAcceptedSocket, readBuffer, type ReadCallback } from './accepted-socket.js'
+import { AcceptReader } from './read-at-accept.js'
 import type { AcceptedSocketOptions, ConnectionHandle } from './socket-internals.js'
 
 interface ListenHandle {
@@ -48,6 +49,7 @@ export function acceptWithSharedBuffer(server: Server, onRead: ReadCallback): vo
   const handle = accepting._handle
   if (typeof handle?.onconnection !== 'function' || typeof accepting._connections !== 'number') return
   const acceptAsNodeDoes = handle.onconnection
+  const reader = new AcceptReader()
   handle.onconnection = function onconnection(status, clientHandle) {
     const refusesSome = accepting.maxConnections !== undefined || accepting.blockList !== undefined
     if (status !== 0 || clientHandle === undefined || clientHandle === null || refusesSome) {
@@ -61,6 +63,8 @@ export function acceptWithSharedBuffer(server: Server, onRead: ReadCallback): vo
     accepting._connections = (accepting._connections ?? 0) + 1
     server.emit('connection', socket)
     if (acceptedChannel.hasSubscribers) acceptedChannel.publish({ socket })
+    const { fd = -1, reading } = clientHandle
+    if (fd >= 0 && reading === true && AcceptedSocket.isLean(socket)) reader.read(socket, fd)
   }
 }
 

@@ -11,6 +11,8 @@ import { Socket, type OnReadOpts, type SocketConstructorOpts } from 'node:net'
 export interface ConnectionHandle {
   /** Whether Node has told it to read. `net.Socket` looks here. */
   reading?: boolean
+  /** Its descriptor, where the system has them: what has arrived can be read at once. -1 once it is closed. */
+  readonly fd?: number
   readStart(): number
   readStop(): number
   /** Reads go into this buffer, and not into 64 KB that are allocated for each. */
