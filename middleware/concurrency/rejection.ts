@@ -1,7 +1,7 @@
 /** A request that is turned away: what the app learns of it, and the answer that the client gets. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ExpressResponderError } from '../../shared/errors.js'
-import { retryAfter, sendProblem } from '../shared/problem.js'
+import { prepareProblem, retryAfter, sendPreparedProblem, type PreparedProblem } from '../shared/problem.js'
 import type { Reason } from './policy.js'
 
 /** What a `handler` gets, and what listeners of 'reject' get. */
@@ -42,12 +42,30 @@ const DETAILS: Readonly<Record<Reason, string>> = {
 
 /** What the app learns of a rejection. `retrySeconds`: when there may be room again. */
 export function createRejection(reason: Reason, retrySeconds: number): Rejection {
-  return { reason, status: reason === 'key' ? 429 : 503, retryAfter: retryAfter(retrySeconds) }
+  return { reason, status: statusOf(reason), retryAfter: retryAfter(retrySeconds) }
+}
+
+function statusOf(reason: Reason): 503 | 429 {
+  return reason === 'key' ? 429 : 503
+}
+
+function problemOf(reason: Reason): PreparedProblem {
+  return prepareProblem({ status: statusOf(reason), detail: DETAILS[reason], reason })
+}
+
+/** Their texts are made once: under overload there are many more rejections than answers. */
+const PROBLEMS: Readonly<Record<Reason, PreparedProblem>> = {
+  'limit': problemOf('limit'),
+  'queue-full': problemOf('queue-full'),
+  'queue-timeout': problemOf('queue-timeout'),
+  'loop': problemOf('loop'),
+  'proxy-queue': problemOf('proxy-queue'),
+  'key': problemOf('key'),
 }
 
 /** The default answer. A response that has been begun already is left as it is. */
 export function answerRejection(request: IncomingMessage, response: ServerResponse, rejection: Rejection): void {
   if (response.headersSent) return
-  const { reason, status } = rejection
-  sendProblem(request, response, { status, detail: DETAILS[reason], reason }, { 'Retry-After': rejection.retryAfter })
+  response.setHeader('Retry-After', rejection.retryAfter)
+  sendPreparedProblem(request, response, PROBLEMS[rejection.reason])
 }

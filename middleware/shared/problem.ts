@@ -15,6 +15,20 @@ export interface Problem {
   [extension: string]: unknown
 }
 
+/** A problem whose text has been made: it can be sent many times. */
+export interface PreparedProblem {
+  readonly status: number
+  readonly body: string
+  /** Octets of the body. */
+  readonly length: number
+}
+
+/** Makes the text of a problem. */
+export function prepareProblem({ status, title = STATUS_CODES[status], ...rest }: Problem): PreparedProblem {
+  const body = JSON.stringify({ title, status, ...rest })
+  return { status, body, length: Buffer.byteLength(body) }
+}
+
 /**
  * Sends a problem as the whole response. Headers that are set stay; `headers` come over them.
  * The head must not have been sent. `end` writes the body and ends the response, in its own time.
@@ -26,15 +40,28 @@ export function sendProblem(
   headers: Readonly<Record<string, string>> = {},
   end: (body: string | undefined) => void = (body) => { response.end(body) },
 ): void {
-  const { status, title = STATUS_CODES[status], ...rest } = problem
-  const body = JSON.stringify({ title, status, ...rest })
+  const prepared = prepareProblem(problem)
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  setHead(response, prepared)
+  end(bodyFor(request, prepared))
+}
+
+/** Sends a problem that was prepared. Headers that are set stay. The head must not have been sent. */
+export function sendPreparedProblem(request: IncomingMessage, response: ServerResponse, prepared: PreparedProblem): void {
+  setHead(response, prepared)
+  response.end(bodyFor(request, prepared))
+}
+
+function setHead(response: ServerResponse, { status, length }: PreparedProblem): void {
   response.statusCode = status
   response.setHeader('Content-Type', 'application/problem+json')
-  response.setHeader('Content-Length', Buffer.byteLength(body))
+  response.setHeader('Content-Length', length)
   response.setHeader('Cache-Control', 'no-store')
   response.setHeader('X-Content-Type-Options', 'nosniff')
-  end(request.method === 'HEAD' ? undefined : body)
+}
+
+function bodyFor({ method }: IncomingMessage, { body }: PreparedProblem): string | undefined {
+  return method === 'HEAD' ? undefined : body
 }
 
 /**
