@@ -76,12 +76,16 @@ export function rateLimit(options?: RateLimitOptions): RateLimit {
       then(request, response, next)
       return
     }
+    ask(asked, answered, next, then)
+  }
+  /** Of its own: a function for each request, and what that holds, would be made for those that pass directly, too. */
+  function ask(asked: Parameters<typeof limiter>[0], answered: Parameters<typeof limiter>[1], next: Next, then: Handle): void {
     void limiter(asked, answered, (error?: unknown) => {
-      if (error instanceof ClientLeft) response.destroy()
+      if (error instanceof ClientLeft) answered.destroy()
       else {
         counts.proceeds(error)
         if (error === undefined) direct?.learn(asked, answered)
-        proceed(request, response, next, then, error)
+        proceed(asked, answered, next, then, error)
       }
     })
   }

@@ -5,6 +5,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { CLOSE_HOOK, emitClose, type CloseHook, type HookedSocket } from '../../shared/close-hook.js'
 import { RequestParams } from '../fastcgi/params.js'
 import { LazyEventEmitter, closeResponse, detachAbortSignal, emitDrain, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
 import type { RequestHead } from '../http/cgi-request.js'
@@ -49,7 +50,7 @@ export const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers
 const NO_PARAMS = new RequestParams('')
 
 /** The `net.Socket` of one request and its response. */
-export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, BodyOwner {
+export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, BodyOwner, HookedSocket {
   readonly server: Server
   readonly requestId: number
   readonly role: number
@@ -80,6 +81,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   /** How long END_REQUEST waits for the end of STDIN; undefined where it does not wait. */
   endTimer: NodeJS.Timeout | undefined
 
+  [CLOSE_HOOK]: CloseHook<object> | undefined = undefined
   readonly _paused = false
   destroyed = false
   errored: Error | null = null
@@ -172,7 +174,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   settle(response: InternalResponse): void {
     this.#closeResponse(response)
     this.body.settle()
-    this.emit('close', false)
+    emitClose(this, false)
   }
 
   /** Bytes have left: emits 'drain' on the response, if its `write()` has returned false. */
@@ -408,7 +410,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
 
   /** The response was cut off before it had finished. */
   #emitClose(hadError: boolean): void {
-    this.emit('close', hadError)
+    emitClose(this, hadError)
     if (this._httpMessage !== null) this.#closeResponse(this._httpMessage)
   }
 

@@ -334,11 +334,6 @@ class ServerHost implements ConnectionHost {
     if (requestStart.hasSubscribers) {
       requestStart.publish({ request, response, socket: asSocket(socket), server: this.server })
     }
-    if (responseFinish.hasSubscribers) {
-      response.once('finish', () => {
-        responseFinish.publish({ request, response, socket: asSocket(socket), server: this.server })
-      })
-    }
     this.#emitRequest(request, response, head.expectation)
   }
 
@@ -406,7 +401,10 @@ function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
 
 function completeRequest(this: InternalResponse): void {
   const socket: unknown = this.socket
-  if (socket instanceof RequestSocket) socket.complete(this)
+  if (!(socket instanceof RequestSocket)) return
+  const { request, server } = socket
+  socket.complete(this)
+  if (responseFinish.hasSubscribers) responseFinish.publish({ request, response: this, socket: asSocket(socket), server })
 }
 
 function createParams(text: string): RequestParams {

@@ -155,7 +155,7 @@ export class AdaptivePolicy<Request extends Candidate> implements AdmissionPolic
     request.holdsSlot = true
     this.#slots.take()
     this.#limit.started(request, now)
-    request.start()
+    request.start(now)
   }
 
   #reject(request: Request, reason: Reason): void {

@@ -114,7 +114,7 @@ export class FixedPolicy<Request extends Candidate> implements AdmissionPolicy<R
   #start(request: Request): void {
     request.holdsSlot = true
     this.#slots.take()
-    request.start()
+    request.start(this.#clock.now())
   }
 
   readonly #onFree = (): void => {

@@ -92,14 +92,14 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
     RequestLifetime.of(this.request, this.response).add(this)
   }
 
-  start(): void {
+  start(now: number): void {
     const context = this.#context
     if (context !== undefined && isOver(this.request, this.response)) {
       this.#abandon()
       return
     }
     this.#state = 'held'
-    this.heldSince = this.owner.now()
+    this.heldSince = now
     this.owner.accepted(this)
     if (context === undefined) {
       RequestLifetime.of(this.request, this.response).add(this)

@@ -34,7 +34,8 @@ export interface Candidate extends Prioritized, InFlightNode {
   holdsSlot: boolean
   /** It only waits for its client to send the rest of the body, or to read the answer. */
   readonly waitsForClient: boolean
-  start(): void
+  /** @param now by the policy's clock */
+  start(now: number): void
   /** Turns it away. Where the policy only observes, that is counted, and `start()` follows. */
   reject(reason: Reason): void
 }

@@ -9,6 +9,7 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { onClosing } from '../../shared/close-hook.js'
 import { Patches } from './patches.js'
 
 /**
@@ -58,7 +59,7 @@ export class RequestLifetime {
     this.#response = response
     this.#connection = connection
     const newest = connection[LIFETIMES]
-    if (newest === undefined) connection.on('close', onClose)
+    if (newest === undefined) onClosing(connection, onClose)
     this.#older = newest ?? null
     connection[LIFETIMES] = this
     watchHeads(response)
@@ -268,7 +269,7 @@ function watchHeads(response: ServerResponse): void {
   if (owner === null || patches.has(owner, 'writeHead')) return
   patches.replace(owner as ServerResponse, 'writeHead', (writeHead) => function watchedWriteHead(this: ServerResponse, ...args: unknown[]) {
     Reflect.apply(writeHead, this, args)
-    if (args[0] === 101 || isEventStream(contentType(args.at(-1)) ?? this.getHeader('content-type'))) RequestLifetime.existing(this.req, this)?.stream()
+    if (args[0] === 101 || isEventStream(contentType(args[args.length - 1]) ?? this.getHeader('content-type'))) RequestLifetime.existing(this.req, this)?.stream()
     return this
   })
 }
