@@ -33,6 +33,19 @@ const staysClean = ((): boolean => {
   return isClean
 })()
 
+/**
+ * Runs `read` in a resource of its own, as Node runs each callback of a connection in the connection's. What is read as a
+ * connection is accepted would else run in the resource of the listening socket, and what a request enters there on Node 20
+ * and 22 every later connection would find.
+ */
+export function runInOwnResource(read: () => void): void {
+  let resource: DispatchContext | undefined
+  inCleanContext(() => {
+    resource = new DispatchContext('FastCgiConnection')
+  })
+  resource?.runInAsyncScope(read)
+}
+
 /** Runs `dispatch` apart from what has run before in the same callback. */
 export function runIsolated(dispatch: () => void): void {
   if (staysClean) inCleanContext(dispatch)

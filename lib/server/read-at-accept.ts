@@ -9,6 +9,7 @@
  */
 import { readSync } from 'node:fs'
 import { readBuffer, type AcceptedSocket } from './accepted-socket.js'
+import { runInOwnResource } from './async-context.js'
 
 /** So many connections at most go by without an attempt, after attempts that found nothing. */
 const MAX_PASSED = 32
@@ -29,7 +30,9 @@ export class AcceptReader {
     const length = readIntoBuffer(fd)
     if (length > 0) {
       this.#next = 1
-      socket.take(length)
+      runInOwnResource(() => {
+        socket.take(length)
+      })
     } else {
       this.#passing = this.#next
       this.#next = Math.min(MAX_PASSED, this.#next * 2)

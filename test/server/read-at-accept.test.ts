@@ -1,5 +1,6 @@
 /** A request that has come with its connection is answered before the next connection is taken from those that wait. */
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import { rm, mkdtemp } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
@@ -73,6 +74,37 @@ describe.each(['a Unix socket', 'TCP'])('connections on %s that wait while the e
     goOn()
     await answered
     expect(count).toBe(100)
+  })
+
+  it('find nothing of what the requests of others have entered', async () => {
+    const storage = new AsyncLocalStorage<string>()
+    const found: unknown[] = []
+    const server = await listening((_incoming, response) => {
+      found.push(storage.getStore())
+      storage.enterWith(`request ${String(found.length)}`)
+      response.end('answer')
+    })
+    const { answered } = await clientsThatWait(server, 4, [request()])
+    await answered
+    expect(found).toEqual([undefined, undefined, undefined, undefined])
+  })
+
+  it('find the same context as those whose requests come later', async () => {
+    const storage = new AsyncLocalStorage<string>()
+    const found: unknown[] = []
+    const app: RequestListener = (_incoming, response) => {
+      found.push(storage.getStore())
+      response.end('answer')
+    }
+    const server = await storage.run('around listen()', () => listening(app))
+    const { answered } = await clientsThatWait(server, 1, [request()])
+    await answered
+    const later = await clientsThatWait(server, 1, [new Uint8Array(), request()])
+    await accepted(server, 2)
+    later.goOn()
+    await later.answered
+    expect(found[0]).toBe(found[1])
+    expect(found).toHaveLength(2)
   })
 
   it('count what they have brought: lean, whole and closed', async () => {
