@@ -40,7 +40,7 @@ export class AcceptReader {
   }
 }
 
-/** How many bytes were read. Ends and errors stay where they are: whoever reads next is told of them, too. */
+/** How many bytes were read. An end stays where it is, and what has failed fails for whoever reads next, or has ended. */
 function readIntoBuffer(fd: number): number {
   try {
     return readSync(fd, readBuffer)
