@@ -241,8 +241,7 @@ describe('a socket file', () => {
   it('tells a user without rights what is missing', () => inDirectory(async (directory) => {
     let path = join(directory, 'app.sock')
     chmodSync(directory, isRoot ? 0o755 : 0o555)
-    const nobody = isRoot ? { uid: 65534, gid: 65534 } : {}
-    const asNobody = (): Child => startProgram('programs/contender.js', [path], { ...nobody, cwd: '/' })
+    const asNobody = (): Child => startProgram('programs/contender.js', isRoot ? [path, 'own', '65534'] : [path], { cwd: '/' })
     const attempt = async (): Promise<string> => {
       const child = asNobody()
       await child.line('ready')
