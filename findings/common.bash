@@ -1,5 +1,5 @@
-# What the scripts about web servers share: a temporary directory, node-fastcgi as the application, programs that are
-# stopped at the end. Sourced, not run.
+# What the scripts share: a temporary directory, a pinned Node.js, node-fastcgi as the application, programs that are stopped at
+# the end. Sourced, not run.
 work=$(mktemp -d)
 chmod 755 "$work"
 port=$((20000 + RANDOM % 10000))
@@ -25,6 +25,12 @@ need() {
 install_backend() {
   (cd "$work" && npm install --silent --no-audit --no-fund --ignore-scripts node-fastcgi@2.0.0 >/dev/null) || exit 2
   echo "backend: node-fastcgi 2.0.0, Node $(node --version)"
+}
+
+# install_node VERSION: `$node` is that Node.js.
+install_node() {
+  (cd "$work" && npm install --silent --no-audit --no-fund --ignore-scripts=false "node@$1" >/dev/null 2>&1) || exit 2
+  node=$work/node_modules/node/bin/node
 }
 
 start() {

@@ -6,11 +6,9 @@
 # Seen: the error is thrown in a callback of Node's own, after the name was looked up, also where the host is an address. Neither
 # try/catch around listen() nor a listener for 'error' gets it: only 'uncaughtException', else the process ends.
 set -u -o pipefail
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-npm install --silent --no-audit --no-fund --ignore-scripts=false node@26.10.0 >/dev/null 2>&1 || exit 1
-node=$work/node_modules/node/bin/node
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 2
+install_node 26.10.0
 "$node" --version
 
 cat >listen.js <<'PROGRAM'

@@ -8,11 +8,9 @@
 # Seen: a turn accepts the next connection before it reads from the one of the turn before. While a handler runs, a second connection
 # has been accepted and not read: it waits for this process, whatever the others do, and is lost with it.
 set -u -o pipefail
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-npm install --silent --no-audit --no-fund --ignore-scripts=false node@24.21.0 >/dev/null 2>&1 || exit 1
-node=$work/node_modules/node/bin/node
+. "$(dirname "$0")/common.bash"
+cd "$work" || exit 2
+install_node 24.21.0
 "$node" --print '`Node.js ${process.version}, libuv ${process.versions.uv}`'
 
 cat >accept.js <<'PROGRAM'
