@@ -33,8 +33,11 @@ export interface WaitLimits {
 
 /** How long requests may wait while next to none are shed. */
 export const LENIENT: Readonly<WaitLimits> = { loop: 250, queue: 500 }
-/** The same while many are shed. */
-export const STRICT: Readonly<WaitLimits> = { loop: 25, queue: 40 }
+/**
+ * The same while many are shed. What waits for the loop has come in the turn before, some of it at that turn's beginning:
+ * it has waited up to half a turn longer than the gate counts, so p99 is about half as much again.
+ */
+export const STRICT: Readonly<WaitLimits> = { loop: 18, queue: 40 }
 
 /** The share of requests that is shed, and how long the others may wait by it. */
 export class ShedRate {
