@@ -47,6 +47,8 @@ const CONTENT_LENGTH = /^[0-9]{1,15}$/
 const UNKNOWN_CONTENT_LENGTH = -1
 /** The header that lets body parsers read a body of unknown length. */
 export const CHUNKED: readonly [name: string, value: string] = ['Transfer-Encoding', 'chunked']
+/** Of a head that has not been read to its end. */
+const NO_HEADERS: string[] = []
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
 
 /**
@@ -83,6 +85,9 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   #previous: ParamName | undefined
   #serial = 0
   #count = 0
+  /** The headers so far: the first `#headerCount` entries. It grows to the length of the longest head, and is copied once. */
+  readonly #headers: string[] = []
+  #headerCount = 0
   #base = 0
   #bytes: Uint8Array = new Uint8Array(0)
   #text = ''
@@ -111,7 +116,8 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
     this.method = ''
     this.url = ''
     this.httpVersion = '1.1'
-    this.rawHeaders = []
+    this.rawHeaders = NO_HEADERS
+    this.#headerCount = 0
     this.expectation = ''
     this.upgrade = ''
     this.remoteAddress = undefined
@@ -207,8 +213,14 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
       }
       name.seenIn = this.#serial
     }
-    this.rawHeaders.push(name.header, value)
+    this.#addHeader(name.header, value)
     return true
+  }
+
+  #addHeader(name: string, value: string): void {
+    this.#headers[this.#headerCount] = name
+    this.#headers[this.#headerCount + 1] = value
+    this.#headerCount += 2
   }
 
   #refuse(problem: HeadProblem, culprit: string): false {
@@ -224,7 +236,11 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
     if (!METHOD.test(this.method)) return 'method'
     if (this.#options.url === 'rewritten' || this.url === '') this.url = rewrittenUrl((name) => this.params.get(name))
     if (this.url === '' || BAD_URL.test(this.url)) return 'url'
-    return this.#completeBodyHeaders()
+    const problem = this.#completeBodyHeaders()
+    this.rawHeaders = this.#headers.slice(0, this.#headerCount)
+    // A value holds the whole text that it was cut from.
+    this.#headers.fill('', 0, this.#headerCount)
+    return problem
   }
 
   /** Content-Type, and either Content-Length or Transfer-Encoding, as HTTP would have carried them. */
@@ -234,20 +250,20 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
         this.culprit = 'Content-Type'
         return 'header-value'
       }
-      this.rawHeaders.push('Content-Type', this.#contentType)
+      this.#addHeader('Content-Type', this.#contentType)
     }
     this.body = 'announced'
     const bodyless = this.method === 'GET' || this.method === 'HEAD'
     if (CONTENT_LENGTH.test(this.#contentLengthText)) {
       this.contentLength = Number(this.#contentLengthText)
       // Servers send 0 where the client sent no Content-Length at all.
-      if (this.contentLength > 0 || !bodyless) this.rawHeaders.push('Content-Length', this.#contentLengthText)
+      if (this.contentLength > 0 || !bodyless) this.#addHeader('Content-Length', this.#contentLengthText)
       return undefined
     }
     this.contentLength = UNKNOWN_CONTENT_LENGTH
     if (this.#hasBodyOfUnknownLength()) {
       this.body = 'unknown-length'
-      this.rawHeaders.push(...CHUNKED)
+      this.#addHeader(...CHUNKED)
     } else if (!bodyless) this.body = 'untold'
     return undefined
   }

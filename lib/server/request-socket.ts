@@ -18,6 +18,7 @@ import type { WriteCallback } from './record-writer.js'
 import { countOver, type RequestCounts } from './request-counts.js'
 import { RequestBody, type BodyOwner } from './request-body.js'
 import { ResponseWriter, type AnsweredRequest, type ResponseCarrier } from './response-writer.js'
+import { settleAfterwards } from './sent-callback.js'
 import { SocketTimeout } from './socket-timeout.js'
 
 /** What a request's socket needs of the connection that carries it. */
@@ -74,6 +75,8 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   undecided: RequestHead | undefined
   /** The tick from which `timeouts.body` counts: of the dispatch, or of the latest piece of the body. */
   inputSince = 0
+  /** What was published on the diagnostics channel of begun requests: the channel of finished ones tells the same. */
+  published: object | undefined
   /** The tick at which the app was given the request. */
   dispatchedAt = 0
   /** The response is complete, and END_REQUEST was given to the connection or waits for the end of STDIN. */
@@ -167,10 +170,10 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     this.closed = true
     response.socket = null
     this._httpMessage = null
-    process.nextTick(settle, this, response)
+    settleAfterwards(this, response)
   }
 
-  /** The response closes, and a body that the app has not read is thrown away. */
+  /** After 'finish': the response closes, and with it this socket; a body that the app has not read is thrown away. */
   settle(response: InternalResponse): void {
     this.#closeResponse(response)
     this.body.settle()
@@ -430,11 +433,6 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     this.writer.discard()
     this.#timeout?.stop()
   }
-}
-
-/** After 'finish': the response closes, and with it the socket that it had for itself. */
-function settle(socket: RequestSocket, response: InternalResponse): void {
-  socket.settle(response)
 }
 
 /** For Node's request and response: a RequestSocket has all that they use of a Socket, but not all of a Socket. */

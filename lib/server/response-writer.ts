@@ -46,7 +46,7 @@ export interface AnsweredRequest {
 }
 
 /** A response without Content-Length may be as long as it likes. */
-const UNBOUNDED = Number.POSITIVE_INFINITY
+const UNBOUNDED = -1
 
 /** A write that waits: a Filter sends nothing before its STDIN is complete. */
 type HeldWrite = [data: string | Uint8Array, encoding: BufferEncoding, callback: WriteCallback | undefined]

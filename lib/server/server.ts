@@ -332,7 +332,8 @@ class ServerHost implements ConnectionHost {
     if (this.server.timeout > 0) socket.setTimeout(this.server.timeout)
     this.counts.begun++
     if (requestStart.hasSubscribers) {
-      requestStart.publish({ request, response, socket: asSocket(socket), server: this.server })
+      socket.published = { request, response, socket: asSocket(socket), server: this.server }
+      requestStart.publish(socket.published)
     }
     this.#emitRequest(request, response, head.expectation)
   }
@@ -402,9 +403,9 @@ function letConnectionsAnswer(connection: Connection, host: ServerHost): void {
 function completeRequest(this: InternalResponse): void {
   const socket: unknown = this.socket
   if (!(socket instanceof RequestSocket)) return
-  const { request, server } = socket
+  const { request, server, published } = socket
   socket.complete(this)
-  if (responseFinish.hasSubscribers) responseFinish.publish({ request, response: this, socket: asSocket(socket), server })
+  if (responseFinish.hasSubscribers) responseFinish.publish(published ?? { request, response: this, socket: asSocket(socket), server })
 }
 
 function createParams(text: string): RequestParams {
