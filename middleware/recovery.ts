@@ -11,6 +11,7 @@ import { ABORT } from './recovery/failure.js'
 import { addOpenRequest } from './recovery/open-requests.js'
 import { resolveOptions, type RecoveryOptions } from './recovery/options.js'
 import { ErrorHandler, type RecoveryEvents } from './recovery/error-handler.js'
+import { runInContext } from './recovery/run-in-context.js'
 import { bindCallbacks } from './recovery/bind.js'
 import { bind, emitter } from './recovery/bind.js'
 import { Instances } from './shared/instances.js'
@@ -128,7 +129,7 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
     const context = known ?? new RequestContext(request, response, next, recoverer)
     if (known === undefined) addOpenRequest(context)
     try {
-      if (known === undefined) contexts.run(context, then, request, response, next)
+      if (known === undefined) runInContext(context, then, request, response, next)
       else {
         known.next = next
         known.handler = recoverer

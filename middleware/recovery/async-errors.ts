@@ -27,6 +27,7 @@ import { watchAgentQueues } from './agent-queue.js'
 import { setRunningRequestSource } from '../../shared/running-request.js'
 import { Patches } from '../shared/patches.js'
 import { attempt } from '../shared/safe-call.js'
+import { runInContext } from './run-in-context.js'
 import { warnIfUnsupported } from './runtime-support.js'
 import { hasBody } from './error-response.js'
 import { watchUnhandledErrorEvents } from './unhandled-error-events.js'
@@ -138,7 +139,7 @@ export function watchHttp2Compatibility(bearer: object): void {
 /** Runs a function as a part of a request: what it throws is that request's failure, and does not reach the caller. */
 export function runGuarded(context: FailureContext, kind: FailureKind, fn: AnyFunction, self: unknown, args: unknown[]): unknown {
   try {
-    return contexts.run(context, call, fn, self, args)
+    return runInContext(context, call, fn, self, args)
   } catch (error) {
     if (!context.fail(error, kind)) throw error
     return undefined
@@ -219,18 +220,25 @@ type MakeContext = (request: IncomingMessage, response: ServerResponse) => Reque
 
 function watchServer(original: Emit, make: MakeContext): Emit {
   return function emit(this: Emitter, ...args: EmitArguments): boolean {
-    const [name, request, response] = args as [string | symbol, IncomingMessage, ServerResponse]
+    // By index, and nothing else: then no array is made of the arguments.
+    const name = args[0]
+    const request = args[1] as IncomingMessage
+    const response = args[2] as ServerResponse
     const isStart = isAttributing && REQUEST_EVENTS.has(name) && contextOf(request) === undefined
     if (!isStart) return Reflect.apply(original, this, args)
     const context = make(request, response)
     addOpenRequest(context)
     try {
-      return contexts.run(context, applyEmit, original, this, args)
+      return runInContext(context, emitStart, original, this, name, request, response)
     } catch (error) {
       if (!context.fail(error, 'throw')) throw error
       return true
     }
   }
+}
+
+function emitStart(original: Emit, server: Emitter, name: string | symbol, request: IncomingMessage, response: ServerResponse): boolean {
+  return original.call(server, name, request, response)
 }
 
 function watchProcess(original: Emit): Emit {
@@ -329,7 +337,7 @@ function emitGuarded(original: Emit, emitter: Emitter, name: string | symbol, co
   const isInside = contexts.getStore() === context
   if (isInside && !NODE_EVENTS.has(name)) return Reflect.apply(original, emitter, args)
   try {
-    return isInside ? Reflect.apply(original, emitter, args) : contexts.run(context, applyEmit, original, emitter, args)
+    return isInside ? Reflect.apply(original, emitter, args) : runInContext(context, applyEmit, original, emitter, args)
   } catch (error) {
     if (!context.fail(error, 'emitter')) throw error
     return true
