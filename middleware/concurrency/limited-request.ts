@@ -15,7 +15,7 @@ import type { Handle, Next } from '../shared/steps.js'
 export interface Limiter {
   readonly releaseAtEnd: boolean
   now(): number
-  accepted(request: LimitedRequest): void
+  accepted(request: LimitedRequest, now: number): void
   waited(milliseconds: number): void
   abandoned(): void
   released(request: LimitedRequest): void
@@ -35,7 +35,6 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
   older: InFlightNode | undefined
   newer: InFlightNode | undefined
   slotIndex = -1
-  heldSince = 0
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly next: Next
@@ -99,14 +98,13 @@ export class LimitedRequest implements Candidate, LifetimeObserver, HeldSlot {
       return
     }
     this.#state = 'held'
-    this.heldSince = now
-    this.owner.accepted(this)
+    this.owner.accepted(this, now)
     if (context === undefined) {
       RequestLifetime.of(this.request, this.response).add(this)
       this.#callNext()
       return
     }
-    this.owner.waited(this.heldSince - this.#waitingSince)
+    this.owner.waited(now - this.#waitingSince)
     context.runInAsyncScope(this.#runFromQueue, this)
   }
 

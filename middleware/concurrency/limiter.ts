@@ -136,9 +136,9 @@ export class ConcurrencyLimiter implements Limiter {
     return systemClock.now()
   }
 
-  accepted(request: LimitedRequest): void {
+  accepted(request: LimitedRequest, now: number): void {
     this.counts.accepted += 1
-    this.#slotTimeouts?.started(request)
+    this.#slotTimeouts?.started(request, now)
   }
 
   waited(milliseconds: number): void {

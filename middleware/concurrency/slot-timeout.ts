@@ -8,11 +8,10 @@ import type { Clock } from './clock.js'
 /** The interval of the timer, as a share of `maxHold`: a slot is taken back late by so much at most. */
 const CHECK_SHARE = 0.25
 
-/** The fields of a request by which its slot can be taken back. */
+/** The field of a request by which its slot can be taken back. */
 export interface HeldSlot {
   /** Its index in the array of held slots; -1 while it is not in it. */
   slotIndex: number
-  readonly heldSince: number
 }
 
 /** The slots that are held, and since when. */
@@ -21,7 +20,11 @@ export class SlotTimeouts<Slot extends HeldSlot> {
   readonly #timeout: number
   readonly #onTimeout: (held: Slot, milliseconds: number) => void
   readonly #held: (Slot | undefined)[] = []
+  /** Since when each of them is held, milliseconds of the clock. */
+  readonly #since: number[] = []
+  /** The first `#freeCount` are free. The array is not made shorter: to lengthen it again would allocate for each request. */
   readonly #freeIndexes: number[] = []
+  #freeCount = 0
   #stopTimer: (() => void) | undefined
 
   constructor(clock: Clock, timeout: number, onTimeout: (held: Slot, milliseconds: number) => void) {
@@ -30,16 +33,18 @@ export class SlotTimeouts<Slot extends HeldSlot> {
     this.#onTimeout = onTimeout
   }
 
-  started(slot: Slot): void {
-    slot.slotIndex = this.#freeIndexes.pop() ?? this.#held.length
+  started(slot: Slot, now: number): void {
+    slot.slotIndex = this.#freeCount === 0 ? this.#held.length : this.#freeIndexes[this.#freeCount -= 1] ?? 0
     this.#held[slot.slotIndex] = slot
+    this.#since[slot.slotIndex] = now
     if (this.#stopTimer === undefined) this.#arm()
   }
 
   ended(slot: Slot): void {
     if (slot.slotIndex === -1) return
     this.#held[slot.slotIndex] = undefined
-    this.#freeIndexes.push(slot.slotIndex)
+    this.#freeIndexes[this.#freeCount] = slot.slotIndex
+    this.#freeCount += 1
     slot.slotIndex = -1
   }
 
@@ -51,15 +56,16 @@ export class SlotTimeouts<Slot extends HeldSlot> {
     this.#stopTimer = this.#clock.setTimeout(() => {
       this.#stopTimer = undefined
       this.#check(this.#clock.now())
-      if (this.#freeIndexes.length < this.#held.length) this.#arm()
+      if (this.#freeCount < this.#held.length) this.#arm()
     }, Math.ceil(this.#timeout * CHECK_SHARE))
   }
 
   #check(now: number): void {
-    for (const slot of this.#held) {
-      if (slot === undefined || now - slot.heldSince < this.#timeout) continue
+    for (const [index, slot] of this.#held.entries()) {
+      const heldFor = now - (this.#since[index] ?? now)
+      if (slot === undefined || heldFor < this.#timeout) continue
       this.ended(slot)
-      this.#onTimeout(slot, now - slot.heldSince)
+      this.#onTimeout(slot, heldFor)
     }
   }
 }

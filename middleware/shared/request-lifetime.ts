@@ -269,7 +269,9 @@ function watchHeads(response: ServerResponse): void {
   if (owner === null || patches.has(owner, 'writeHead')) return
   patches.replace(owner as ServerResponse, 'writeHead', (writeHead) => function watchedWriteHead(this: ServerResponse, ...args: unknown[]) {
     Reflect.apply(writeHead, this, args)
-    if (args[0] === 101 || isEventStream(contentType(args[args.length - 1]) ?? this.getHeader('content-type'))) RequestLifetime.existing(this.req, this)?.stream()
+    // No array is made of the arguments while they are read by constant indices that they have.
+    const headers = args.length === 1 ? undefined : args.length === 2 ? args[1] : args[2]
+    if (args[0] === 101 || isEventStream(contentType(headers) ?? this.getHeader('content-type'))) RequestLifetime.existing(this.req, this)?.stream()
     return this
   })
 }
@@ -289,6 +291,9 @@ function pairsOf(headers: readonly unknown[]): readonly (readonly unknown[])[] {
   return headers.flatMap((name, index) => index % 2 === 0 ? [[name, headers[index + 1]]] : [])
 }
 
+/** Few types have an 'e' there. Of the others no match has to be made. */
+const E_AFTER_TEXT = 'text/'.length
+
 function isEventStream(type: unknown): boolean {
-  return typeof type === 'string' && /^text\/event-stream/i.test(type)
+  return typeof type === 'string' && (type.charCodeAt(E_AFTER_TEXT) | 0x20) === 0x65 && /^text\/event-stream/i.test(type)
 }
