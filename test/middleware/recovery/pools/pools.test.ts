@@ -17,12 +17,13 @@ afterEach(async () => {
   program = undefined
 })
 
-function testsOf(clients: readonly ClientName[], server: () => PoolSetting['server']): void {
+/** @param boundOnly those that are only tried bound, to save time */
+function testsOf(clients: readonly ClientName[], boundOnly: readonly ClientName[], server: () => PoolSetting['server']): void {
   const start = async (client: ClientName, bound: boolean, intensity: PoolSetting['intensity'] = false): Promise<PoolProgram> => {
     program = await PoolProgram.start({ client, bound, server: server(), intensity })
     return program
   }
-  it.each(clients)('%s, bound: each request is answered, and for itself', async (client) => {
+  it.each([...clients, ...boundOnly])('%s, bound: each request is answered, and for itself', async (client) => {
     const { wronged, unanswered } = await load(await start(client, true), 60, 20)
     expect({ wronged, unanswered }).toEqual({ wronged: [], unanswered: 0 })
   })
@@ -55,7 +56,7 @@ describeIfInstalled(POSTGRESQL, 'pools of PostgreSQL', () => {
   }, START_LIMIT)
   // Also where it has come too late.
   afterAll(async () => { await (await starting)?.stop() }, START_LIMIT)
-  testsOf(['pg', 'pg, one connection'], () => server)
+  testsOf(['pg', 'pg, one connection'], [], () => server)
 })
 
 describeIfInstalled(REDIS, 'clients of Redis', () => {
@@ -67,7 +68,7 @@ describeIfInstalled(REDIS, 'clients of Redis', () => {
   }, START_LIMIT)
   // Also where it has come too late.
   afterAll(async () => { await (await starting)?.stop() }, START_LIMIT)
-  testsOf(['redis 3', 'ioredis'], () => ({ host: '127.0.0.1', port: server.port }))
+  testsOf(['redis 3', 'ioredis'], ['redis 3, multi'], () => ({ host: '127.0.0.1', port: server.port }))
   it.each(['redis', 'ioredis'])('%s, trackPromises: a command that nobody awaits and that Redis refuses is the failure of its request', async (client) => {
     const started = await PoolProgram.start({
       client: 'ioredis', bound: false, server: { host: '127.0.0.1', port: server.port }, intensity: false, trackPromises: true,
