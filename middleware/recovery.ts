@@ -74,7 +74,7 @@ export interface RecoveryFactory {
    * Makes the methods of a client or a pool bind their callbacks to the request that calls them. Takes an instance, or a
    * prototype for all instances.
    *
-   * @param methods their names; default: all but those of emitters, those that begin with `_` and classes
+   * @param methods their names; default: all but those of emitters, those that begin with `_` and classes. What they return is bound, too
    * @throws OptionError where a name is no method
    * @example recovery.callbacks(pg.Pool.prototype); recovery.callbacks(pg.Client.prototype)
    */

@@ -314,8 +314,9 @@ function watchEmitter(target: Emitter): void {
 function watchAdding(original: Add): Add {
   return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
     const context = isAttributing ? contextOf(this) : undefined
-    // After the response Node itself listens for 'end', if the app has not read the request: with most requests.
-    const isOwn = name === 'end' && context?.response.writableFinished === true
+    // After the response Node itself listens for 'end', if the app has not read the request: with most requests. Its listener has had
+    // this name from Node 20 to 26. With another one it would be watched in vain. The app's own must be watched also then.
+    const isOwn = name === 'end' && context?.response.writableFinished === true && typeof listener === 'function' && listener.name === 'clearIncoming'
     if (context !== undefined && !isOwn && !Object.hasOwn(this, 'emit')) watchEvents(this, context)
     return original.call(this, name, listener)
   }

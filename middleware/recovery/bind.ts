@@ -3,7 +3,9 @@
  * serve.
  */
 import { EventEmitter } from 'node:events'
+import { Stream } from 'node:stream'
 import { optionChecks } from '../shared/options.js'
+import { attempt, propertyOf } from '../shared/safe-call.js'
 import { runGuarded } from './async-errors.js'
 import { contexts } from './context.js'
 
@@ -85,11 +87,12 @@ const boundMethods = new WeakSet<Method>()
 const checks = optionChecks('recovery.callbacks')
 
 /**
- * Makes the methods of a client or a pool bind the functions they are given to the request that calls them; an emitter
- * that they return binds its listeners. Outside of a request they do what they did.
+ * Makes the methods of a client or a pool bind the functions they are given to the request that calls them. So do the
+ * methods of what they return, such as a batch or a cursor; where that is an emitter, it binds its listeners. Outside
+ * of a request they do what they did.
  *
  * @param client an instance, or a prototype for all instances
- * @param methods names; default: all but those of emitters, those that begin with `_` or a capital, and accessors
+ * @param methods names; default: all but those of emitters, those that begin with `_`, classes and accessors
  * @throws OptionError where a name is no method of it
  */
 export function bindCallbacks<Client extends object>(client: Client, ...methods: string[]): Client {
@@ -108,10 +111,20 @@ function methodsOf(client: object): string[] {
   const names = new Set<string>()
   for (let target: object | null = client; target !== null && !isOfNode(target); target = Object.getPrototypeOf(target) as object | null) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(target))) {
-      if (typeof value === 'function' && name !== 'constructor' && !(name in EventEmitter.prototype) && !/^[_A-Z]/.test(name)) names.add(name)
+      const isMethod = typeof value === 'function' && name !== 'constructor' && !isNameOfOther(name) && !isClass(value as object)
+      if (isMethod) names.add(name)
     }
   }
   return [...names]
+}
+
+/** The name of a method of emitters, of something internal or of a class. Redis clients have methods all in capitals. */
+function isNameOfOther(name: string): boolean {
+  return name in EventEmitter.prototype || /^(_|[A-Z]([a-z]|$))/.test(name)
+}
+
+function isClass(fn: object): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(fn))
 }
 
 function isOfNode(target: object): boolean {
@@ -122,10 +135,54 @@ function replace(client: object, name: string, method: Method): void {
   const replacement: Method = function (...args) {
     if (contexts.getStore() === undefined) return Reflect.apply(method, this, args)
     const result = Reflect.apply(method, this, args.map((arg) => (typeof arg === 'function' ? bind(arg as Method) : arg)))
-    return result instanceof EventEmitter && result !== this ? emitter(result) : result
+    return result === this ? result : bindReturned(result)
   }
   Object.defineProperty(replacement, 'name', { value: name, configurable: true })
   boundMethods.add(replacement)
   const enumerable = Object.getOwnPropertyDescriptor(client, name)?.enumerable ?? false
   Object.defineProperty(client, name, { value: replacement, writable: true, configurable: true, enumerable })
+}
+
+interface BoundPrototype {
+  /** Has the methods of the prototype, bound. */
+  readonly bound: object
+  /** The methods themselves. */
+  readonly methods: ReadonlySet<unknown>
+}
+
+/** What takes the place of a prototype; undefined where there is nothing to bind. */
+const boundPrototypes = new WeakMap<object, BoundPrototype | undefined>()
+
+/**
+ * Binds what a method has returned, such as a batch of commands. Its prototype is replaced, for itself alone: others of
+ * its class may be used elsewhere. Promises need nothing. Streams have no callbacks of a client's.
+ */
+function bindReturned(result: unknown): unknown {
+  if (typeof result !== 'object' || result === null) return result
+  if (result instanceof EventEmitter) emitter(result)
+  if (result instanceof Stream || typeof propertyOf(result, 'then') === 'function') return result
+  attempt(() => { bindMethods(result) }, undefined)
+  return result
+}
+
+function bindMethods(object: object): void {
+  const prototype = Object.getPrototypeOf(object) as object | null
+  const replacement = prototype === null ? undefined : boundPrototypeOf(prototype)
+  if (replacement === undefined || !Object.isExtensible(object)) return
+  Object.setPrototypeOf(object, replacement.bound)
+  // The `exec` of a transaction of redis 3 is its own property: another method of its prototype.
+  for (const [name, value] of Object.entries(object)) {
+    if (replacement.methods.has(value)) replace(object, name, value as Method)
+  }
+}
+
+function boundPrototypeOf(prototype: object): BoundPrototype | undefined {
+  if (boundPrototypes.has(prototype)) return boundPrototypes.get(prototype)
+  const isBuiltIn = isOfNode(prototype) || Function.prototype.toString.call(prototype.constructor).includes('[native code]')
+  const methods = new Set(isBuiltIn ? [] : methodsOf(prototype).map((name) => (prototype as Record<string, unknown>)[name]))
+  const replacement = methods.size === 0 ? undefined : { bound: bindCallbacks(Object.create(prototype) as object), methods }
+  boundPrototypes.set(prototype, replacement)
+  // Where its object is returned once more, that is bound already.
+  if (replacement !== undefined) boundPrototypes.set(replacement.bound, undefined)
+  return replacement
 }

@@ -38,8 +38,9 @@ export const blameIfAlone: Blame = (request, failure) => suspect(request, failur
 export const blameNobody: Blame = (request, failure) => request.handler.onUnattributed(request, { ...failure, phase: 'unknown' })
 
 function suspect(request: RequestContext, failure: Failure, others: RequestContext[]): boolean {
-  // It gets no answer any more. As the last known user of the connection it is named in the report.
-  if (isOver(request.request, request.response)) return blame(request, failure)
+  // It gets no answer any more, and has perhaps ended long ago. Where others are open, one of them may have failed: then the report
+  // names nobody. Else it is named, as the last known user of the connection.
+  if (isOver(request.request, request.response)) return (others.length > 0 ? blameNobody : blame)(request, failure)
   const before = progressOf(request)
   let looks = 0
   const look = (): void => {

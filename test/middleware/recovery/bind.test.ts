@@ -48,3 +48,54 @@ describe('recovery.emitter()', () => {
     expect(recovery.bind(fn)).toBe(fn)
   })
 })
+
+describe('recovery.callbacks()', () => {
+  class Batch {
+    readonly #calls: (() => void)[] = []
+    get length(): number { return this.#calls.length }
+    add(call: () => void): this { this.#calls.push(call); return this }
+    exec(call: () => void): void { for (const each of [...this.#calls, call]) each() }
+    // As with redis 3, whose batches have methods of their own that are others of their class.
+    execute = this.exec // eslint-disable-line @typescript-eslint/unbound-method
+  }
+  class Statement extends EventEmitter {
+    run(call: () => void): void { call() }
+  }
+  class Client {
+    batch(): Batch { return new Batch() }
+    ECHO(call: () => void): void { call() }
+    answer(): Promise<string> { return Promise.resolve('answer') }
+    statement(): Statement { return new Statement() }
+  }
+  const fail = (name: string) => (): never => { throw new Error(name) }
+  const inRequest = <Value>(call: () => Value): Value => contexts.run(context, call)
+  const failed = (): string[] => failures.splice(0).map(({ error }) => error.message)
+
+  it('binds the callbacks of what a method returns, too: of a batch, of a statement', () => {
+    failed()
+    const client = recovery.callbacks(new Client())
+    const batch = inRequest(() => client.batch().add(fail('in the batch')))
+    const statement = inRequest(() => client.statement())
+    expect([batch, statement]).toEqual([expect.any(Batch), expect.any(Statement)])
+    inRequest(() => batch.add(fail('second')))
+    inRequest(() => { batch.exec(fail('at its end')) })
+    inRequest(() => { client.batch().execute(fail('of an own property')) })
+    inRequest(() => { statement.run(fail('of the statement')) })
+    inRequest(() => statement.on('event', fail('of a listener')))
+    statement.emit('event')
+    expect([batch.length, failed()]).toEqual([2, ['in the batch', 'second', 'at its end', 'of an own property', 'of the statement', 'of a listener']])
+  })
+  it('leaves others of their class, and promises, as they are', async () => {
+    const client = recovery.callbacks(new Client())
+    inRequest(() => client.batch())
+    const promise = inRequest(() => client.answer())
+    expect([Object.getPrototypeOf(new Batch()), Object.getPrototypeOf(promise), await promise]).toEqual([Batch.prototype, Promise.prototype, 'answer'])
+    expect(() => { inRequest(() => { new Batch().exec(fail('not bound')) }) }).toThrow('not bound')
+  })
+  it('binds methods whose names are in capitals, and no class', () => {
+    failed()
+    const client = recovery.callbacks(Object.assign(new Client(), { Type: Batch, DB: Batch }))
+    inRequest(() => { client.ECHO(fail('in capitals')) })
+    expect([failed(), client.Type, client.DB]).toEqual([['in capitals'], Batch, Batch])
+  })
+})

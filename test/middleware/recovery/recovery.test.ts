@@ -57,6 +57,15 @@ it('trackPromises: a promise that is rejected outside of its request fails the r
   expect(await program.innocents(3)).toEqual([])
 })
 
+it("an 'end' listener that is added to the request after its response is that request's", async () => {
+  const program = await start({ options: { intensity: false } })
+  const path = "/fail/request 'end'/after-response".replaceAll(' ', '%20')
+  for (let time = 1; time <= 3; time++) expect(await get(program.path, path, { method: 'POST' }, 'body')).toMatchObject({ status: 200, body: 'done' })
+  await program.until(() => program.reports.length >= 3)
+  expect(program.reports.map(({ kind, phase }) => [kind, phase])).toEqual(Array(3).fill(['emitter', 'after-response']))
+  expect(await program.innocents(3)).toEqual([])
+})
+
 describe('ABORT', () => {
   it.each(['http', 'fastcgi'] as const)('ends the request without an answer and without a report: %s', async (protocol) => {
     const program = await start({ protocol })

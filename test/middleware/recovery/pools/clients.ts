@@ -12,7 +12,11 @@ type Connect = (server: { host: string; port: number }, bound: boolean) => Query
 
 /** As far as it is used here: it has no types of its own. */
 interface LegacyRedis {
-  createClient(options: { host: string; port: number }): { echo(text: string, callback: (error: unknown) => void): boolean }
+  createClient(options: { host: string; port: number }): LegacyCommands & { multi(): LegacyCommands & { exec(callback: (error: unknown) => void): boolean } }
+}
+
+interface LegacyCommands {
+  echo(text: string, callback?: (error: unknown) => void): unknown
 }
 
 const failing = (callback: () => void) => (error: unknown): void => {
@@ -20,7 +24,7 @@ const failing = (callback: () => void) => (error: unknown): void => {
   callback()
 }
 
-export type ClientName = 'pg' | 'pg, one connection' | 'redis 3' | 'ioredis'
+export type ClientName = 'pg' | 'pg, one connection' | 'redis 3' | 'redis 3, multi' | 'ioredis'
 
 function connectPg(server: { host: string; port: number }, bound: boolean, max: number): Query {
   if (bound) {
@@ -40,6 +44,16 @@ export const CLIENTS: Readonly<Record<ClientName, Connect>> = {
     const client = legacy.createClient(server)
     if (bound) recovery.callbacks(client)
     return (callback) => { client.echo('hello', failing(callback)) }
+  },
+  'redis 3, multi': (server, bound) => {
+    const legacy = createRequire(import.meta.url)('redis3') as LegacyRedis
+    const client = legacy.createClient(server)
+    if (bound) recovery.callbacks(client)
+    return (callback) => {
+      const batch = client.multi()
+      batch.echo('hello')
+      batch.exec(failing(callback))
+    }
   },
   'ioredis': (server, bound) => {
     const client = new Redis(server)

@@ -17,17 +17,21 @@ afterEach(async () => {
   program = undefined
 })
 
-function testsOf(clients: readonly ClientName[], server: () => PoolSetting['server']): void {
+/** @param boundOnly those that are only tried bound, to save time */
+function testsOf(clients: readonly ClientName[], boundOnly: readonly ClientName[], server: () => PoolSetting['server']): void {
   const start = async (client: ClientName, bound: boolean, intensity: PoolSetting['intensity'] = false): Promise<PoolProgram> => {
     program = await PoolProgram.start({ client, bound, server: server(), intensity })
     return program
   }
-  it.each(clients)('%s, bound: each request is answered, and for itself', async (client) => {
+  it.each([...clients, ...boundOnly])('%s, bound: each request is answered, and for itself', async (client) => {
     const { wronged, unanswered } = await load(await start(client, true), 60, 20)
     expect({ wronged, unanswered }).toEqual({ wronged: [], unanswered: 0 })
   })
-  it.each(clients)('%s, as it is: no innocent request is answered wrongly', async (client) => {
-    expect((await load(await start(client, false), 60, 20, { timeout: 3000, traffic: true })).wronged).toEqual([])
+  it.each(clients)('%s, as it is: no innocent request is answered wrongly, or named in a report', async (client) => {
+    const started = await start(client, false)
+    const { wronged } = await load(started, 60, 20, { timeout: 3000, traffic: true })
+    const named = started.reports.filter(({ url }) => /^\/(fine|slow)\//.test(url))
+    expect({ wronged, named }).toEqual({ wronged: [], named: [] })
   })
   it.each(clients)('%s, as it is: the one that was alone gets its 500', async (client) => {
     const started = await start(client, false)
@@ -52,7 +56,7 @@ describeIfInstalled(POSTGRESQL, 'pools of PostgreSQL', () => {
   }, START_LIMIT)
   // Also where it has come too late.
   afterAll(async () => { await (await starting)?.stop() }, START_LIMIT)
-  testsOf(['pg', 'pg, one connection'], () => server)
+  testsOf(['pg', 'pg, one connection'], [], () => server)
 })
 
 describeIfInstalled(REDIS, 'clients of Redis', () => {
@@ -64,7 +68,7 @@ describeIfInstalled(REDIS, 'clients of Redis', () => {
   }, START_LIMIT)
   // Also where it has come too late.
   afterAll(async () => { await (await starting)?.stop() }, START_LIMIT)
-  testsOf(['redis 3', 'ioredis'], () => ({ host: '127.0.0.1', port: server.port }))
+  testsOf(['redis 3', 'ioredis'], ['redis 3, multi'], () => ({ host: '127.0.0.1', port: server.port }))
   it.each(['redis', 'ioredis'])('%s, trackPromises: a command that nobody awaits and that Redis refuses is the failure of its request', async (client) => {
     const started = await PoolProgram.start({
       client: 'ioredis', bound: false, server: { host: '127.0.0.1', port: server.port }, intensity: false, trackPromises: true,
