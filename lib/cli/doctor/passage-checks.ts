@@ -9,6 +9,8 @@ import { checkAccess } from './socket-checks.js'
 /** Statuses by which web servers say that the app behind them cannot be reached. */
 const UNREACHED = new Set([500, 502, 503, 504])
 
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
 /** Findings where nothing that the app could be given has arrived; none where it has. */
 export function checkPassage(facts: Facts, conversation: Conversation): Finding[] {
   const line = lineFor(facts)
@@ -40,6 +42,16 @@ function refused(facts: Facts, text: string, answered: string): Finding[] {
   return [line('param-twice', `The header ${twice} arrives twice: two lines of the configuration set it.`, `it answered 400: ${refusal}`)]
 }
 
+function answeredByItself(facts: Facts, status: number, headers: Exchange['headers'], answered: string): Finding {
+  const line = lineFor(facts)
+  const { location, server } = headers
+  if (REDIRECTS.has(status) && typeof location === 'string') {
+    return line('redirected', 'The web server sends clients to another address before it asks the app.', `it answered ${String(status)} with Location: ${location.replace(/\?.*/, '')}`)
+  }
+  const software = typeof server === 'string' ? `, by ${server}` : ''
+  return line('not-passed', 'The web server answers by itself: the request goes to another site of it, or to a file.', answered + software)
+}
+
 function notArrived(facts: Facts, { status, error, host, headers, text }: Exchange): Finding[] {
   const line = lineFor(facts)
   if (status === 0 && error !== undefined && !error.startsWith('no answer')) {
@@ -53,10 +65,7 @@ function notArrived(facts: Facts, { status, error, host, headers, text }: Exchan
   const answered = status === 0 ? error ?? 'no answer' : `it answered ${String(status)} to a request for ${host}, and nothing arrived at the socket`
   if (status === 401) return [line('password-asked', 'The web server asks for a password before it asks the app.', answered)]
   if (status === 400 && facts.answer.kind === 'fastcgi') return refused(facts, text, answered)
-  if (status !== 0 && !UNREACHED.has(status)) {
-    const software = typeof headers['server'] === 'string' ? `, by ${headers['server']}` : ''
-    return [line('not-passed', 'The web server answers by itself: the request goes to another site of it, or to a file.', answered + software)]
-  }
+  if (status !== 0 && !UNREACHED.has(status)) return [answeredByItself(facts, status, headers, answered)]
   const access = checkAccess(facts)
   if (access.length > 0) return access
   return [line('other-socket', `The web server does not connect to ${facts.socket.path}: it has another path, or its rights end before it.`, answered)]
