@@ -1,5 +1,6 @@
 /** Judges whether requests get from the web server to the socket at all. Facts in, findings out. Pure. */
 import { Role } from '../../fastcgi/record.js'
+import { HTTP_ANSWER } from '../../server/other-protocols.js'
 import { findSharedName } from './apache-configuration.js'
 import type { Conversation, Exchange, Facts } from './facts.js'
 import type { Finding } from './finding.js'
@@ -16,14 +17,26 @@ export function checkPassage(facts: Facts, conversation: Conversation): Finding[
   const line = lineFor(facts)
   const { exchanges, arrivals, http } = conversation
   const first = exchanges[0]
-  if (http !== undefined) return [line('server-speaks-http', 'The web server speaks HTTP to the socket, not FastCGI.', `what came begins with: ${http}`)]
+  if (http !== undefined) return [speaksHttp(facts, `what came begins with: ${http}`)]
   if (first === undefined) return []
+  if (isAnswerToHttp(first)) return [speaksHttp(facts, ANSWER_TO_HTTP)]
   const [arrival] = arrivals
   if (arrival !== undefined) {
     if (arrival.role === Role.RESPONDER) return checkBelow(facts, conversation)
     return [line('wrong-role', `The web server asks the app in the role of ${arrival.role === Role.AUTHORIZER ? 'an Authorizer' : 'a Filter'}.`, `BEGIN_REQUEST has role ${String(arrival.role)}`)]
   }
   return notArrived(facts, first)
+}
+
+const ANSWER_TO_HTTP = 'the app answered 400: HTTP came to it'
+
+function speaksHttp(facts: Facts, evidence: string): Finding {
+  return lineFor(facts)('server-speaks-http', 'The web server speaks HTTP to the socket, not FastCGI.', evidence)
+}
+
+/** An app that runs answers so to HTTP, and no request is made of it. */
+function isAnswerToHttp({ status, text }: Exchange): boolean {
+  return status === 400 && text !== '' && HTTP_ANSWER.endsWith(text)
 }
 
 /** Some web servers look for a file first, and find the directory of `/`. */
@@ -73,6 +86,7 @@ function notArrived(facts: Facts, { status, error, host, headers, text }: Exchan
 
 /** Findings on the status alone, where it cannot be seen what arrives: an app may answer nearly any status itself. */
 export function checkStatus(facts: Facts, exchange: Exchange): Finding[] {
+  if (isAnswerToHttp(exchange)) return [speaksHttp(facts, ANSWER_TO_HTTP)]
   const isUnreached = exchange.status === 0 || UNREACHED.has(exchange.status)
   const appFails = facts.answer.kind !== 'fastcgi' || UNREACHED.has(facts.answer.status)
   if (!isUnreached || (appFails && exchange.status !== 0)) return isUnreached ? checkAccess(facts) : []
