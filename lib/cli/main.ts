@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { withAddress } from '../../shared/errors.js'
+import { checkNodeVersion } from '../../shared/node-version.js'
+import { FastCgiError } from '../errors.js'
 import { ExitCode, failed } from './exit-codes.js'
 import { check } from './commands/check.js'
 import { addConfigCommand } from './commands/config.js'
@@ -80,6 +82,7 @@ export function createProgram(): Command {
 
 async function main(): Promise<void> {
   try {
+    checkNodeVersion(process.versions.node, (message) => new FastCgiError('ERR_FCGI_UNSUPPORTED_NODE', message))
     await createProgram().parseAsync()
   } catch (error) {
     if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? ExitCode.DONE : ExitCode.USAGE)

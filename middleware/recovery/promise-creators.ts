@@ -7,7 +7,7 @@
  * option. The creator is stored in a private field of the promise, which other code cannot see. It refers to the
  * request weakly: a promise may be kept for ever.
  */
-import { promiseHooks } from 'node:v8'
+import v8 from 'node:v8'
 import { contexts, RequestContext, type FailureHandler } from './context.js'
 
 interface PromiseCreator {
@@ -37,9 +37,12 @@ class PromiseTag extends Given {
 let lastCreator: PromiseCreator | undefined
 let stop: (() => void) | undefined
 
-/** Begins to watch promises. */
+/** Of `node:v8`; undefined on Deno, where an import by name would fail to link. */
+const { promiseHooks } = v8 as Partial<Pick<typeof v8, 'promiseHooks'>>
+
+/** Begins to watch promises. Without effect where there are no promise hooks: nobody hears of late failures there anyway. */
 export function watchPromises(): void {
-  stop ??= promiseHooks.onInit(onInit) as unknown as () => void
+  stop ??= promiseHooks?.onInit(onInit) as (() => void) | undefined
 }
 
 /** Ends it: the creators of promises that are made from now on are not recorded. */

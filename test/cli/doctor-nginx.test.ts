@@ -1,11 +1,16 @@
 /** nginx with one thing wrong: the doctor names the line, and nothing else. */
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { expect, it } from '@jest/globals'
+import { createServer, type FastCgiServer } from 'express-responder'
+import type { Diagnosis } from '../../lib/cli/doctor/diagnose.js'
 import { runToEnd } from '../proxies/support/child.js'
+import { describeIfInstalled } from '../proxies/support/installed.js'
 import { nginx } from '../proxies/support/servers/nginx.js'
 import { servers } from '../proxies/support/servers.js'
 import { PACKAGE_ROOT, type Workspace } from '../proxies/support/workspace.js'
-import { describeBroken, type Broken } from './support/doctor.js'
+import { describeBroken, examine, type Broken } from './support/doctor.js'
 
 const app = (edit: (text: string) => string): ReturnType<typeof nginx> => nginx('nginx', 'nginx/app.conf', { edit })
 /** app.conf with one piece of text in the place of another, which has to be there. */
@@ -122,10 +127,60 @@ const BROKEN: readonly Broken[] = [
   { title: 'another path of the socket', server: replaced('/run/app/app.sock max', '/run/app/other.sock max'), code: 'other-socket', line: 'fastcgi_pass unix:SOCKET;' },
   { title: 'files before the app', server: replaced('fastcgi_pass app;', 'try_files $uri =404; fastcgi_pass app;'), code: 'not-passed', line: 'fastcgi_pass unix:SOCKET;' },
   {
+    title: 'HTTP that leads to HTTPS', server: replaced('location / {', 'location / { return 301 https://$host$request_uri;'),
+    code: 'redirected', line: '--url',
+  },
+  {
     title: 'a password before everything', server: replaced('location / {', 'location / { auth_basic app; auth_basic_user_file /srv/app/users;'),
     code: 'password-asked', line: '--url',
   },
 ]
 
 describeBroken('the doctor before a broken nginx', servers.nginx, BROKEN)
+
+/** The app of the other socket of an upstream block; it answers everything with this status. */
+async function startOther({ run }: Workspace, status: number): Promise<FastCgiServer> {
+  const other = createServer((_, response) => {
+    response.statusCode = status
+    response.end('the other app')
+  })
+  other.listen(join(run, 'other.sock'))
+  await once(other, 'listening')
+  return other
+}
+
+describeIfInstalled(servers.nginx, 'the doctor before an nginx that shares requests among two sockets', () => {
+  const OWN = 'server unix:/run/app/app.sock max_fails=0;'
+  const OTHER = 'server unix:/run/app/other.sock max_fails=0;'
+
+  async function examineShared(lines: string, status: number, edit: (text: string) => string = (text) => text): Promise<Diagnosis> {
+    let other: FastCgiServer | undefined
+    try {
+      return await examine(app((text) => edit(text.replace(OWN, lines))), {}, async (workspace) => {
+        other = await startOther(workspace, status)
+      })
+    } finally {
+      other?.closeAllConnections()
+      other?.close()
+    }
+  }
+
+  it.each([[OWN + OTHER, 200], [OTHER + OWN, 404]] as const)('finds nothing, and says that it has looked at one: %s', async (lines, status) => {
+    const { findings, unchecked } = await examineShared(lines, status)
+    expect(findings).toEqual([])
+    expect(unchecked).toEqual([expect.stringContaining('shares requests')])
+  })
+
+  it('names the line that is wrong for both', async () => {
+    const { findings } = await examineShared(OTHER + OWN, 200, (text) => text.replace(/ {2}fastcgi_(?:buffer_size|buffers|busy_buffers_size) .*\n/g, ''))
+    expect(findings).toEqual([expect.objectContaining({ code: 'head-size', line: expect.stringContaining('fastcgi_buffer_size 32k;') })])
+  })
+})
+
+describeIfInstalled(servers.nginx, 'the doctor before an nginx that passes GET alone', () => {
+  it('does not blame the size of uploads', async () => {
+    const { findings } = await examine(replaced('fastcgi_pass app;', 'limit_except GET { deny all; } fastcgi_pass app;'))
+    expect(findings).toEqual([])
+  })
+})
 

@@ -81,6 +81,11 @@ describeIfInstalled(servers.nginx, 'the doctor before an app that runs', () => {
     expect(findings[0]).toMatchObject({ code, line })
   })
 
+  it.each([true, false])('tells that HTTP comes to the socket, whether or not the app can be asked: %s', async (ask) => {
+    const { findings } = await examineRunning(edited('fastcgi_pass app;', 'proxy_pass http://app;'), ask)
+    expect(findings).toEqual([expect.objectContaining({ code: 'server-speaks-http', line: expect.stringContaining('fastcgi_pass unix:') })])
+  })
+
   it('says what it has not seen where the app cannot be asked, and finds what the status tells', async () => {
     const right = await examineRunning(servers.nginx, false)
     expect([right.findings, right.unchecked]).toEqual([[], [expect.stringContaining('what arrives at the app')]])

@@ -9,6 +9,7 @@ import { caddy } from '../proxies/support/servers/caddy.js'
 import { h2o } from '../proxies/support/servers/h2o.js'
 import { haproxy } from '../proxies/support/servers/haproxy.js'
 import { lighttpd } from '../proxies/support/servers/lighttpd.js'
+import { sharedHosting } from '../proxies/support/servers/shared-hosting.js'
 import { servers } from '../proxies/support/servers.js'
 import type { WebServer } from '../proxies/support/web-server.js'
 import { describeBroken, examine } from './support/doctor.js'
@@ -43,6 +44,24 @@ describeBroken('the doctor before a broken Apache', servers.apache, [
   { title: 'no ProxyPass', server: onApache(replaced(/ {2}ProxyPass .*\n/, '')), code: 'not-passed', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app/"' },
 ])
 
+/** What Debian loads with mod_fcgid, whoever uses it: a handler for files that end with .fcgi. */
+const withFcgid = (edit: Edit): WebServer => apache({
+  name: 'Apache with mod_fcgid beside', example: 'apache/app.conf', modules: ['proxy', 'proxy_fcgi', 'fcgid'],
+  edit: (text) => `Include /etc/apache2/mods-available/fcgid.conf\n${edit(text)}`,
+})
+
+describeBroken('the doctor before an Apache that has mod_fcgid for other sites', servers.modFcgid, [
+  { title: 'another path of the socket', server: withFcgid(replaced(/"unix:\/run\/app\/app.sock/g, '"unix:/run/app/other.sock')), code: 'other-socket', line: 'ProxyPass "/" "unix:SOCKET|fcgi://app/"' },
+])
+
+describeIfInstalled(servers.modFcgid, 'the doctor before an Apache that has mod_fcgid for other sites, where the app does not run', () => {
+  it('takes the app for one with a socket', async () => {
+    const server = withFcgid(replaced(/"unix:\/run\/app\/app.sock/g, '"unix:/run/app/other.sock'))
+    const { findings } = await examine(server, { listen: 'where-free' })
+    expect(findings.map(({ code }) => code)).toEqual(['no-socket', 'other-socket'])
+  })
+})
+
 /** mod_fcgid starts a program of its own, and the doctor has no socket. */
 const onFcgid = (edit: Edit): WebServer => ({ ...apache({ name: 'mod_fcgid', example: 'mod_fcgid/app.conf', package: 'libapache2-mod-fcgid', modules: ['fcgid'], edit }), startsApp: true })
 const program = async ({ srv }: Workspace): Promise<void> => {
@@ -62,6 +81,15 @@ describeBroken('the doctor before mod_fcgid', servers.modFcgid, [
 describeIfInstalled(servers.modFcgid, 'the doctor before mod_fcgid as in examples/', () => {
   it('finds nothing, and says what it cannot see', async () => {
     const { findings, unchecked } = await examine(onFcgid((text) => text), asFcgid.options, program)
+    expect(findings).toEqual([])
+    expect(unchecked).toEqual([expect.stringContaining('what arrives at the app')])
+  })
+})
+
+describeIfInstalled(servers.modFcgid, 'the doctor before examples/shared-hosting', () => {
+  it('finds nothing where the host has set its limits, and says what it cannot see', async () => {
+    const generous = 'Include /etc/apache2/mods-available/fcgid.conf\n  FcgidMaxRequestLen 16777216\n  FcgidIOTimeout 60'
+    const { findings, unchecked } = await examine(sharedHosting(generous), asFcgid.options, program)
     expect(findings).toEqual([])
     expect(unchecked).toEqual([expect.stringContaining('what arrives at the app')])
   })

@@ -1,4 +1,5 @@
 /** `express-responder check <module>`: checks the options, loads the app and has it answer once, without listening. */
+import { checkRuntime } from '../../http/node-internals.js'
 import { checkApp } from '../../workers/worker-process.js'
 import { resolveCommand, type CommandLine } from '../options.js'
 import { ExitCode } from '../exit-codes.js'
@@ -10,6 +11,7 @@ import { ExitCode } from '../exit-codes.js'
  * @throws FastCgiError that says what is wrong
  */
 export async function check(line: CommandLine): Promise<number> {
+  checkRuntime()
   const { pool } = resolveCommand(line, process.env, process.cwd())
   const notices: string[] = []
   await checkApp(pool, (_code, message) => {

@@ -5,6 +5,7 @@ import { isatty } from 'node:tty'
 import type { Logger } from 'pino'
 import { codeOf } from '../../../shared/errors.js'
 import { FastCgiError } from '../../errors.js'
+import { checkRuntime } from '../../http/node-internals.js'
 import type { Place } from '../../process/options.js'
 import { resolveServerOptions } from '../../server/options.js'
 import type { Backlog } from '../../status/snapshot.js'
@@ -29,6 +30,7 @@ const SILENT_MS = 10_000
 
 /** Runs the app. @returns the exit status */
 export async function run(line: CommandLine): Promise<number> {
+  checkRuntime()
   const directory = process.cwd()
   const resolve = (): ResolvedCommand => resolveCommand(line, process.env, directory)
   const { options, pool: configuration } = resolve()

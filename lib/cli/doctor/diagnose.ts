@@ -67,7 +67,7 @@ export async function diagnose(options: DoctorOptions): Promise<Diagnosis> {
   const { socket, url, listen } = options
   const facts = await gather(options)
   const isFree = facts.answer.kind === 'refused' && FREE.has(facts.answer.reason) && facts.socket.parts.at(-1)?.kind !== 'other'
-  if (isRunByFcgid(facts)) return withoutSocket(facts, options)
+  if (listen !== 'always' && isRunByFcgid(facts)) return withoutSocket(facts, options)
   if (listen === 'always' && facts.answer.kind !== 'refused') throw new AddressInUseError(socket, '--listen, but a process listens at')
   if (url === undefined) return report(facts, [...checkSocket(facts), ...checkAccess(facts)], undefined)
   const source = await openSource(options, isFree)
@@ -178,6 +178,7 @@ function report(facts: Facts, findings: readonly Finding[], conversation: Conver
   if (configuration.length > 0) checked.push(`${String(configuration.length)} files of the configuration, from ${configuration[0]?.path ?? ''}`)
   const unread = socket.parts.filter(({ list }) => list === 'unread').map(({ path }) => `the access control list of ${path}: install the package acl, which has getfacl`)
   const unchecked = process === undefined ? ['permissions: give --user, or run as root, who sees the processes of all users'] : unread
+  if (conversation?.isShared === true) unchecked.push('the other sockets: the web server shares requests among several, and this one was looked at. Run the doctor for each')
   return { findings: unique(findings), checked, unchecked, server }
 }
 

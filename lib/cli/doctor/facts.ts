@@ -103,6 +103,8 @@ export interface Exchange {
 export interface Conversation {
   readonly url: URL
   readonly exchanges: readonly Exchange[]
+  /** Whether the web server gives some requests to another app: it shares them among several sockets. */
+  readonly isShared: boolean
   readonly arrivals: readonly Arrival[]
   /** The first line of HTTP that came to the socket, where some came. */
   readonly http: string | undefined

@@ -2,6 +2,7 @@
  * Judges the sizes and times of mod_fcgid, by Apache's configuration: it starts the app itself, so there is no socket that a doctor could
  * listen on, and what its limits cut off never arrives. Facts in, findings out. Pure.
  */
+import { basename } from 'node:path'
 import type { Facts } from './facts.js'
 import type { Finding, FindingCode } from './finding.js'
 import { lineFor } from './lines.js'
@@ -32,11 +33,20 @@ const SETTINGS: readonly Setting[] = [
 
 const withoutComments = (text: string): string => text.replace(/^[ \t]*#.*$/gm, '')
 
+/** What the distributions load with the module, whoever uses it, is in a file of this name. */
+const MODULE_FILE = 'fcgid.conf'
+/** A FastCGI app that Apache reaches over a socket; PHP has one on many machines. */
+const PROXIED = /\bunix:(?![^|"\s]*php)[^|"\s]+\|fcgi:/
+
 /** Whether it is mod_fcgid that runs the app: its handler is there, and nothing is passed to the socket. */
-export function isRunByFcgid({ server, socket, configuration }: Facts): boolean {
-  if (server !== 'apache') return false
-  const texts = configuration.map(({ text }) => withoutComments(text))
-  return texts.some((text) => /\bfcgid-script\b|^[ \t]*FcgidWrapper\b/m.test(text)) && !texts.some((text) => text.includes(`unix:${socket.path}|`))
+export function isRunByFcgid({ server, socket, answer, configuration }: Facts): boolean {
+  // Who listens at the socket was not started by mod_fcgid.
+  if (server !== 'apache' || answer.kind !== 'refused') return false
+  const texts = configuration.map(({ path, text }) => ({ isModule: basename(path) === MODULE_FILE, text: withoutComments(text) }))
+  if (texts.some(({ text }) => text.includes(`unix:${socket.path}|`))) return false
+  const handled = texts.filter(({ text }) => /\bfcgid-script\b|^[ \t]*FcgidWrapper\b/m.test(text))
+  if (handled.some(({ isModule }) => !isModule)) return true
+  return handled.length > 0 && !texts.some(({ text }) => PROXIED.test(text))
 }
 
 /** @param uploadBytes the size of the upload that is to pass */

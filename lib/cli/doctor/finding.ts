@@ -18,6 +18,7 @@ export const FINDINGS = {
   selinux: 'SELinux keeps the web server from the socket',
   'url-unreachable': 'nothing answers at the web server\'s address',
   'password-asked': 'the web server asks for a password before the app',
+  redirected: 'the web server sends clients to another address before it asks the app',
   'other-socket': 'the web server connects to another place than the socket',
   'not-passed': 'the web server answers by itself',
   'shared-name': 'Apache takes another app\'s socket for this one',

@@ -147,6 +147,7 @@ const OF_THE_SOCKET = {
   }),
   'url-unreachable': (_, { server }) => ({ any: remedy(`systemctl start ${server === undefined ? 'nginx' : SERVICES[server]}`, 'a shell; or another --url') }),
   'password-asked': () => ({ any: remedy('--url with a path that needs no password', 'the command: what is behind the password was not looked at') }),
+  redirected: () => ({ any: remedy('--url with the address that it leads to', 'the command: what is behind it was not looked at') }),
   'other-socket': pass,
   'not-passed': pass,
   'shared-name': (socket, { configuration }) => ({

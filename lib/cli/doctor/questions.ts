@@ -1,4 +1,5 @@
 /** Which questions are asked through the web server, and the asking of them. */
+import type { Agent } from 'node:http'
 import type { ArrivalSource } from './arrival-source.js'
 import type { Conversation, Exchange } from './facts.js'
 import { ask, createAgent, type Client, type Question } from './requests.js'
@@ -43,23 +44,62 @@ function others(url: URL, uploadBytes: number): Question[] {
   ]
 }
 
+/** How often a question is asked until it arrives: a web server may share requests among several sockets. */
+const TRIES = 4
+/** The same where it is known to. */
+const TRIES_WHERE_SHARED = 12
+
 /** Where nothing arrives of the first question, no other is asked. */
 export async function converse(client: Client, source: ArrivalSource, uploadBytes: number): Promise<Conversation> {
   const exchanges: Exchange[] = []
   let agent = createAgent(client.url)
+  let isShared = false
   for (const question of FIRST) {
     if (question.name === 'third') {
       agent.destroy()
       agent = createAgent(client.url)
     }
-    exchanges.push(await ask(client, question, agent))
-    if ((await source.arrivals()).length === 0) break
+    const before = (await source.arrivals()).length
+    const { exchange, tries } = await askUntilArrived(client, source, question, agent, isShared ? TRIES_WHERE_SHARED : TRIES)
+    exchanges.push(exchange)
+    const { length } = await source.arrivals()
+    if (length === 0) break
+    // The same request has arrived, and has not.
+    isShared ||= tries > 1 && length > before
   }
   agent.destroy()
-  if ((await source.arrivals()).some(({ name }) => name !== '')) {
-    exchanges.push(...await Promise.all(others(client.url, uploadBytes).map((question) => askAlone(client, question))))
+  if ((await source.arrivals()).some(({ name }) => name !== '')) exchanges.push(...await askOthers(client, source, uploadBytes, isShared))
+  return { url: client.url, exchanges, isShared, arrivals: await source.arrivals(), http: source.http() }
+}
+
+/** An upload is asked once: another app may answer it, and it is a POST. */
+async function askOthers(client: Client, source: ArrivalSource, uploadBytes: number, isShared: boolean): Promise<Exchange[]> {
+  const questions = others(client.url, uploadBytes)
+  const asked = await Promise.all(questions.map((question) => askAlone(client, question)))
+  if (!isShared) return asked
+  const arrived = new Set((await source.arrivals()).map(({ name }) => name))
+  const exchanges: Exchange[] = []
+  for (const [index, exchange] of asked.entries()) {
+    const question = questions[index]
+    if (question === undefined || question.command === 'upload' || arrived.has(question.name)) {
+      exchanges.push(exchange)
+      continue
+    }
+    const agent = createAgent(client.url)
+    exchanges.push((await askUntilArrived(client, source, question, agent, TRIES_WHERE_SHARED)).exchange)
+    agent.destroy()
   }
-  return { url: client.url, exchanges, arrivals: await source.arrivals(), http: source.http() }
+  return exchanges
+}
+
+/** Asks until something has arrived, or nothing answers. @returns the last exchange */
+async function askUntilArrived(client: Client, source: ArrivalSource, question: Question, agent: Agent, limit: number): Promise<{ exchange: Exchange, tries: number }> {
+  const before = (await source.arrivals()).length
+  for (let tries = 1; ; tries++) {
+    const exchange = await ask(client, question, agent)
+    const hasArrived = (await source.arrivals()).length > before || source.http() !== undefined
+    if (hasArrived || exchange.status === 0 || tries === limit) return { exchange, tries }
+  }
 }
 
 async function askAlone(client: Client, question: Question): Promise<Exchange> {

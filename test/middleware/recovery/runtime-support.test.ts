@@ -12,6 +12,17 @@ function warningsOf(before: string): string {
   return execFileSync(process.execPath, ['--no-warnings', '-e', program], { encoding: 'utf8' })
 }
 
+/** Has modules link against a `node:v8` without `promiseHooks`, which is Deno's. */
+const DENO_V8 = `
+  import { register } from 'node:module'
+  register('data:text/javascript,' + encodeURIComponent(\`
+    export function resolve(specifier, context, next) {
+      if (specifier !== 'node:v8') return next(specifier, context)
+      return { url: 'data:text/javascript,' + encodeURIComponent("const { promiseHooks, ...rest } = process.getBuiltinModule('v8'); export default rest; export const { getHeapSnapshot, getHeapSpaceStatistics, getHeapStatistics, setFlagsFromString } = rest"), shortCircuit: true }
+    }
+  \`))
+`
+
 afterAll(() => {
   recovery.uninstall()
 })
@@ -29,5 +40,14 @@ describe('a warning where late failures are not heard of', () => {
   })
   it('and none in a plain process', () => {
     expect(warningsOf('')).toBe('')
+  })
+})
+
+describe('a runtime without promise hooks, such as Deno', () => {
+  it.each(['middleware/index', 'middleware/recovery', 'middleware/suite'])('%s loads, and trackPromises is of no effect', (entry) => {
+    const url = new URL(`../../../${entry}.js`, import.meta.url).href
+    const text = `const { recovery, suite } = await import(${JSON.stringify(url)}); recovery?.({ trackPromises: true }); suite?.({ recovery: { trackPromises: true } }); console.log('loaded')`
+    const preload = `data:text/javascript,${encodeURIComponent(DENO_V8)}`
+    expect(execFileSync(process.execPath, ['--no-warnings', '--import', preload, '--input-type=module', '--eval', text], { encoding: 'utf8' })).toBe('loaded\n')
   })
 })
