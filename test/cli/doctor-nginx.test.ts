@@ -178,8 +178,11 @@ describeIfInstalled(servers.nginx, 'the doctor before an nginx that shares reque
 })
 
 describeIfInstalled(servers.nginx, 'the doctor before an nginx that passes GET alone', () => {
-  it('does not blame the size of uploads', async () => {
-    const { findings } = await examine(replaced('fastcgi_pass app;', 'limit_except GET { deny all; } fastcgi_pass app;'))
+  it.each([
+    ['and refuses the rest', 'limit_except GET { deny all; }'],
+    ['and does not reach the app with the rest', 'if ($request_method = POST) { return 502; }'],
+  ])('%s: does not blame the size of uploads', async (_how, line) => {
+    const { findings } = await examine(replaced('fastcgi_pass app;', `${line} fastcgi_pass app;`))
     expect(findings).toEqual([])
   })
 })

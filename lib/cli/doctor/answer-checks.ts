@@ -38,16 +38,16 @@ function gathersByTls({ server, conversation }: Facts): boolean {
   return server === 'nginx' && conversation?.url.protocol === 'https:' && conversation.arrivals.some(({ name, keepConnection }) => name === 'stream' && keepConnection)
 }
 
-/** Statuses by which a web server refuses POST, whatever its size. */
-const POST_REFUSED = new Set([403, 405])
+/** Statuses that tell nothing of an upload's size: the web server takes no POST, or it has not reached the app. */
+const NOT_FOR_SIZE = new Set([403, 405, 502, 503, 504])
 
 function checkUpload(facts: Facts, upload: Exchange | undefined, { arrivals, isShared }: Conversation): Finding[] {
   if (upload === undefined) return []
   const line = lineFor(facts)
   const arrival = arrivals.find(({ name }) => name === 'upload')
   if (upload.status === 200 && arrival?.bodyBytes === upload.bodyBytes) return []
-  // Another app has answered it, or the site takes no uploads.
-  if (arrival === undefined && upload.status !== 413 && (isShared || POST_REFUSED.has(upload.status))) return []
+  // Another app has answered it, or the site takes no uploads, or a kept connection was closed meanwhile.
+  if (arrival === undefined && upload.status !== 413 && (isShared || NOT_FOR_SIZE.has(upload.status))) return []
   if (upload.status === 413 || arrival === undefined) {
     return [line('upload-size', `An upload of ${String(upload.bodyBytes)} bytes is refused by the web server.`, `${answered(upload)}, and the app was not asked`)]
   }
