@@ -33,6 +33,8 @@ export class RequestContext implements FailureContext {
   handler: FailureHandler
   /** Failures so far. Only the first is passed to the app's error middleware. */
   failures = 0
+  /** The app's error middleware has it, and answers within `answerTimeout`; what else fails meanwhile is not answered. */
+  isPassed = false
   /** Writes of this request's code to connections of clients. If it grows after a failure, the request goes on. */
   writes = 0
 

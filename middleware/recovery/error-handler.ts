@@ -139,8 +139,9 @@ export class ErrorHandler implements FailureHandler {
       cutOff(response)
       return 'cut off'
     }
-    const isPassed = context.failures === 1 && attempt(() => contexts.run(context, passToApp, context, error), false)
-    if (!isPassed) {
+    if (context.isPassed) return 'reported only'
+    context.isPassed = context.failures === 1 && attempt(() => contexts.run(context, passToApp, context, error), false)
+    if (!context.isPassed) {
       this.#sendErrorResponse(context, error)
       return 'answered'
     }

@@ -39,8 +39,8 @@ export const blameNobody: Blame = (request, failure) => request.handler.onUnattr
 
 function suspect(request: RequestContext, failure: Failure, others: RequestContext[]): boolean {
   // It gets no answer any more, and has perhaps ended long ago. Where others are open, one of them may have failed: then the report
-  // names nobody. Else it is named, as the last known user of the connection.
-  if (isOver(request.request, request.response)) return (others.length > 0 ? blameNobody : blame)(request, failure)
+  // names nobody. Else it is named, as the last known user of the connection; so it is where it has failed before.
+  if (isOver(request.request, request.response)) return (others.length > 0 && request.failures === 0 ? blameNobody : blame)(request, failure)
   const before = progressOf(request)
   let looks = 0
   const look = (): void => {

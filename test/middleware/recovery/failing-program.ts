@@ -21,7 +21,7 @@ export interface Setting {
   last: boolean
   options?: Pick<RecoveryOptions, 'intensity' | 'answerTimeout' | 'drainTimeout' | 'expose' | 'trackPromises'>
   /** What an error middleware of the app's own does. */
-  own?: 'answers' | 'waits' | 'throws'
+  own?: 'answers' | 'answers later' | 'waits' | 'throws'
 }
 
 /** What the program tells. */
@@ -128,10 +128,13 @@ if (setting.own !== undefined) {
   // eslint-disable-next-line @typescript-eslint/no-unused-vars
   app.use((error: unknown, _request: unknown, response: http.ServerResponse, _next: unknown) => {
     if (own === 'throws') throw new Error('the error middleware fails, too')
-    if (own === 'answers') {
+    const answer = (): void => {
       response.statusCode = 500
       response.end(`own ${error instanceof Error ? error.message : typeof error}`)
     }
+    if (own === 'answers') answer()
+    // What else fails has failed by then: an interval of a millisecond.
+    else if (own === 'answers later') setTimeout(answer, 100)
   })
 }
 if (setting.last) app.use(recovery.errors(setting.options))

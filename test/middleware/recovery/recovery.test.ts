@@ -34,6 +34,12 @@ describe.each([4, 5] as const)('on Express %d', (express) => {
     await program.until(() => program.reports.length > 0)
     expect(program.reports).toMatchObject([{ late: true, outcome: 'passed to the app', route: '/fail/:kind/:phase' }])
   })
+  it("the app's own error middleware may take its time, also where more of the same request fails meanwhile", async () => {
+    const program = await start({ express, own: 'answers later' })
+    expect(await get(program.path, '/fail/interval that goes on/before-headers'.replaceAll(' ', '%20'))).toMatchObject({ status: 500, body: 'own by intention' })
+    await program.until(() => program.reports.length > 2)
+    expect(program.reports.map(({ outcome }) => outcome)).toEqual(['passed to the app', 'reported only', 'reported only'])
+  })
   it('where that does not answer in time, the built-in answer does', async () => {
     const program = await start({ express, own: 'waits', options: { answerTimeout: 20 } })
     const { status, headers } = await get(program.path, '/fail/timer/before-headers')
