@@ -11,7 +11,6 @@ import { EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import { Socket } from 'node:net'
 import { getDefaultHighWaterMark } from 'node:stream'
-import { callSent } from './sent-callback.js'
 import { createProbeHandle, findSocketInternals, type AcceptedSocketOptions, type ConnectionHandle, type SocketInternals } from './socket-internals.js'
 
 /** Bytes read at once. */
@@ -198,8 +197,8 @@ export class AcceptedSocket {
     const onSent: WriteCallback = (error) => {
       this.#unsent -= length
       if (callback !== undefined) {
-        if (isWriting) process.nextTick(callSent, callback, error ?? null)
-        else callSent(callback, error ?? null)
+        if (isWriting) process.nextTick(callback, error ?? null)
+        else callback(error ?? null)
       }
       this.#afterSent(error ?? null)
     }

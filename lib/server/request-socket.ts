@@ -18,7 +18,6 @@ import type { WriteCallback } from './record-writer.js'
 import { countOver, type RequestCounts } from './request-counts.js'
 import { RequestBody, type BodyOwner } from './request-body.js'
 import { ResponseWriter, type AnsweredRequest, type ResponseCarrier } from './response-writer.js'
-import { settleAfterwards } from './sent-callback.js'
 import { SocketTimeout } from './socket-timeout.js'
 
 /** What a request's socket needs of the connection that carries it. */
@@ -170,7 +169,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     this.closed = true
     response.socket = null
     this._httpMessage = null
-    settleAfterwards(this, response)
+    process.nextTick(settle, this, response)
   }
 
   /** After 'finish': the response closes, and with it this socket; a body that the app has not read is thrown away. */
@@ -434,6 +433,9 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     this.#timeout?.stop()
   }
 }
+
+/** After 'finish', as in Node's HTTP server: the response closes, and with it the socket that it had for itself. */
+const settle = (socket: RequestSocket, response: InternalResponse): void => { socket.settle(response) }
 
 /** For Node's request and response: a RequestSocket has all that they use of a Socket, but not all of a Socket. */
 export function asSocket(socket: RequestSocket): Socket {
