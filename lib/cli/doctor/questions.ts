@@ -75,7 +75,7 @@ export async function converse(client: Client, source: ArrivalSource, uploadByte
 /** An upload is asked once: another app may answer it, and it is a POST. */
 async function askOthers(client: Client, source: ArrivalSource, uploadBytes: number, isShared: boolean): Promise<Exchange[]> {
   const questions = others(client.url, uploadBytes)
-  const asked = await Promise.all(questions.map((question) => askAlone(client, question)))
+  const asked = await Promise.all(questions.map((question) => withOwnAgent(client, (agent) => ask(client, question, agent))))
   if (!isShared) return asked
   const arrived = new Set((await source.arrivals()).map(({ name }) => name))
   const exchanges: Exchange[] = []
@@ -85,9 +85,8 @@ async function askOthers(client: Client, source: ArrivalSource, uploadBytes: num
       exchanges.push(exchange)
       continue
     }
-    const agent = createAgent(client.url)
-    exchanges.push((await askUntilArrived(client, source, question, agent, TRIES_WHERE_SHARED)).exchange)
-    agent.destroy()
+    const { exchange: last } = await withOwnAgent(client, (agent) => askUntilArrived(client, source, question, agent, TRIES_WHERE_SHARED))
+    exchanges.push(last)
   }
   return exchanges
 }
@@ -102,10 +101,11 @@ async function askUntilArrived(client: Client, source: ArrivalSource, question: 
   }
 }
 
-async function askAlone(client: Client, question: Question): Promise<Exchange> {
+/** Asks on connections of its own, which are closed afterwards. */
+async function withOwnAgent<Result>(client: Client, asking: (agent: Agent) => Promise<Result>): Promise<Result> {
   const agent = createAgent(client.url)
   try {
-    return await ask(client, question, agent)
+    return await asking(agent)
   } finally {
     agent.destroy()
   }
