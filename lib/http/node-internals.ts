@@ -12,8 +12,10 @@ import { FastCgiError } from '../errors.js'
 
 /** What a response has inside. */
 export interface ResponseInternals {
-  /** The head as text, once it is made: `HTTP/1.1 200 OK\r\n…\r\n\r\n`. Tells 1xx text from the head. */
+  /** The head as text, once it is made: `HTTP/1.1 200 OK\r\n…\r\n\r\n`. */
   readonly _header: string | null
+  /** True from the write that the head begins. Tells it from 1xx text, without a copy of both to compare them. */
+  readonly _headerSent: boolean
   /** False for HEAD, 204 and 304: Node then drops the body itself. */
   readonly _hasBody: boolean
   /** The value of Content-Length, set by the app or by `end()`. */
@@ -128,6 +130,9 @@ export function closeUnread(request: InternalRequest): void {
 /** A socket that keeps what is written to it. */
 interface RecordingSocket {
   written: string
+  /** Tells whether the head has been sent, and what it told at the latest write. */
+  headerWasSent: () => boolean
+  sentWhenWritten: boolean | undefined
   corkedWhenEnded: number | undefined
   _httpMessage: unknown
 }
@@ -189,10 +194,15 @@ function findMissing(
     expect('OutgoingMessage kNeedDrain', needDrainSymbol !== undefined)
     expect('OutgoingMessage._header', response._header === null)
     expect('OutgoingMessage._closed', !response._closed)
+    socket.headerWasSent = () => response._headerSent
     socket._httpMessage = response
     response.socket = socket as unknown as Socket
     response.sendDate = false
+    response.writeContinue()
+    expect('OutgoingMessage._headerSent', socket.sentWhenWritten === false)
+    socket.written = ''
     response.end('hello')
+    expect('OutgoingMessage._headerSent', socket.sentWhenWritten === true)
     const head = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'
     expect('OutgoingMessage._header', response._header === head)
     expect('OutgoingMessage._removedConnection', socket.written === `${head}hello`)
@@ -210,6 +220,8 @@ function findMissing(
 function createRecordingSocket(): RecordingSocket {
   const socket = {
     written: '',
+    headerWasSent: () => false,
+    sentWhenWritten: undefined as boolean | undefined,
     corkedWhenEnded: undefined as number | undefined,
     _httpMessage: null as unknown,
     writable: true,
@@ -222,6 +234,7 @@ function createRecordingSocket(): RecordingSocket {
     uncork: () => undefined,
     write: (data: string) => {
       socket.written += data
+      socket.sentWhenWritten = socket.headerWasSent()
       return true
     },
     _writableState: {

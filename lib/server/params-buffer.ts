@@ -13,16 +13,20 @@ export class ParamsBuffer {
   /** The answer that the request gets when its PARAMS are complete, instead of the app. */
   refusal: ErrorResponse | undefined
   /** The tick at which the request began. */
-  readonly since: number
+  since = 0
   #pieces = NO_PIECES
   /** What was borrowed, or joined. */
   #bytes = NO_BYTES
   #start = 0
   #end = 0
 
-  constructor(since: number, refusal: ErrorResponse | undefined) {
-    this.since = since
+  /** Begins with the next request, whatever there was before. */
+  begin(since: number, refusal: ErrorResponse | undefined): void {
+    this.length = 0
     this.refusal = refusal
+    this.since = since
+    this.#pieces = NO_PIECES
+    this.#bytes = NO_BYTES
   }
 
   /** The whole content, after `join()`: from `start` up to `end`. */

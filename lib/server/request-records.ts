@@ -59,6 +59,8 @@ export class RequestRecords {
   readonly #requests: ConnectionRequests
   /** PARAMS whose bytes are not copied, but still in the chunk that is being read. */
   #borrower: ParamsBuffer | undefined
+  /** Of a request that the app has been given: for the next one. */
+  #spareParams: ParamsBuffer | undefined
   /** The app was given a request of the chunk that is being read. */
   #hasDispatched = false
   /** Open requests whose PARAMS are not complete. */
@@ -175,7 +177,9 @@ export class RequestRecords {
     this.#incomplete++
     this.#ignored = 0
     const socket = new RequestSocket(connection, requestId, role)
-    socket.openParams = new ParamsBuffer(connection.host.ticks, refusal)
+    socket.openParams = this.#spareParams ?? new ParamsBuffer()
+    socket.openParams.begin(connection.host.ticks, refusal)
+    this.#spareParams = undefined
     requests.add(socket)
   }
 
@@ -228,6 +232,8 @@ export class RequestRecords {
     }
     params.join()
     this.#onHead(socket, params.bytes, params.start, params.end)
+    params.begin(0, undefined)
+    this.#spareParams = params
   }
 
   #onHead(socket: RequestSocket, bytes: Buffer, start: number, end: number): void {

@@ -84,14 +84,15 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   endTimer: NodeJS.Timeout | undefined
 
   [CLOSE_HOOK]: CloseHook<object> | undefined = undefined
-  readonly _paused = false
+  // The same for all: on the prototype.
+  declare readonly _paused: boolean
+  declare readonly connecting: boolean
+  declare readonly pending: boolean
   destroyed = false
   errored: Error | null = null
   readable = true
   writable = true
   closed = false
-  readonly connecting = false
-  readonly pending = false
   timeout = 0
 
   readonly #carrier: RequestCarrier
@@ -433,6 +434,8 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
     this.#timeout?.stop()
   }
 }
+
+Object.assign(RequestSocket.prototype, { _paused: false, connecting: false, pending: false })
 
 /** After 'finish', as in Node's HTTP server: the response closes, and with it the socket that it had for itself. */
 const settle = (socket: RequestSocket, response: InternalResponse): void => { socket.settle(response) }

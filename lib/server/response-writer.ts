@@ -119,7 +119,9 @@ export class ResponseWriter {
     const response = this.#request._httpMessage
     if (response === null) return
     const original = response._header
-    if (original === null || !text.startsWith(original)) {
+    // What a Filter has held comes after Node has sent the head.
+    const isHead = original !== null && (this.#request.role === Role.FILTER ? text.startsWith(original) : response._headerSent)
+    if (!isHead) {
       if (this.#carrier.configuration.earlyHints === 'fold') this.#hints += earlyHintLinks(text)
       return
     }

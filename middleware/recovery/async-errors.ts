@@ -213,8 +213,11 @@ function forgetEscaping(): void {
   escaping = undefined
 }
 
-/** Events by which a server gives a request to its app. */
-const REQUEST_EVENTS: ReadonlySet<string | symbol> = new Set(['request', 'checkContinue', 'checkExpectation'])
+type EmitStart = (original: Emit, server: Emitter, context: RequestContext) => boolean
+
+/** How a server gives a request to its app, by the event's name. */
+const EMIT_START: ReadonlyMap<string | symbol, EmitStart> = new Map(['request', 'checkContinue', 'checkExpectation'].map((name) =>
+  [name, (original, server, { request, response }) => original.call(server, name, request, response)]))
 
 type MakeContext = (request: IncomingMessage, response: ServerResponse) => RequestContext
 
@@ -224,21 +227,17 @@ function watchServer(original: Emit, make: MakeContext): Emit {
     const name = args[0]
     const request = args[1] as IncomingMessage
     const response = args[2] as ServerResponse
-    const isStart = isAttributing && REQUEST_EVENTS.has(name) && contextOf(request) === undefined
-    if (!isStart) return Reflect.apply(original, this, args)
+    const emitStart = isAttributing ? EMIT_START.get(name) : undefined
+    if (emitStart === undefined || contextOf(request) !== undefined) return Reflect.apply(original, this, args)
     const context = make(request, response)
     addOpenRequest(context)
     try {
-      return runInContext(context, emitStart, original, this, name, request, response)
+      return runInContext(context, emitStart, original, this, context)
     } catch (error) {
       if (!context.fail(error, 'throw')) throw error
       return true
     }
   }
-}
-
-function emitStart(original: Emit, server: Emitter, name: string | symbol, request: IncomingMessage, response: ServerResponse): boolean {
-  return original.call(server, name, request, response)
 }
 
 function watchProcess(original: Emit): Emit {

@@ -10,7 +10,7 @@ import { contexts, type FailureContext } from './context.js'
 const MANUAL_DESTROY = { requireManualDestroy: true }
 
 /** By `hasRef`, jest's detectOpenHandles sees that it keeps no process alive. */
-class ContextScope extends AsyncResource {
+class Scope extends AsyncResource {
   constructor() {
     super('recovery', MANUAL_DESTROY)
   }
@@ -20,14 +20,40 @@ class ContextScope extends AsyncResource {
   }
 }
 
+/** One call in a context. It holds its arguments: a list of them would be made twice, here and by Node. */
+class CallScope<First, Second, Third, Result> extends Scope {
+  readonly context: FailureContext | undefined
+  readonly call: (first: First, second: Second, third: Third) => Result
+  readonly first: First
+  readonly second: Second
+  readonly third: Third
+
+  constructor(context: FailureContext | undefined, call: (first: First, second: Second, third: Third) => Result, first: First, second: Second, third: Third) {
+    super()
+    this.context = context
+    this.call = call
+    this.first = first
+    this.second = second
+    this.third = third
+  }
+
+  enter(): Result {
+    contexts.enterWith(this.context)
+    return this.call(this.first, this.second, this.third)
+  }
+}
+
 /** Node's own: the method is replaced by one that records the errors of bound functions. */
 // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its resource
 const { runInAsyncScope } = AsyncResource.prototype
+/** The one function that is run in all scopes. */
+// eslint-disable-next-line @typescript-eslint/unbound-method -- called with its scope
+const { enter } = CallScope.prototype
 
 /** Whether stores are kept in frames: then a resource finds at its second use what it had at its first. */
 const hasFrames = ((): boolean => {
   const probe = new AsyncLocalStorage<boolean>()
-  const scope = new ContextScope()
+  const scope = new Scope()
   scope.runInAsyncScope(() => { probe.enterWith(true) })
   const isKept = scope.runInAsyncScope(() => probe.getStore() === true)
   probe.disable()
@@ -35,19 +61,16 @@ const hasFrames = ((): boolean => {
   return !isKept
 })()
 
-/** Calls a function with arguments, in a context. */
-export function runInContext<Args extends unknown[], Result>(context: FailureContext | undefined, call: (...args: Args) => Result, ...args: Args): Result {
-  if (!hasFrames) return contexts.run(context, call, ...args)
-  if (contexts.getStore() === context) return call(...args)
-  const scope = new ContextScope()
+/** Calls a function with three arguments, in a context. */
+export function runInContext<First, Second, Third, Result>(
+  context: FailureContext | undefined, call: (first: First, second: Second, third: Third) => Result, first: First, second: Second, third: Third,
+): Result {
+  if (!hasFrames) return contexts.run(context, call, first, second, third)
+  if (contexts.getStore() === context) return call(first, second, third)
+  const scope = new CallScope(context, call, first, second, third)
   try {
-    return runInAsyncScope.call(scope, enter, undefined, context, call, args) as Result
+    return runInAsyncScope.call(scope, enter, scope) as Result
   } finally {
     scope.emitDestroy()
   }
-}
-
-function enter<Args extends unknown[], Result>(context: FailureContext | undefined, call: (...args: Args) => Result, args: Args): Result {
-  contexts.enterWith(context)
-  return call(...args)
 }

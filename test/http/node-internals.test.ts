@@ -34,6 +34,7 @@ describe('the self-test', () => {
     ['IncomingMessage._addHeaderLines', (request) => Object.assign(request, { _addHeaderLines: nothing }), nothing],
     ['IncomingMessage._dump', (request) => Object.assign(request, { _dump: undefined }), nothing],
     ['OutgoingMessage._removedConnection', nothing, (response) => Object.assign(response, { _removedConnection: false })],
+    ['OutgoingMessage._headerSent', nothing, (response) => Object.defineProperty(response, '_headerSent', { value: true })],
     ['OutgoingMessage._closed', nothing, (response) => Object.assign(response, { _closed: true })],
   ])('names %s', (name, changeRequest, changeResponse) => {
     expect(() => {

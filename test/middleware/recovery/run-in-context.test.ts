@@ -8,25 +8,30 @@ function makeContext(): FailureContext {
   return { request: undefined, response: undefined, fail: () => true }
 }
 
+/** A function without arguments. */
+function runIn<Result>(context: FailureContext, call: () => Result): Result {
+  return runInContext(context, call, undefined, undefined, undefined)
+}
+
 it('runs in the context, with its arguments, and goes back to the one before', () => {
   const [outer, inner] = [makeContext(), makeContext()]
-  const seen = runInContext(outer, (first: string, second: number) => {
-    const within = runInContext(inner, () => contexts.getStore())
-    return [first, second, within === inner, contexts.getStore() === outer]
-  }, 'a', 2)
-  expect(seen).toEqual(['a', 2, true, true])
+  const seen = runInContext(outer, (first: string, second: number, third: boolean) => {
+    const within = runIn(inner, () => contexts.getStore())
+    return [first, second, third, within === inner, contexts.getStore() === outer]
+  }, 'a', 2, false)
+  expect(seen).toEqual(['a', 2, false, true, true])
   expect(contexts.getStore()).toBeUndefined()
 })
 
 it('goes back to the one before when the function throws', () => {
-  expect(() => { runInContext(makeContext(), () => { throw new Error('of the app') }) }).toThrow('of the app')
+  expect(() => { runIn(makeContext(), () => { throw new Error('of the app') }) }).toThrow('of the app')
   expect(contexts.getStore()).toBeUndefined()
 })
 
 it('keeps the stores that others have entered, such as a tracer', async () => {
   const tracer = new AsyncLocalStorage<string>()
   const context = makeContext()
-  const later = tracer.run('span', () => runInContext(context, async () => {
+  const later = tracer.run('span', () => runIn(context, async () => {
     const atOnce = tracer.getStore()
     await new Promise(setImmediate)
     return [atOnce, tracer.getStore(), contexts.getStore() === context]
@@ -40,7 +45,7 @@ it('holds no resource that async hooks would keep', async () => {
     init(id, type) { if (type === 'recovery') open.add(id) },
     destroy(id) { open.delete(id) },
   }).enable()
-  for (let i = 0; i < 10; i++) runInContext(makeContext(), () => undefined)
+  for (let i = 0; i < 10; i++) runIn(makeContext(), () => undefined)
   await new Promise(setImmediate)
   await new Promise(setImmediate)
   hook.disable()
