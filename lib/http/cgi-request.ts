@@ -73,8 +73,6 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   hasForwarded = false
   /** The client's address; undefined where the web server does not tell it. */
   remoteAddress: string | undefined
-  /** All params, those that are asked for later among them. */
-  params: RequestParams
   /** What is wrong with the header that was refused. */
   culprit = ''
 
@@ -91,6 +89,7 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   #base = 0
   #bytes: Uint8Array = new Uint8Array(0)
   #text = ''
+  #params: RequestParams | undefined
   #problem: HeadProblem | undefined
   #contentLengthText = ''
   #contentType = ''
@@ -100,7 +99,17 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   constructor(options: HeadOptions, createParams: (text: string) => RequestParams) {
     this.#options = options
     this.#createParams = createParams
-    this.params = createParams('')
+  }
+
+  /** The PARAMS stream, each byte as one character. */
+  get text(): string {
+    return this.#text
+  }
+
+  /** All params, those that are asked for later among them. Most requests are asked for none: so they are made when asked for. */
+  get params(): RequestParams {
+    this.#params ??= this.#createParams(this.#text)
+    return this.#params
   }
 
   /** Whether reading was stopped at a pair that is not accepted. */
@@ -112,7 +121,7 @@ export class RequestHeadReader implements PairVisitor, RequestHead {
   begin(bytes: Buffer, start: number, end: number): void {
     this.#bytes = bytes
     this.#text = bytes.toString('latin1', start, end)
-    this.params = this.#createParams(this.#text)
+    this.#params = undefined
     this.method = ''
     this.url = ''
     this.httpVersion = '1.1'

@@ -78,6 +78,33 @@ function createLazyEventEmitter(): new () => EventEmitter {
   return LazyEmitter as unknown as new () => EventEmitter
 }
 
+/** What an EventEmitter has inside. */
+export interface EmitterInternals {
+  /** The listeners by event: one, or a list. */
+  _events: object
+  _eventsCount: number
+}
+
+/** A table of listeners: without a prototype's properties, as Node's own is, and no hash table. */
+const ListenerTable = createListenerTable()
+
+function createListenerTable(): new () => object {
+  function Listeners(): void {
+    // All properties are events.
+  }
+  Listeners.prototype = Object.create(null) as unknown
+  return Listeners as unknown as new () => object
+}
+
+/**
+ * Before an emitter's constructor is called: gives it its table of listeners. Node's own for a response is a hash table,
+ * which is copied into a larger one with the first listener. The constructor takes one that is there, as Node's streams use.
+ */
+export function prepareListeners(emitter: EmitterInternals): void {
+  emitter._events = new ListenerTable()
+  emitter._eventsCount = 0
+}
+
 /** `writableNeedDrain` of a response reads this flag, which only Node's own socket listener clears. */
 const needDrainSymbol = findSymbol(new ServerResponse(new IncomingMessage(unconnectedSocket())), 'kNeedDrain')
 /** Lets go of the socket that `request.signal` listens to (Node 24.16 and later). */
@@ -104,6 +131,12 @@ export function detachAbortSignal(request: IncomingMessage): void {
   if (detachAbortSignalSymbol === undefined) return
   const detach: unknown = Reflect.get(request, detachAbortSignalSymbol)
   if (typeof detach === 'function') detach.call(request)
+}
+
+/** What Node's HTTP server gives to a request whose client has gone. */
+export function abortError(): Error {
+  // eslint-disable-next-line no-restricted-syntax -- as Node's HTTP server makes it
+  return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }
 
 /** Emits 'close' on a response that has not closed, as Node's HTTP server does after 'finish'. */
@@ -191,6 +224,9 @@ function findMissing(
     expect('EventEmitter.prototype', emitted === 1 && new LazyEventEmitter().listenerCount('event') === 0)
     expect('IncomingMessage._dump', typeof request._dump === 'function')
     const response = createResponse(request)
+    response.on('unused', () => undefined)
+    expect('EventEmitter._events', Object.keys((response as unknown as EmitterInternals)._events).join() === 'unused' && response.eventNames().join() === 'unused')
+    response.removeAllListeners()
     expect('OutgoingMessage kNeedDrain', needDrainSymbol !== undefined)
     expect('OutgoingMessage._header', response._header === null)
     expect('OutgoingMessage._closed', !response._closed)

@@ -11,7 +11,7 @@
  */
 import { IncomingMessage, ServerResponse, type RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
-import { callIncomingMessage, callServerResponse, type InternalRequest, type InternalResponse } from './node-internals.js'
+import { callIncomingMessage, callServerResponse, prepareListeners, type EmitterInternals, type InternalRequest, type InternalResponse } from './node-internals.js'
 
 /** The constructors for `http.createServer()`. */
 export interface PreparedConstructors {
@@ -32,7 +32,7 @@ interface AddedToRequests {
 }
 
 /** What `writeHead()` adds to a response; until then a response has them from Node's prototype, with the same values. */
-interface AddedToResponses {
+interface AddedToResponses extends EmitterInternals {
   statusCode: number
   statusMessage: string | undefined
 }
@@ -64,6 +64,7 @@ export function prepared(app: RequestListener): PreparedConstructors {
     addEarly(this)
   }
   function PreparedResponse(this: AddedToResponses, incoming: IncomingMessage, options?: object): void {
+    prepareListeners(this)
     callServerResponse.call(this, incoming, options)
     this.statusCode = USUAL_STATUS
     this.statusMessage = undefined
@@ -82,6 +83,7 @@ export function createResponderConstructors(app: RequestListener | undefined): R
     addEarly(this)
   }
   function Response(this: Omit<InternalResponse, keyof AddedToResponses> & AddedToResponses, incoming: IncomingMessage): void {
+    prepareListeners(this)
     callServerResponse.call(this, incoming)
     this.statusCode = USUAL_STATUS
     this.statusMessage = undefined

@@ -40,6 +40,19 @@ const emitter = EventEmitter.prototype
 const nothing = (): void => undefined
 const internals = findSocketInternals()
 
+/** One write to the handle. Most often there is one at a time, and all of a connection are the same. */
+class HandleWrite {
+  length = 0
+  callback: WriteCallback | undefined
+  /** While the handle is being called: it may send at once. */
+  isBeingGiven = false
+  readonly onSent: WriteCallback
+
+  constructor(socket: AcceptedSocket) {
+    this.onSent = (error) => { AcceptedSocket.onSent(socket, this, error ?? null) }
+  }
+}
+
 /** A connection that was accepted. While it is lean, it has only what is here. */
 export class AcceptedSocket {
   server: Server | null
@@ -59,6 +72,8 @@ export class AcceptedSocket {
   #taken = 0
   /** Bytes that were given to the handle and have not left. */
   #unsent = 0
+  /** The latest write that has left, for the next one. */
+  #spareWrite: HandleWrite | undefined
   /** After it became whole: tells its stream that what had been given to the handle before has left. */
   #onAllSent: WriteCallback | undefined
 
@@ -88,6 +103,19 @@ export class AcceptedSocket {
   static makeWhole(socket: object): Socket {
     if (#isLean in socket && socket.#isLean) socket.#becomeWhole()
     return socket as Socket
+  }
+
+  /** What was given to the handle has left, or never will. It may be whole by then: so it is no method of its own. */
+  static onSent(socket: AcceptedSocket, write: HandleWrite, error: Error | null): void {
+    const { length, callback, isBeingGiven } = write
+    write.callback = undefined
+    socket.#spareWrite = write
+    socket.#unsent -= length
+    if (callback !== undefined) {
+      if (isBeingGiven) process.nextTick(callback, error)
+      else callback(error)
+    }
+    socket.#afterSent(error)
   }
 
   /** What was read is in the buffer. Node calls it, or its namesake, as the callback of `onread`. */
@@ -192,19 +220,15 @@ export class AcceptedSocket {
 
   /** Gives the handle one piece, or several. Counts them until they have left, and then calls back, never at once. */
   #send(piece: Uint8Array | undefined, pieces: Chunks | undefined, length: number, callback: WriteCallback | undefined): void {
-    let isWriting = true
+    const write = this.#spareWrite ?? new HandleWrite(this)
+    this.#spareWrite = undefined
+    write.length = length
+    write.callback = callback
+    write.isBeingGiven = true
     this.#unsent += length
-    const onSent: WriteCallback = (error) => {
-      this.#unsent -= length
-      if (callback !== undefined) {
-        if (isWriting) process.nextTick(callback, error ?? null)
-        else callback(error ?? null)
-      }
-      this.#afterSent(error ?? null)
-    }
-    if (piece !== undefined) implementation._write.call(this, piece, 'buffer', onSent)
-    else if (pieces !== undefined) implementation._writev.call(this, pieces, onSent)
-    isWriting = false
+    if (piece !== undefined) implementation._write.call(this, piece, 'buffer', write.onSent)
+    else if (pieces !== undefined) implementation._writev.call(this, pieces, write.onSent)
+    write.isBeingGiven = false
   }
 
   #afterSent(error: Error | null): void {

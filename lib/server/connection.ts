@@ -223,8 +223,8 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     if (!keepConnection) this.#closesWhenDone = true
   }
 
-  learnWebServer(params: RequestParams): void {
-    if (this.#keptId !== 0) this.#closesWhenAsked ??= this.configuration.keepAliveRelease === 'ask' && closesWhenAsked(params.get('SERVER_SOFTWARE'))
+  learnWebServer(head: { readonly params: RequestParams }): void {
+    if (this.#keptId !== 0) this.#closesWhenAsked ??= this.configuration.keepAliveRelease === 'ask' && closesWhenAsked(head.params.get('SERVER_SOFTWARE'))
   }
 
   onFirstBegun(): void {

@@ -42,7 +42,7 @@ export interface RecordConnection extends RequestConnection {
   /** A request begins: its flag FCGI_KEEP_CONN says whether the connection is kept after it. */
   setKeepConnection(requestId: number, keepConnection: boolean): void
   /** Finds out from a request's params which web server this is. */
-  learnWebServer(params: RequestParams): void
+  learnWebServer(head: { readonly params: RequestParams }): void
   closeIfDone(): void
   /** The web server has broken the protocol. */
   fail(code: ErrorCode, message: string): void
@@ -252,9 +252,9 @@ export class RequestRecords {
       this.#requests.refuse(socket, refusal, reader.method)
       return
     }
-    socket.params = reader.params
+    socket.paramsText = reader.text
     socket.remoteAddress = reader.remoteAddress
-    connection.learnWebServer(reader.params)
+    connection.learnWebServer(reader)
     socket.inputSince = connection.host.ticks
     // An Authorizer has no STDIN (section 6.3).
     if (socket.role !== Role.AUTHORIZER) {

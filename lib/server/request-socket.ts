@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { CLOSE_HOOK, emitClose, type CloseHook, type HookedSocket } from '../../shared/close-hook.js'
 import { RequestParams } from '../fastcgi/params.js'
-import { LazyEventEmitter, closeResponse, detachAbortSignal, emitDrain, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
+import { LazyEventEmitter, abortError, closeResponse, detachAbortSignal, emitDrain, type InternalRequest, type InternalResponse } from '../http/node-internals.js'
 import type { RequestHead } from '../http/cgi-request.js'
 import { FastCgiError } from '../errors.js'
 import { ClientAddress } from './client-address.js'
@@ -47,8 +47,6 @@ export interface RequestCarrier extends ResponseCarrier {
 /** The property of a request's socket that holds the option `forwardedHeaders`, for code outside of the server. */
 export const FORWARDED_HEADERS = Symbol.for('express-responder.forwarded-headers')
 
-const NO_PARAMS = new RequestParams('')
-
 /** The `net.Socket` of one request and its response. */
 export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, BodyOwner, HookedSocket {
   readonly server: Server
@@ -62,8 +60,8 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   request: InternalRequest | undefined
   /** Node's response finds itself here. */
   _httpMessage: InternalResponse | null = null
-  /** The params; none until all have come. */
-  params = NO_PARAMS
+  /** The PARAMS stream, each byte as one character; empty until all has come. */
+  paramsText = ''
   /** The client's address, as the web server tells it. */
   remoteAddress: string | undefined
   /** The PARAMS that have come, while they are incomplete; undefined after that. */
@@ -84,10 +82,6 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   endTimer: NodeJS.Timeout | undefined
 
   [CLOSE_HOOK]: CloseHook<object> | undefined = undefined
-  // The same for all: on the prototype.
-  declare readonly _paused: boolean
-  declare readonly connecting: boolean
-  declare readonly pending: boolean
   destroyed = false
   errored: Error | null = null
   readable = true
@@ -101,6 +95,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   #timeout: SocketTimeout | undefined
   #clientAddress: ClientAddress | undefined
   #encrypted: boolean | undefined
+  #params: RequestParams | undefined
 
   constructor(carrier: RequestCarrier, requestId: number, role: number) {
     super()
@@ -116,6 +111,11 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
 
   get carrier(): RequestCarrier {
     return this.#carrier
+  }
+
+  /** The params; none until all have come. */
+  get params(): RequestParams {
+    return (this.#params ??= new RequestParams(this.paramsText))
   }
 
   /** False in other roles than Filter, and after the end of FCGI_DATA. */
@@ -435,6 +435,7 @@ export class RequestSocket extends LazyEventEmitter implements AnsweredRequest, 
   }
 }
 
+// The same for all.
 Object.assign(RequestSocket.prototype, { _paused: false, connecting: false, pending: false })
 
 /** After 'finish', as in Node's HTTP server: the response closes, and with it the socket that it had for itself. */
@@ -443,10 +444,4 @@ const settle = (socket: RequestSocket, response: InternalResponse): void => { so
 /** For Node's request and response: a RequestSocket has all that they use of a Socket, but not all of a Socket. */
 export function asSocket(socket: RequestSocket): Socket {
   return socket as unknown as Socket
-}
-
-/** What Node's HTTP server gives to a request whose client has gone. */
-function abortError(): Error {
-  // eslint-disable-next-line no-restricted-syntax -- as Node's HTTP server makes it
-  return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
 }

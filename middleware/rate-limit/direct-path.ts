@@ -173,8 +173,8 @@ export class DirectPath {
       this.#end = `; t=${String(seconds)}`
     }
     const state = client.beginning + String(this.#limit - hits) + this.#end
-    // All drafts have this one.
-    if (response.getHeader('RateLimit-Policy') === undefined) {
+    // All drafts have this one. Node makes a new name of one with capitals.
+    if (response.getHeader('ratelimit-policy') === undefined) {
       response.setHeader('RateLimit', state)
       response.setHeader('RateLimit-Policy', client.policy)
     } else {

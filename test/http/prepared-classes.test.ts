@@ -3,9 +3,11 @@ import { describe, expect, it } from '@jest/globals'
 import express from 'express'
 import express4 from 'express4'
 import { createServer as createHttpServer, IncomingMessage, ServerResponse, type RequestListener } from 'node:http'
+import { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { createServer, gateway, prepared } from 'express-responder'
 import request from 'supertest'
+import { createResponderConstructors } from '../../lib/http/prepared-classes.js'
 
 setFlagsFromString('--allow-natives-syntax')
 // eslint-disable-next-line @typescript-eslint/no-implied-eval -- only text that is compiled now may ask V8 itself
@@ -66,4 +68,23 @@ it('an app without prototypes of its own gets Node’s', () => {
   const constructors = prepared(() => undefined)
   expect(constructors.IncomingMessage.prototype).toBe(IncomingMessage.prototype)
   expect(constructors.ServerResponse.prototype).toBe(ServerResponse.prototype)
+})
+
+it.each([
+  ['over HTTP', (incoming: IncomingMessage) => new (prepared(() => undefined).ServerResponse)(incoming)],
+  ['over FastCGI', (incoming: IncomingMessage) => new (createResponderConstructors(undefined).Response)(incoming)],
+])('a response emits as Node’s own, also events that are named as what every object has: %s', (_carrier, create) => {
+  const response = create(new IncomingMessage(new Socket()))
+  expect(response.emit('constructor')).toBe(false)
+  expect(response.listenerCount('toString')).toBe(0)
+  const seen: string[] = []
+  response.once('constructor', () => { seen.push('once') })
+  response.on('constructor', () => { seen.push('on') })
+  expect(response.eventNames()).toEqual(['constructor'])
+  response.emit('constructor')
+  response.emit('constructor')
+  expect(seen).toEqual(['once', 'on', 'on'])
+  response.removeAllListeners('constructor')
+  expect(response.eventNames()).toEqual([])
+  expect(response.emit('constructor')).toBe(false)
 })
