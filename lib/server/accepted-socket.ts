@@ -285,7 +285,8 @@ export class AcceptedSocket {
         this.#onAllSent = callback
       },
     })
-    socket.write(Buffer.allocUnsafeSlow(this.#unsent))
+    // The stream only counts them: so there are none, of that length. They may be many, and the web server has often gone.
+    socket.write(Object.defineProperty(Buffer.alloc(0), 'length', { value: this.#unsent }))
     Reflect.deleteProperty(socket, '_write')
   }
 }

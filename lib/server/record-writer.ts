@@ -28,12 +28,16 @@ const TRAILER_LENGTH = 64
 /** Bytes that one UTF-16 code unit can take in any encoding. */
 const MAX_BYTES_PER_UNIT = 3
 const MAX_POOLED = 8
+/** Record headers up to so many bytes are copied out of the buffer, where they go between content that is not copied. */
+const HEADERS_COPY_LIMIT = 4 * 1024
 /**
  * Node's head begins with `HTTP/1.1 `, FastCGI's with `Status: `, which is one byte shorter. So the head is written one byte
  * early, over the last byte of the record header. The record header is written later, and Status over the rest.
  */
 const STATUS_SHIFT = STATUS_LINE_PREFIX.length - STATUS_PREFIX.length
 const STATUS_BYTES = Buffer.from(STATUS_PREFIX, 'latin1')
+
+const NO_BYTES = Buffer.alloc(0)
 
 const pool: Buffer[] = []
 
@@ -51,13 +55,13 @@ export class RecordWriter {
   /** Whether a buffer can be reused once its write is complete. True of a net.Socket; another Duplex may keep the bytes. */
   readonly #reusesBuffers: boolean
   #buffer: Buffer | undefined
-  /** The part of the buffer that no segment holds yet. */
-  #start = 0
   #used = 0
   /** The offset of the header of the open STDOUT record, which is written when the record closes; -1 where none is open. */
   #recordStart = -1
   #recordId = 0
+  /** Content that is not in the buffer, and for each piece how many of the buffer's bytes come before it. */
   #segments: Uint8Array[] = []
+  #offsets: number[] = []
   #segmentsLength = 0
   /** The first callback of the next flush. */
   #callback: WriteCallback | undefined
@@ -71,7 +75,7 @@ export class RecordWriter {
 
   /** Bytes that were given and have not left the process. */
   get length(): number {
-    return this.#segmentsLength + this.#used - this.#start + this.#socket.writableLength
+    return this.#segmentsLength + this.#used + this.#socket.writableLength
   }
 
   /** The head of a response, as Node made it: `HTTP/1.1 200 OK…` becomes `Status: 200 OK…`. */
@@ -137,18 +141,15 @@ export class RecordWriter {
   flush(): void {
     const buffer = this.#buffer
     if (buffer === undefined) {
-      // There are only callbacks. An empty write calls them after the writes before it.
-      if (this.#callback !== undefined) this.#socket.write('', this.#takeCallback())
+      // There are only callbacks. An empty write calls them after the writes before it; of bytes, as a lean connection takes.
+      if (this.#callback !== undefined) this.#socket.write(NO_BYTES, this.#takeCallback())
       return
     }
     this.#closeRecord()
     this.#buffer = undefined
     const callback = this.#takeCallback()
-    const tail = buffer.subarray(this.#start, this.#used)
-    this.#start = 0
-    this.#used = 0
-    if (this.#segments.length === 0) this.#write(tail, buffer, callback)
-    else this.#writeSegments(tail, buffer, callback)
+    if (this.#segments.length === 0) this.#write(buffer, callback)
+    else this.#writeSegments(buffer, callback)
   }
 
   /** Throws away what was not written, and calls the callbacks with the error. */
@@ -156,8 +157,8 @@ export class RecordWriter {
     const callback = this.#takeCallback()
     this.#buffer = undefined
     this.#segments = []
+    this.#offsets = []
     this.#segmentsLength = 0
-    this.#start = 0
     this.#used = 0
     this.#recordStart = -1
     if (callback !== undefined) process.nextTick(callback, error)
@@ -171,30 +172,50 @@ export class RecordWriter {
     return callback
   }
 
-  #write(bytes: Uint8Array, buffer: Buffer, callback: WriteCallback | undefined): void {
+  #write(buffer: Buffer, callback: WriteCallback | undefined): void {
     const socket = this.#socket
+    const bytes = buffer.subarray(0, this.#used)
+    this.#used = 0
     socket.write(bytes, callback)
     if (this.#reusesBuffers && socket.writableLength === 0) returnBuffer(buffer)
   }
 
-  #writeSegments(tail: Uint8Array, buffer: Buffer, callback: WriteCallback | undefined): void {
-    const segments = this.#segments
+  #writeSegments(buffer: Buffer, callback: WriteCallback | undefined): void {
+    // Such a write goes on for as long as the web server is slow to read: it must not hold a whole buffer for some headers.
+    const isCopied = this.#used <= HEADERS_COPY_LIMIT
+    const pieces = this.#pieces(isCopied ? Buffer.from(buffer.subarray(0, this.#used)) : buffer)
+    if (isCopied) returnBuffer(buffer)
     this.#segments = []
+    this.#offsets = []
     this.#segmentsLength = 0
+    this.#used = 0
     const socket = this.#socket
     const onWritten: WriteCallback = (error) => {
-      if (this.#reusesBuffers && !error) returnBuffer(buffer)
+      if (!isCopied && this.#reusesBuffers && !error) returnBuffer(buffer)
       callback?.(error)
     }
     if (AcceptedSocket.isLean(socket) && !socket.destroyed) {
-      segments.push(tail)
-      socket.writeAll(segments, onWritten)
+      socket.writeAll(pieces, onWritten)
       return
     }
     socket.cork()
-    for (const segment of segments) socket.write(segment)
-    socket.write(tail, onWritten)
+    const last = pieces.length - 1
+    pieces.forEach((piece, index) => { socket.write(piece, index === last ? onWritten : undefined) })
     socket.uncork()
+  }
+
+  /** The buffer's bytes, which are in `buffer`, with the segments between them. */
+  #pieces(buffer: Buffer): Uint8Array[] {
+    const pieces: Uint8Array[] = []
+    let start = 0
+    this.#segments.forEach((segment, index) => {
+      const end = this.#offsets[index] ?? start
+      if (end > start) pieces.push(buffer.subarray(start, end))
+      pieces.push(segment)
+      start = end
+    })
+    if (this.#used > start) pieces.push(buffer.subarray(start, this.#used))
+    return pieces
   }
 
   /** Adds content without copying it, in as few STDOUT records as it takes. */
@@ -204,7 +225,7 @@ export class RecordWriter {
       const paddingLength = paddingFor(content.length)
       const buffer = this.#reserve(HEADER_LENGTH)
       this.#used = writeHeader(buffer, this.#used, RecordType.STDOUT, requestId, content.length, paddingLength)
-      this.#segmentBuffer(buffer)
+      this.#offsets.push(this.#used)
       this.#segments.push(content)
       this.#segmentsLength += content.length
       this.#pad(this.#reserve(paddingLength), paddingLength)
@@ -247,19 +268,14 @@ export class RecordWriter {
   #reserve(length: number): Buffer {
     if (this.#buffer !== undefined) {
       if (this.#used + length + TRAILER_LENGTH <= BUFFER_LENGTH) return this.#buffer
-      this.#segmentBuffer(this.#buffer)
-      this.#start = 0
+      // It is full: its bytes are segments like others.
+      this.#segments = this.#pieces(this.#buffer)
+      this.#offsets = this.#segments.map(() => 0)
+      this.#segmentsLength += this.#used
       this.#used = 0
     }
     this.#buffer = takeBuffer()
     return this.#buffer
-  }
-
-  #segmentBuffer(buffer: Buffer): void {
-    if (this.#used === this.#start) return
-    this.#segments.push(buffer.subarray(this.#start, this.#used))
-    this.#segmentsLength += this.#used - this.#start
-    this.#start = this.#used
   }
 }
 

@@ -187,8 +187,10 @@ describe('a connection becomes a whole net.Socket', () => {
     expect(AcceptedSocket.isLean(socket)).toBe(true)
     const unsent = socket.writableLength
     expect(unsent).toBeGreaterThan(0)
+    const { arrayBuffers } = process.memoryUsage()
     expect(socket.writableNeedDrain).toBe(true)
     expect(isWhole(socket)).toBe(true)
+    expect(process.memoryUsage().arrayBuffers - arrayBuffers).toBeLessThan(MEGABYTE)
     expect(socket.writableLength).toBe(unsent)
     socket.write('b', () => events.push('after'))
     socket.on('finish', () => events.push('finish'))
