@@ -7,6 +7,8 @@
  * - `on`, `addListener` and `prependListener` of requests, responses and their connections: Node calls listeners
  *   outside of the request's context. So `emit` of requests and responses that have listeners is wrapped, and listeners
  *   of connections are bound to the request that adds them.
+ * - `write` and `end` of HTTP/2 streams: their callbacks are called while Node sends what all requests of a session have
+ *   written. Of several that throw then, Node tells of one; or it throws the exception into the code that closes another stream.
  * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have
  *   left the context when Node calls `process.emit`, so the context of an error is recorded as the error passes them.
  * - `emit` of servers, where an error boundary stands without a recovery() that would give requests a context.
@@ -123,6 +125,8 @@ export function watchConnection(request: IncomingMessage): void {
   watchedClasses.add(latestClass)
   const target = Object.getPrototypeOf(connection) as Emitter
   for (const name of ADDING) patches.replace(target, name, bindConnectionListeners)
+  if (request.httpVersionMajor !== 2) return
+  for (const name of ['write', 'end'] as const) patches.replace(target as unknown as Record<typeof name, AnyFunction>, name, guardWriteCallback)
 }
 
 /**
@@ -183,6 +187,17 @@ function closeAfterParserError(context: FailureContext): void {
   // The request is only thought to use a client's connection: see FailureContext.
   if (request === undefined || response === undefined || context.actual !== undefined) return
   if (hasBody(request) && request.httpVersionMajor === 1 && !response.headersSent) response.setHeader('Connection', 'close')
+}
+
+/** The callback may be any argument, but the first of `write`: that is never a function. */
+function guardWriteCallback(original: AnyFunction): AnyFunction {
+  return function write(this: unknown, chunk: unknown, encoding: unknown, callback: unknown): unknown {
+    return original.call(this, guardedIfFunction(chunk), guardedIfFunction(encoding), guardedIfFunction(callback))
+  }
+}
+
+function guardedIfFunction(value: unknown): unknown {
+  return typeof value === 'function' ? guarded(value as AnyFunction) : value
 }
 
 /** A socket carries many requests, so each listener is bound to the request that adds it. */

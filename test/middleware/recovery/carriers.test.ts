@@ -91,3 +91,64 @@ it.each(['GET', 'HEAD'])('%s over HTTP/2: a late failure is answered with 500', 
   const [headers] = await once(asked.resume().end(), 'response') as [http2.IncomingHttpHeaders]
   expect([headers[http2.constants.HTTP2_HEADER_STATUS], reports.map(({ phase }) => phase)]).toEqual([500, ['before-headers']])
 })
+
+type Responses = Readonly<Record<string, (response: http.ServerResponse) => void>>
+
+/** Asks for all paths at once over one session. What each client saw: the status, or 'cut off' where the answer had no end. */
+async function askTogether(responses: Responses): Promise<{ seen: string[]; reported: string[] }> {
+  const { listener, reports } = guard((request, response) => { responses[request.url ?? '']?.(response) })
+  const server = http2.createServer(listener as never).listen(0, '127.0.0.1')
+  closing.push(() => server.close())
+  await once(server, 'listening')
+  const session = http2.connect(`http://127.0.0.1:${String((server.address() as AddressInfo).port)}`)
+  closing.push(() => { session.destroy() })
+  const seen = await Promise.all(Object.keys(responses).map(async (path) => {
+    const asked = session.request({ ':path': path })
+    let isCutOff = false
+    asked.on('error', () => { isCutOff = true })
+    await new Promise((resolve) => asked.resume().on('close', resolve).end())
+    return `${path} ${isCutOff ? 'cut off' : 'whole'}`
+  }))
+  return { seen: seen.sort(), reported: reports.map(({ url, error, kind, phase }) => `${url}: ${error.message}, ${kind}, ${phase}`).sort() }
+}
+
+it('HTTP/2: a callback of a write that is completed as another response is cut off', async () => {
+  const { seen, reported } = await askTogether({
+    '/writes': (response) => { response.write('part', () => { throw new Error('once written') }) },
+    '/fails': (response) => {
+      response.write('part')
+      queueMicrotask(() => { throw new Error('late') })
+    },
+    '/innocent': (response) => { setTimeout(() => response.end('whole'), 20) },
+  })
+  expect({ seen, reported }).toEqual({
+    seen: ['/fails cut off', '/innocent whole', '/writes cut off'],
+    reported: ['/fails: late, microtask, streaming', '/writes: once written, callback, streaming'],
+  })
+})
+
+it('HTTP/2: callbacks of writes that are completed together, of which Node would tell one exception', async () => {
+  const writing = (response: http.ServerResponse): void => {
+    setTimeout(() => response.write('part', () => { throw new Error('once written') }), 10)
+  }
+  const { seen, reported } = await askTogether({
+    '/1': writing, '/2': writing, '/3': writing, '/4': (response) => { setTimeout(() => response.end('whole'), 20) },
+  })
+  expect({ seen, reported }).toEqual({
+    seen: ['/1 cut off', '/2 cut off', '/3 cut off', '/4 whole'],
+    reported: ['/1', '/2', '/3'].map((url) => `${url}: once written, callback, streaming`),
+  })
+})
+
+it('HTTP/2: the callback of an end', async () => {
+  const { seen, reported } = await askTogether({
+    '/ends': (response) => response.end('whole', () => { throw new Error('ended') }),
+    '/stream': (response) => {
+      const { stream } = response as unknown as http2.Http2ServerResponse
+      stream.respond({ ':status': 200 })
+      stream.end('whole', () => { throw new Error('ended') })
+    },
+  })
+  expect({ seen, reported: reported.map((report) => report.split(',')[0]) })
+    .toEqual({ seen: ['/ends whole', '/stream whole'], reported: ['/ends: ended', '/stream: ended'] })
+})
