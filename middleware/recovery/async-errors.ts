@@ -113,10 +113,17 @@ export function stopAttributing(): void {
   escaping = undefined
 }
 
-/**
- * Watches listeners on a request's socket, or its stream over HTTP/2. Its class is only known from the object itself.
- */
-export function watchConnection(request: IncomingMessage): void {
+/** Watches listeners on what carries a request, and over HTTP/2 on the request and its response, whose classes are others there. */
+export function watchCarrier(request: IncomingMessage, response: ServerResponse): void {
+  if (request.httpVersionMajor === 2) {
+    watchHttp2Compatibility(request)
+    watchHttp2Compatibility(response)
+  }
+  watchConnection(request)
+}
+
+/** Watches listeners on a request's socket, or its stream over HTTP/2. Its class is only known from the object itself. */
+function watchConnection(request: IncomingMessage): void {
   // Over HTTP/2 the socket is a proxy, whose listeners are the stream's. Only then there is a stream to look up.
   const connection: object | undefined = request.httpVersionMajor === 2 ? (request as { stream?: object }).stream : request.socket
   if (connection === undefined || connection.constructor === latestClass) return
@@ -129,10 +136,8 @@ export function watchConnection(request: IncomingMessage): void {
   for (const name of ['write', 'end'] as const) patches.replace(target as unknown as Record<typeof name, AnyFunction>, name, guardWriteCallback)
 }
 
-/**
- * Watches the compatibility classes of HTTP/2. They are found by an object of theirs, so that node:http2 need not load.
- */
-export function watchHttp2Compatibility(bearer: object): void {
+/** Watches the compatibility classes of HTTP/2. They are found by an object of theirs, so that node:http2 need not load. */
+function watchHttp2Compatibility(bearer: object): void {
   for (let target: object | null = bearer; target !== null; target = Object.getPrototypeOf(target) as object | null) {
     if (!/^Http2Server(Request|Response)$/.test(target.constructor.name) || !Object.hasOwn(target, 'constructor')) continue
     if (isAttributing && !patches.has(target, 'on')) watchEmitter(asEmitter(target))
@@ -241,6 +246,7 @@ function watchServer(original: Emit, make: MakeContext): Emit {
     const response = args[2] as ServerResponse
     const isStart = isAttributing && REQUEST_EVENTS.has(name) && contextOf(request) === undefined
     if (!isStart) return Reflect.apply(original, this, args)
+    watchCarrier(request, response)
     const context = make(request, response)
     addOpenRequest(context)
     try {

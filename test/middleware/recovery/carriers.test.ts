@@ -94,7 +94,7 @@ it.each(['GET', 'HEAD'])('%s over HTTP/2: a late failure is answered with 500', 
 
 type Responses = Readonly<Record<string, (response: http.ServerResponse) => void>>
 
-/** Asks for all paths at once over one session. What each client saw: the status, or 'cut off' where the answer had no end. */
+/** Asks for all paths at once over one session, and says whether each answer was whole. */
 async function askTogether(responses: Responses): Promise<{ seen: string[]; reported: string[] }> {
   const { listener, reports } = guard((request, response) => { responses[request.url ?? '']?.(response) })
   const server = http2.createServer(listener as never).listen(0, '127.0.0.1')
@@ -104,10 +104,10 @@ async function askTogether(responses: Responses): Promise<{ seen: string[]; repo
   closing.push(() => { session.destroy() })
   const seen = await Promise.all(Object.keys(responses).map(async (path) => {
     const asked = session.request({ ':path': path })
-    let isCutOff = false
-    asked.on('error', () => { isCutOff = true })
+    const errors: Error[] = []
+    asked.on('error', (error: Error) => errors.push(error))
     await new Promise((resolve) => asked.resume().on('close', resolve).end())
-    return `${path} ${isCutOff ? 'cut off' : 'whole'}`
+    return `${path} ${errors.length > 0 ? 'cut off' : 'whole'}`
   }))
   return { seen: seen.sort(), reported: reports.map(({ url, error, kind, phase }) => `${url}: ${error.message}, ${kind}, ${phase}`).sort() }
 }
@@ -151,4 +151,31 @@ it('HTTP/2: the callback of an end', async () => {
   })
   expect({ seen, reported: reported.map((report) => report.split(',')[0]) })
     .toEqual({ seen: ['/ends whole', '/stream whole'], reported: ['/ends: ended', '/stream: ended'] })
+})
+
+it('recovery.errors() alone hears of what listeners on a request, its response and what carries them throw', async () => {
+  const heard: string[] = []
+  recovery.errors({ onRecover: ({ url, error, kind }) => heard.push(`${url}: ${error.message}, ${kind}`) })
+  const throwing = (message: string) => (): void => { throw new Error(message) }
+  const listener: Handler = (request, response) => {
+    const { stream = request.socket } = request as unknown as { stream?: net.Socket }
+    request.on('data', throwing('of the request'))
+    response.on('finish', throwing('of the response'))
+    stream.on('close', throwing('of the carrier'))
+    setTimeout(() => response.end(), 20)
+  }
+  const listen = async (server: net.Server): Promise<string> => {
+    closing.push(() => server.close())
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`
+  }
+  const asked = http.request(`${await listen(http.createServer(listener))}/1`, { method: 'POST', agent: false })
+  const [answer] = await once(asked.end('body'), 'response') as [http.IncomingMessage]
+  await once(answer.resume(), 'close')
+  const session = http2.connect(await listen(http2.createServer(listener as never)))
+  closing.push(() => { session.destroy() })
+  const asked2 = session.request({ ':path': '/2', ':method': 'POST' })
+  await new Promise((resolve) => asked2.resume().on('close', resolve).end('body'))
+  for (let look = 0; look < 200 && heard.length < 6; look++) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  expect(heard.sort()).toEqual(['/1', '/2'].flatMap((url) => ['carrier', 'request', 'response'].map((what) => `${url}: of the ${what}, emitter`)))
 })
