@@ -7,14 +7,13 @@
  * - `on`, `addListener` and `prependListener` of requests, responses and their connections: Node calls listeners
  *   outside of the request's context. So `emit` of requests and responses that have listeners is wrapped, and listeners
  *   of connections are bound to the request that adds them.
- * - `write` and `end` of HTTP/2 streams: their callbacks are called while Node sends what all requests of a session have
- *   written. Of several that throw then, Node tells of one; or it throws the exception into the code that closes another stream.
  * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have
  *   left the context when Node calls `process.emit`, so the context of an error is recorded as the error passes them.
  * - `emit` of servers, where an error boundary stands without a recovery() that would give requests a context.
  *
  * Patched elsewhere: sockets (`client-sockets.ts`), `http.Agent` (`agent-queue.ts`), DNS queries and Workers
- * (`native-callbacks.ts`), `emit` of streams (`unhandled-error-events.ts`), `writeHead` (`shared/request-lifetime.ts`).
+ * (`native-callbacks.ts`), `emit` of streams (`unhandled-error-events.ts`), HTTP/2 streams (`http2-streams.ts`), `writeHead`
+ * (`shared/request-lifetime.ts`).
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
 import { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
@@ -22,6 +21,7 @@ import { Server } from 'node:net'
 import { unwatchClientSockets, watchClientSockets } from './client-sockets.js'
 import { contextOf, contexts, requestContextOf, type FailureContext, type FailureHandler, type RequestContext } from './context.js'
 import { kindOf, toError, type FailureKind } from './failure.js'
+import { unwatchHttp2Streams, watchHttp2Streams } from './http2-streams.js'
 import { watchNativeCallbacks } from './native-callbacks.js'
 import { addOpenRequest } from './open-requests.js'
 import { creatorOf, unwatchPromises, watchPromises } from './promise-creators.js'
@@ -83,7 +83,7 @@ export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean;
     watchEmitter(asEmitter(IncomingMessage.prototype))
     watchEmitter(asEmitter(ServerResponse.prototype))
     watchNativeCallbacks(patches, guarded, callRecordingError)
-    watchUnhandledErrorEvents(patches)
+    watchUnhandledErrorEvents(patches, (stream) => { watchHttp2Streams(patches, stream, guarded) })
     watchClientSockets(patches)
     watchAgentQueues(patches)
     setRunningRequestSource(() => requestContextOf(contexts.getStore())?.request)
@@ -106,6 +106,7 @@ export function stopAttributing(): void {
   patches.restore()
   setRunningRequestSource(undefined)
   unwatchClientSockets()
+  unwatchHttp2Streams()
   unwatchPromises()
   watchedClasses.clear()
   latestClass = undefined
@@ -132,8 +133,6 @@ function watchConnection(request: IncomingMessage): void {
   watchedClasses.add(latestClass)
   const target = Object.getPrototypeOf(connection) as Emitter
   for (const name of ADDING) patches.replace(target, name, bindConnectionListeners)
-  if (request.httpVersionMajor !== 2) return
-  for (const name of ['write', 'end'] as const) patches.replace(target as unknown as Record<typeof name, AnyFunction>, name, guardWriteCallback)
 }
 
 /** Watches the compatibility classes of HTTP/2. They are found by an object of theirs, so that node:http2 need not load. */
@@ -156,11 +155,11 @@ export function runGuarded(context: FailureContext, kind: FailureKind, fn: AnyFu
 }
 
 /** Binds a function to the context that is current now. */
-function guarded(fn: AnyFunction): AnyFunction {
+function guarded(fn: AnyFunction, kind: FailureKind = 'callback'): AnyFunction {
   const context = isAttributing ? contexts.getStore() : undefined
   if (context === undefined) return fn
   return function callback(this: unknown, ...args: unknown[]): unknown {
-    return runGuarded(context, 'callback', fn, this, args)
+    return runGuarded(context, kind, fn, this, args)
   }
 }
 
@@ -192,17 +191,6 @@ function closeAfterParserError(context: FailureContext): void {
   // The request is only thought to use a client's connection: see FailureContext.
   if (request === undefined || response === undefined || context.actual !== undefined) return
   if (hasBody(request) && request.httpVersionMajor === 1 && !response.headersSent) response.setHeader('Connection', 'close')
-}
-
-/** The callback may be any argument, but the first of `write`: that is never a function. */
-function guardWriteCallback(original: AnyFunction): AnyFunction {
-  return function write(this: unknown, chunk: unknown, encoding: unknown, callback: unknown): unknown {
-    return original.call(this, guardedIfFunction(chunk), guardedIfFunction(encoding), guardedIfFunction(callback))
-  }
-}
-
-function guardedIfFunction(value: unknown): unknown {
-  return typeof value === 'function' ? guarded(value as AnyFunction) : value
 }
 
 /** A socket carries many requests, so each listener is bound to the request that adds it. */

@@ -285,6 +285,16 @@ export const NETWORK_KINDS: Readonly<Record<string, Kind>> = {
     const session = http2.connect(`http://127.0.0.1:${String(peers.http2)}`)
     session.request().on('data', () => { session.destroy(); fail() })
   }),
+  'http2 write': repeated('callback', ({ peers }) => {
+    const session = http2.connect(`http://127.0.0.1:${String(peers.http2)}`)
+    const written = thrice(() => { session.destroy() })
+    for (let index = 0; index < 3; index++) ignoring(session.request({ ':method': 'POST' })).write('x', written)
+  }),
+  "http2 'drain'": listener(({ peers }) => {
+    const session = http2.connect(`http://127.0.0.1:${String(peers.http2)}`)
+    const request = ignoring(session.request({ ':method': 'POST' })).on('drain', () => { session.destroy(); fail() })
+    setTimeout(() => request.write(Buffer.alloc(100_000)), 20)
+  }),
   'http2 ping': callback(({ peers }) => {
     const session = http2.connect(`http://127.0.0.1:${String(peers.http2)}`)
     session.on('connect', () => { session.ping(() => { session.destroy(); fail() }) })
