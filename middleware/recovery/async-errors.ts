@@ -7,6 +7,7 @@
  * - `on`, `addListener` and `prependListener` of requests, responses and their connections: Node calls listeners
  *   outside of the request's context. So `emit` of requests and responses that have listeners is wrapped, and listeners
  *   of connections are bound to the request that adds them.
+ * - `write` and `end` of responses: a pipelined one has no socket until its turn comes.
  * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have
  *   left the context when Node calls `process.emit`, so the context of an error is recorded as the error passes them.
  * - `emit` of servers, where an error boundary stands without a recovery() that would give requests a context.
@@ -82,9 +83,10 @@ export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean;
     patches.replace(asEmitter(process), 'emit', watchProcess)
     watchEmitter(asEmitter(IncomingMessage.prototype))
     watchEmitter(asEmitter(ServerResponse.prototype))
+    for (const name of ['write', 'end'] as const) patches.replace(ServerResponse.prototype as unknown as Record<typeof name, AnyFunction>, name, guardQueued)
     watchNativeCallbacks(patches, guarded, callRecordingError)
     watchUnhandledErrorEvents(patches, (stream) => { watchHttp2Streams(patches, stream, guarded) })
-    watchClientSockets(patches)
+    watchClientSockets(patches, guarded)
     watchAgentQueues(patches)
     setRunningRequestSource(() => requestContextOf(contexts.getStore())?.request)
   }
@@ -191,6 +193,15 @@ function closeAfterParserError(context: FailureContext): void {
   // The request is only thought to use a client's connection: see FailureContext.
   if (request === undefined || response === undefined || context.actual !== undefined) return
   if (hasBody(request) && request.httpVersionMajor === 1 && !response.headersSent) response.setHeader('Connection', 'close')
+}
+
+/** What a pipelined response writes before its turn, Node writes in the context of the one before it. */
+function guardQueued(original: AnyFunction): AnyFunction {
+  return function write(this: unknown, chunk: unknown, encoding: unknown, callback: unknown): unknown {
+    if ((this as ServerResponse).socket !== null) return original.call(this, chunk, encoding, callback)
+    const [first, second, third] = [chunk, encoding, callback].map((value) => (typeof value === 'function' ? guarded(value as AnyFunction) : value))
+    return original.call(this, first, second, third)
+  }
 }
 
 /** A socket carries many requests, so each listener is bound to the request that adds it. */

@@ -1,5 +1,5 @@
 /**
- * Watches HTTP/2 streams, of servers and of clients: callbacks of their writes, and 'drain'. Node calls these while it sends what all
+ * Watches HTTP/2 streams, of servers and of clients: callbacks of their writes, 'drain' and 'wantTrailers'. Node calls these while it sends what all
  * streams of a session have written. An exception that leaves them has left its context when Node calls `process.emit` for it,
  * and of several Node tells one only. Or it is thrown into the code that closes another stream
  * (`findings/http2-write-callbacks-lost.sh`). So it is taken where it is thrown.
@@ -43,7 +43,7 @@ export function watchHttp2Streams(patches: Patches, stream: object, guard: Guard
   patches.replace(target, 'end', guardCallback)
   patches.replace(target, 'emit', (original) => {
     return function emit(this: unknown, ...args: unknown[]): unknown {
-      return Reflect.apply(args[0] === 'drain' ? guard(original, 'emitter') : original, this, args)
+      return Reflect.apply(args[0] === 'drain' || args[0] === 'wantTrailers' ? guard(original, 'emitter') : original, this, args)
     }
   })
 }

@@ -3,8 +3,10 @@ import { afterEach, expect, it } from '@jest/globals'
 import { once } from 'node:events'
 import http from 'node:http'
 import http2 from 'node:http2'
+import https from 'node:https'
 import net, { type AddressInfo } from 'node:net'
 import { recovery, type RecoveryReport } from '../../../middleware/recovery.js'
+import { SHARED_KEY } from './peers.js'
 
 type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void
 
@@ -178,4 +180,35 @@ it('recovery.errors() alone hears of what listeners on a request, its response a
   await new Promise((resolve) => asked2.resume().on('close', resolve).end('body'))
   for (let look = 0; look < 200 && heard.length < 6; look++) await new Promise((resolve) => { setTimeout(resolve, 5) })
   expect(heard.sort()).toEqual(['/1', '/2'].flatMap((url) => ['carrier', 'request', 'response'].map((what) => `${url}: of the ${what}, emitter`)))
+})
+
+it.each(['write', 'end'])('the callback of %s on a pipelined response, which is written once the one before is over', async (method) => {
+  const { listener, reports, reported } = guard((request, response) => {
+    if (request.url === '/first') setTimeout(() => response.end('first'), 20)
+    else if (method === 'end') response.end('second', () => { throw new Error('written') })
+    else response.write('second', () => { throw new Error('written') })
+  })
+  const server = http.createServer(listener).listen(0, '127.0.0.1')
+  closing.push(() => server.close())
+  await once(server, 'listening')
+  const socket = net.connect((server.address() as AddressInfo).port, '127.0.0.1').resume()
+  closing.push(() => socket.destroy())
+  socket.write('GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n')
+  await reported()
+  expect(reports.map(({ url, phase }) => [url, phase])).toEqual([['/second', method === 'end' ? 'after-response' : 'streaming']])
+})
+
+it.each(['write', 'end'])('over TLS: the callback of %s', async (method) => {
+  const { listener, reports, reported } = guard((_request, response) => {
+    const callback = (): void => { throw new Error('written') }
+    setTimeout(() => { if (method === 'end') response.end('text', callback); else response.write('text', callback) }, 10)
+  })
+  const ciphers = 'PSK-AES128-GCM-SHA256'
+  const server = https.createServer({ ciphers, maxVersion: 'TLSv1.2', pskCallback: () => Buffer.alloc(16, 1) } as https.ServerOptions, listener)
+  closing.push(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const asked = https.get({ ...SHARED_KEY, port: (server.address() as AddressInfo).port, host: '127.0.0.1', path: '/secure', agent: false })
+  asked.on('error', () => undefined).on('response', (answer) => answer.on('error', () => undefined).resume())
+  await reported()
+  expect(reports.map(({ url, phase }) => [url, phase])).toEqual([['/secure', method === 'end' ? 'after-response' : 'streaming']])
 })
