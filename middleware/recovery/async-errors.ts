@@ -18,7 +18,7 @@
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
 import { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
-import { Server } from 'node:net'
+import { Server, Socket } from 'node:net'
 import { unwatchClientSockets, watchClientSockets } from './client-sockets.js'
 import { contextOf, contexts, requestContextOf, type FailureContext, type FailureHandler, type RequestContext } from './context.js'
 import { kindOf, toError, type FailureKind } from './failure.js'
@@ -55,8 +55,6 @@ function asEmitter(value: object): Emitter {
   return value as Emitter
 }
 
-/** Classes of sockets and HTTP/2 streams whose methods are patched. */
-const watchedClasses = new Set<unknown>()
 /** The class of the last request's connection. The next request nearly always has the same. */
 let latestClass: unknown
 
@@ -84,6 +82,8 @@ export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean;
     watchEmitter(asEmitter(IncomingMessage.prototype))
     watchEmitter(asEmitter(ServerResponse.prototype))
     for (const name of ['write', 'end'] as const) patches.replace(ServerResponse.prototype as unknown as Record<typeof name, AnyFunction>, name, guardQueued)
+    // Before the first request: a socket that is upgraded, and all over TLS, keep the methods that this class has then.
+    watchListeners(asEmitter(Socket.prototype))
     watchNativeCallbacks(patches, guarded, callRecordingError)
     watchUnhandledErrorEvents(patches, (stream) => { watchHttp2Streams(patches, stream, guarded) })
     watchClientSockets(patches, guarded)
@@ -110,7 +110,6 @@ export function stopAttributing(): void {
   unwatchClientSockets()
   unwatchHttp2Streams()
   unwatchPromises()
-  watchedClasses.clear()
   latestClass = undefined
   isAttributing = false
   escaping = undefined
@@ -125,16 +124,21 @@ export function watchCarrier(request: IncomingMessage, response: ServerResponse)
   watchConnection(request)
 }
 
-/** Watches listeners on a request's socket, or its stream over HTTP/2. Its class is only known from the object itself. */
+/** Watches listeners on a request's socket, or its stream over HTTP/2, where its class is none that is watched. */
 function watchConnection(request: IncomingMessage): void {
   // Over HTTP/2 the socket is a proxy, whose listeners are the stream's. Only then there is a stream to look up.
   const connection: object | undefined = request.httpVersionMajor === 2 ? (request as { stream?: object }).stream : request.socket
   if (connection === undefined || connection.constructor === latestClass) return
   latestClass = connection.constructor
-  if (watchedClasses.has(latestClass)) return
-  watchedClasses.add(latestClass)
-  const target = Object.getPrototypeOf(connection) as Emitter
-  for (const name of ADDING) patches.replace(target, name, bindConnectionListeners)
+  watchListeners(Object.getPrototypeOf(connection) as Emitter)
+}
+
+/** Does nothing where that inherits from what is watched: a listener that is bound twice would be taken for one of once(). */
+function watchListeners(emitter: Emitter): void {
+  for (let target: object | null = emitter; target !== null; target = Object.getPrototypeOf(target) as object | null) {
+    if (patches.has(target, 'on')) return
+  }
+  for (const name of ADDING) patches.replace(emitter, name, bindConnectionListeners)
 }
 
 /** Watches the compatibility classes of HTTP/2. They are found by an object of theirs, so that node:http2 need not load. */

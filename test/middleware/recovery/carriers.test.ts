@@ -5,8 +5,12 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import https from 'node:https'
 import net, { type AddressInfo } from 'node:net'
+import tls from 'node:tls'
 import { recovery, type RecoveryReport } from '../../../middleware/recovery.js'
 import { SHARED_KEY } from './peers.js'
+
+/** A server without a certificate. */
+const SECURE: https.ServerOptions = { ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2', pskCallback: () => Buffer.alloc(16, 1) }
 
 type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void
 
@@ -203,12 +207,52 @@ it.each(['write', 'end'])('over TLS: the callback of %s', async (method) => {
     const callback = (): void => { throw new Error('written') }
     setTimeout(() => { if (method === 'end') response.end('text', callback); else response.write('text', callback) }, 10)
   })
-  const ciphers = 'PSK-AES128-GCM-SHA256'
-  const server = https.createServer({ ciphers, maxVersion: 'TLSv1.2', pskCallback: () => Buffer.alloc(16, 1) } as https.ServerOptions, listener)
+  const server = https.createServer(SECURE, listener)
   closing.push(() => server.close())
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const asked = https.get({ ...SHARED_KEY, port: (server.address() as AddressInfo).port, host: '127.0.0.1', path: '/secure', agent: false })
   asked.on('error', () => undefined).on('response', (answer) => answer.on('error', () => undefined).resume())
   await reported()
   expect(reports.map(({ url, phase }) => [url, phase])).toEqual([['/secure', method === 'end' ? 'after-response' : 'streaming']])
+})
+
+it.each(['HTTP', 'HTTPS'])('%s: an upgraded socket that has had a listener before: each message that fails is reported', async (protocol) => {
+  const heard: string[] = []
+  const { listener, reports } = guard((request) => {
+    request.socket.on('data', (chunk) => {
+      heard.push(String(chunk))
+      throw new Error('a bad message')
+    })
+    request.socket.write('ready')
+  })
+  const server = protocol === 'HTTP' ? http.createServer() : https.createServer(SECURE)
+  closing.push(() => server.close())
+  server.on('upgrade', (request: http.IncomingMessage, socket: net.Socket) => {
+    socket.on('error', () => undefined)
+    listener(request, new http.ServerResponse(request))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const socket = protocol === 'HTTP' ? net.connect(port, '127.0.0.1') : tls.connect({ ...SHARED_KEY, port, host: '127.0.0.1' })
+  closing.push(() => socket.destroy())
+  socket.write('GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n')
+  await once(socket, 'data')
+  for (const count of [1, 2, 3]) {
+    socket.write(String(count))
+    for (let look = 0; look < 200 && reports.length < count; look++) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  }
+  expect([heard, reports.map(({ url }) => url)]).toEqual([['1', '2', '3'], ['/chat', '/chat', '/chat']])
+})
+
+it('HTTPS: a listener on request.socket', async () => {
+  const { listener, reports, reported } = guard((request, response) => {
+    request.socket.on('close', () => { throw new Error('of the socket') })
+    response.end()
+  })
+  const server = https.createServer(SECURE, listener)
+  closing.push(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  https.get({ ...SHARED_KEY, port: (server.address() as AddressInfo).port, host: '127.0.0.1', path: '/secure', agent: false }, (answer) => answer.resume())
+  await reported()
+  expect(reports.map(({ url, error }) => [url, error.message])).toEqual([['/secure', 'of the socket']])
 })
