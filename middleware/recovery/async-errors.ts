@@ -67,6 +67,9 @@ let isAttributing = false
 let escaping: { readonly error: unknown; readonly context: FailureContext } | undefined
 
 const nextMicrotask = queueMicrotask
+/** Node's own, too. What it returns runs functions with the stores that are current now: the app's, and an error tracker's. */
+// eslint-disable-next-line @typescript-eslint/unbound-method -- a static method that needs no class
+const { snapshot } = AsyncLocalStorage
 
 /**
  * Begins to attribute failures.
@@ -203,8 +206,16 @@ function closeAfterParserError(context: FailureContext): void {
 function guardQueued(original: AnyFunction): AnyFunction {
   return function write(this: unknown, chunk: unknown, encoding: unknown, callback: unknown): unknown {
     if ((this as ServerResponse).socket !== null) return original.call(this, chunk, encoding, callback)
-    const [first, second, third] = [chunk, encoding, callback].map((value) => (typeof value === 'function' ? guarded(value as AnyFunction) : value))
+    const [first, second, third] = [chunk, encoding, callback].map((value) => (typeof value === 'function' ? guardedWithStores(value as AnyFunction) : value))
     return original.call(this, first, second, third)
+  }
+}
+
+function guardedWithStores(fn: AnyFunction): AnyFunction {
+  const run = snapshot()
+  const bound = guarded(fn)
+  return function callback(this: unknown, ...args: unknown[]): unknown {
+    return run(call, bound, this, args)
   }
 }
 
@@ -225,9 +236,10 @@ function isConnectionOf(emitter: Emitter, { request }: RequestContext): boolean 
  */
 function boundTo(context: RequestContext, emitter: Emitter, name: string | symbol, listener: Listener & { listener?: Listener }): Listener {
   const isOnce = typeof listener.listener === 'function'
+  const run = snapshot()
   const bound = function bound(this: unknown, ...args: unknown[]): unknown {
     if (isOnce) emitter.removeListener(name, bound)
-    return runGuarded(context, 'emitter', listener as AnyFunction, this, args)
+    return run(runGuarded, context, 'emitter', listener as AnyFunction, this, args)
   }
   return Object.assign(bound, { listener: isOnce ? listener.listener : listener })
 }

@@ -1,12 +1,13 @@
 /** Listeners on what carries a request belong to the request that adds them: its socket, and over HTTP/2 its stream. */
 import { afterEach, expect, it } from '@jest/globals'
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import http from 'node:http'
 import http2 from 'node:http2'
 import https from 'node:https'
 import net, { type AddressInfo } from 'node:net'
 import tls from 'node:tls'
-import { recovery, type RecoveryReport } from '../../../middleware/recovery.js'
+import { recovery, type RecoveryMiddleware, type RecoveryReport } from '../../../middleware/recovery.js'
 import { SHARED_KEY } from './peers.js'
 
 /** A server without a certificate. */
@@ -21,11 +22,11 @@ afterEach(() => {
   recovery.uninstall()
 })
 
-function guard(handler: Handler): { listener: Handler; reports: RecoveryReport[]; reported: () => Promise<void> } {
+function guard(handler: Handler): { listener: Handler; reports: RecoveryReport[]; reported: () => Promise<void>; middleware: RecoveryMiddleware } {
   const reports: RecoveryReport[] = []
   const middleware = recovery({ onRecover: (report) => reports.push(report) })
   const listener: Handler = (request, response) => { middleware(request, response, () => { handler(request, response) }) }
-  return { listener, reports, reported: async () => { if (reports.length === 0) await once(middleware.events, 'recover') } }
+  return { listener, reports, middleware, reported: async () => { if (reports.length === 0) await once(middleware.events, 'recover') } }
 }
 
 it("request.socket: each listener is that of its request, also on a kept connection, and can be removed", async () => {
@@ -255,4 +256,30 @@ it('HTTPS: a listener on request.socket', async () => {
   https.get({ ...SHARED_KEY, port: (server.address() as AddressInfo).port, host: '127.0.0.1', path: '/secure', agent: false }, (answer) => answer.resume())
   await reported()
   expect(reports.map(({ url, error }) => [url, error.message])).toEqual([['/secure', 'of the socket']])
+})
+
+it('a listener on request.socket, a callback of a pipelined response and their reports see what the app keeps for the request', async () => {
+  const kept = new AsyncLocalStorage<string>()
+  const seen: unknown[] = []
+  const failing = (): void => {
+    seen.push(kept.getStore())
+    throw new Error('late')
+  }
+  const { listener, middleware } = guard((request, response) => {
+    if (request.url === '/first') {
+      setTimeout(() => response.end('first'), 20)
+      return
+    }
+    request.socket.on('close', failing)
+    response.end('second', failing)
+  })
+  middleware.events.on('recover', () => seen.push(kept.getStore()))
+  const server = http.createServer((request, response) => { kept.run(String(request.url), listener, request, response) })
+  closing.push(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const socket = net.connect((server.address() as AddressInfo).port, '127.0.0.1').resume()
+  socket.write('GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  await once(socket, 'close')
+  for (let look = 0; look < 200 && seen.length < 4; look++) await new Promise((resolve) => { setTimeout(resolve, 5) })
+  expect(seen).toEqual(['/second', '/second', '/second', '/second'])
 })
