@@ -3,7 +3,7 @@ import './shared/node-version.js'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { EventEmitter } from 'node:events'
 import { addStatusSource } from '../shared/status-sources.js'
-import { attributeAsyncErrors, attributeFromStart, stopAttributing, watchConnection, watchHttp2Compatibility } from './recovery/async-errors.js'
+import { attributeAsyncErrors, attributeFromStart, stopAttributing, watchCarrier } from './recovery/async-errors.js'
 import { ErrorBoundaries } from './recovery/error-boundaries.js'
 import { contextOf, contexts, RequestContext } from './recovery/context.js'
 import type { RecoveryCount } from './recovery/report.js'
@@ -121,11 +121,7 @@ function createRecovery(options?: RecoveryOptions): RecoveryMiddleware {
       lastServer = server
       recoverer.trackServer(server)
     }
-    if (request.httpVersionMajor === 2) {
-      watchHttp2Compatibility(request)
-      watchHttp2Compatibility(response)
-    }
-    watchConnection(request)
+    watchCarrier(request, response)
     const context = known ?? new RequestContext(request, response, next, recoverer)
     if (known === undefined) addOpenRequest(context)
     try {

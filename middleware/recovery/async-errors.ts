@@ -7,19 +7,22 @@
  * - `on`, `addListener` and `prependListener` of requests, responses and their connections: Node calls listeners
  *   outside of the request's context. So `emit` of requests and responses that have listeners is wrapped, and listeners
  *   of connections are bound to the request that adds them.
+ * - `write` and `end` of responses: a pipelined one has no socket until its turn comes.
  * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have
  *   left the context when Node calls `process.emit`, so the context of an error is recorded as the error passes them.
  * - `emit` of servers, where an error boundary stands without a recovery() that would give requests a context.
  *
  * Patched elsewhere: sockets (`client-sockets.ts`), `http.Agent` (`agent-queue.ts`), DNS queries and Workers
- * (`native-callbacks.ts`), `emit` of streams (`unhandled-error-events.ts`), `writeHead` (`shared/request-lifetime.ts`).
+ * (`native-callbacks.ts`), `emit` of streams (`unhandled-error-events.ts`), HTTP/2 streams (`http2-streams.ts`), `writeHead`
+ * (`shared/request-lifetime.ts`).
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from 'node:async_hooks'
 import { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
-import { Server } from 'node:net'
+import { Server, Socket } from 'node:net'
 import { unwatchClientSockets, watchClientSockets } from './client-sockets.js'
 import { contextOf, contexts, requestContextOf, type FailureContext, type FailureHandler, type RequestContext } from './context.js'
 import { kindOf, toError, type FailureKind } from './failure.js'
+import { unwatchHttp2Streams, watchHttp2Streams } from './http2-streams.js'
 import { watchNativeCallbacks } from './native-callbacks.js'
 import { addOpenRequest } from './open-requests.js'
 import { creatorOf, unwatchPromises, watchPromises } from './promise-creators.js'
@@ -52,8 +55,6 @@ function asEmitter(value: object): Emitter {
   return value as Emitter
 }
 
-/** Classes of sockets and HTTP/2 streams whose methods are patched. */
-const watchedClasses = new Set<unknown>()
 /** The class of the last request's connection. The next request nearly always has the same. */
 let latestClass: unknown
 
@@ -66,6 +67,9 @@ let isAttributing = false
 let escaping: { readonly error: unknown; readonly context: FailureContext } | undefined
 
 const nextMicrotask = queueMicrotask
+/** Node's own, too. What it returns runs functions with the stores that are current now: the app's, and an error tracker's. */
+// eslint-disable-next-line @typescript-eslint/unbound-method -- a static method that needs no class
+const { snapshot } = AsyncLocalStorage
 
 /**
  * Begins to attribute failures.
@@ -80,9 +84,12 @@ export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean;
     patches.replace(asEmitter(process), 'emit', watchProcess)
     watchEmitter(asEmitter(IncomingMessage.prototype))
     watchEmitter(asEmitter(ServerResponse.prototype))
+    for (const name of ['write', 'end'] as const) patches.replace(ServerResponse.prototype as unknown as Record<typeof name, AnyFunction>, name, guardQueued)
+    // Before the first request: a socket that is upgraded, and all over TLS, keep the methods that this class has then.
+    watchListeners(asEmitter(Socket.prototype))
     watchNativeCallbacks(patches, guarded, callRecordingError)
-    watchUnhandledErrorEvents(patches)
-    watchClientSockets(patches)
+    watchUnhandledErrorEvents(patches, (stream) => { watchHttp2Streams(patches, stream, guarded) })
+    watchClientSockets(patches, guarded)
     watchAgentQueues(patches)
     setRunningRequestSource(() => requestContextOf(contexts.getStore())?.request)
   }
@@ -104,31 +111,41 @@ export function stopAttributing(): void {
   patches.restore()
   setRunningRequestSource(undefined)
   unwatchClientSockets()
+  unwatchHttp2Streams()
   unwatchPromises()
-  watchedClasses.clear()
   latestClass = undefined
   isAttributing = false
   escaping = undefined
 }
 
-/**
- * Watches listeners on a request's socket, or its stream over HTTP/2. Its class is only known from the object itself.
- */
-export function watchConnection(request: IncomingMessage): void {
+/** Watches listeners on what carries a request, and over HTTP/2 on the request and its response, whose classes are others there. */
+export function watchCarrier(request: IncomingMessage, response: ServerResponse): void {
+  if (request.httpVersionMajor === 2) {
+    watchHttp2Compatibility(request)
+    watchHttp2Compatibility(response)
+  }
+  watchConnection(request)
+}
+
+/** Watches listeners on a request's socket, or its stream over HTTP/2, where its class is none that is watched. */
+function watchConnection(request: IncomingMessage): void {
   // Over HTTP/2 the socket is a proxy, whose listeners are the stream's. Only then there is a stream to look up.
   const connection: object | undefined = request.httpVersionMajor === 2 ? (request as { stream?: object }).stream : request.socket
   if (connection === undefined || connection.constructor === latestClass) return
   latestClass = connection.constructor
-  if (watchedClasses.has(latestClass)) return
-  watchedClasses.add(latestClass)
-  const target = Object.getPrototypeOf(connection) as Emitter
-  for (const name of ADDING) patches.replace(target, name, bindConnectionListeners)
+  watchListeners(Object.getPrototypeOf(connection) as Emitter)
 }
 
-/**
- * Watches the compatibility classes of HTTP/2. They are found by an object of theirs, so that node:http2 need not load.
- */
-export function watchHttp2Compatibility(bearer: object): void {
+/** Does nothing where that inherits from what is watched: a listener that is bound twice would be taken for one of once(). */
+function watchListeners(emitter: Emitter): void {
+  for (let target: object | null = emitter; target !== null; target = Object.getPrototypeOf(target) as object | null) {
+    if (patches.has(target, 'on')) return
+  }
+  for (const name of ADDING) patches.replace(emitter, name, bindConnectionListeners)
+}
+
+/** Watches the compatibility classes of HTTP/2. They are found by an object of theirs, so that node:http2 need not load. */
+function watchHttp2Compatibility(bearer: object): void {
   for (let target: object | null = bearer; target !== null; target = Object.getPrototypeOf(target) as object | null) {
     if (!/^Http2Server(Request|Response)$/.test(target.constructor.name) || !Object.hasOwn(target, 'constructor')) continue
     if (isAttributing && !patches.has(target, 'on')) watchEmitter(asEmitter(target))
@@ -147,11 +164,11 @@ export function runGuarded(context: FailureContext, kind: FailureKind, fn: AnyFu
 }
 
 /** Binds a function to the context that is current now. */
-function guarded(fn: AnyFunction): AnyFunction {
+function guarded(fn: AnyFunction, kind: FailureKind = 'callback'): AnyFunction {
   const context = isAttributing ? contexts.getStore() : undefined
   if (context === undefined) return fn
   return function callback(this: unknown, ...args: unknown[]): unknown {
-    return runGuarded(context, 'callback', fn, this, args)
+    return runGuarded(context, kind, fn, this, args)
   }
 }
 
@@ -185,6 +202,23 @@ function closeAfterParserError(context: FailureContext): void {
   if (hasBody(request) && request.httpVersionMajor === 1 && !response.headersSent) response.setHeader('Connection', 'close')
 }
 
+/** What a pipelined response writes before its turn, Node writes in the context of the one before it. */
+function guardQueued(original: AnyFunction): AnyFunction {
+  return function write(this: unknown, chunk: unknown, encoding: unknown, callback: unknown): unknown {
+    if ((this as ServerResponse).socket !== null) return original.call(this, chunk, encoding, callback)
+    const [first, second, third] = [chunk, encoding, callback].map((value) => (typeof value === 'function' ? guardedWithStores(value as AnyFunction) : value))
+    return original.call(this, first, second, third)
+  }
+}
+
+function guardedWithStores(fn: AnyFunction): AnyFunction {
+  const run = snapshot()
+  const bound = guarded(fn)
+  return function callback(this: unknown, ...args: unknown[]): unknown {
+    return run(call, bound, this, args)
+  }
+}
+
 /** A socket carries many requests, so each listener is bound to the request that adds it. */
 function bindConnectionListeners(original: Add): Add {
   return function add(this: Emitter, name: string | symbol, listener: Listener): Emitter {
@@ -202,9 +236,10 @@ function isConnectionOf(emitter: Emitter, { request }: RequestContext): boolean 
  */
 function boundTo(context: RequestContext, emitter: Emitter, name: string | symbol, listener: Listener & { listener?: Listener }): Listener {
   const isOnce = typeof listener.listener === 'function'
+  const run = snapshot()
   const bound = function bound(this: unknown, ...args: unknown[]): unknown {
     if (isOnce) emitter.removeListener(name, bound)
-    return runGuarded(context, 'emitter', listener as AnyFunction, this, args)
+    return run(runGuarded, context, 'emitter', listener as AnyFunction, this, args)
   }
   return Object.assign(bound, { listener: isOnce ? listener.listener : listener })
 }
@@ -229,6 +264,7 @@ function watchServer(original: Emit, make: MakeContext): Emit {
     const response = args[2] as ServerResponse
     const emitStart = isAttributing ? EMIT_START.get(name) : undefined
     if (emitStart === undefined || contextOf(request) !== undefined) return Reflect.apply(original, this, args)
+    watchCarrier(request, response)
     const context = make(request, response)
     addOpenRequest(context)
     try {

@@ -2,6 +2,9 @@
  * Watches the connections of an app's clients, such as those to databases: records which request writes to each, and
  * runs its events in the context of that request. Node's HTTP client is left alone: it gives each response its
  * request's context.
+ *
+ * Callbacks of writes over TLS are bound, those of responses, too: Node calls `process.emit` for their exceptions only after the context
+ * was left.
  */
 import { Socket } from 'node:net'
 import type { Patches } from '../shared/patches.js'
@@ -22,13 +25,21 @@ interface InternalSocket extends Socket {
   readonly server?: unknown
   /** The HTTP request or response that the socket carries. */
   readonly _httpMessage?: unknown
+  /** Set for TLS. */
+  readonly encrypted?: unknown
 }
+
+type AnyFunction = (this: unknown, ...args: unknown[]) => unknown
 
 const uses = new WeakMap<Socket, PooledConnection>()
 let isWatching = false
 
-/** Begins to watch; `patches` put it back. */
-export function watchClientSockets(patches: Patches): void {
+/**
+ * Begins to watch; `patches` put it back.
+ *
+ * @param guard binds a callback to the current context
+ */
+export function watchClientSockets(patches: Patches, guard: (callback: AnyFunction) => AnyFunction): void {
   isWatching = true
   patches.replace<Replaceable, 'connect'>(Socket.prototype, 'connect', (original) => {
     const connect = function connect(this: Socket, ...args: unknown[]): Socket {
@@ -42,6 +53,8 @@ export function watchClientSockets(patches: Patches): void {
   patches.replace<Replaceable, 'write'>(Socket.prototype, 'write', (original) => {
     const write = function write(this: InternalSocket, ...args: unknown[]): boolean {
       if (isMissing(this.server) && isMissing(this._httpMessage)) noteWrite(this)
+      const callback = args.at(-1)
+      if (typeof callback === 'function' && this.encrypted === true) args[args.length - 1] = guard(callback as AnyFunction)
       return Reflect.apply(original, this, args)
     }
     return write

@@ -13,10 +13,15 @@ import { contexts } from './context.js'
 
 type Emit = (this: Stream, name: string | symbol, ...args: unknown[]) => boolean
 
-/** Begins to watch; `patches` put it back. */
-export function watchUnhandledErrorEvents(patches: Patches): void {
+/**
+ * Begins to watch; `patches` put it back.
+ *
+ * @param listened called with streams that listen for 'newListener', as HTTP/2 streams do from their beginning
+ */
+export function watchUnhandledErrorEvents(patches: Patches, listened: (stream: Stream) => void): void {
   patches.replace(Stream.prototype, 'emit', (original: Emit) =>
     function emit(this: Stream, name: string | symbol, ...args: unknown[]): boolean {
+      if (name === 'newListener') listened(this)
       if (name !== 'error' || this.listenerCount('error') > 0) return original.call(this, name, ...args)
       const context = contexts.getStore()
       if (context === undefined) return original.call(this, name, ...args)

@@ -8,6 +8,7 @@ import { EventEmitter, on, once } from 'node:events'
 import fs from 'node:fs'
 import http from 'node:http'
 import http2 from 'node:http2'
+import https from 'node:https'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,6 +71,7 @@ const HERE = fileURLToPath(import.meta.url)
 const nowhere = (): string => join(tmpdir(), `recovery-${String(process.pid)}-${String(performance.now())}`)
 const socketOf = ({ peers }: Scene): net.Socket => net.connect(peers.echo, '127.0.0.1').on('error', () => undefined)
 const requestOf = ({ peers }: Scene, path = '/'): http.ClientRequest => http.get({ port: peers.http, host: '127.0.0.1', path, agent: false })
+const secureRequestOf = ({ tls: port }: Peers): http.ClientRequest => ignoring(https.request({ ...SHARED_KEY, port, method: 'POST', agent: false }))
 const ignoring = <Emitter extends EventEmitter>(emitter: Emitter): Emitter => emitter.on('error', () => undefined)
 const workerOf = (code: string): Worker => new Worker(`const { parentPort } = require('node:worker_threads'); ${code}`, { eval: true })
 
@@ -285,6 +287,22 @@ export const NETWORK_KINDS: Readonly<Record<string, Kind>> = {
     const session = http2.connect(`http://127.0.0.1:${String(peers.http2)}`)
     session.request().on('data', () => { session.destroy(); fail() })
   }),
+  'http2 write': repeated('callback', ({ peers }) => {
+    const session = http2.connect(`http://127.0.0.1:${String(peers.http2)}`)
+    const written = thrice(() => { session.destroy() })
+    for (let index = 0; index < 3; index++) ignoring(session.request({ ':method': 'POST' })).write('x', written)
+  }),
+  "http2 'drain'": listener(({ peers }) => {
+    const session = http2.connect(`http://127.0.0.1:${String(peers.http2)}`)
+    const request = ignoring(session.request({ ':method': 'POST' })).on('drain', () => { session.destroy(); fail() })
+    setTimeout(() => request.write(Buffer.alloc(100_000)), 20)
+  }),
+  "http2 'wantTrailers'": listener(({ peers }) => {
+    const session = http2.connect(`http://127.0.0.1:${String(peers.http2)}`)
+    const request = ignoring(session.request({ ':method': 'POST' }, { waitForTrailers: true }))
+    request.on('wantTrailers', () => { setImmediate(() => { session.destroy() }); fail() })
+    setTimeout(() => { request.end('x') }, 20)
+  }),
   'http2 ping': callback(({ peers }) => {
     const session = http2.connect(`http://127.0.0.1:${String(peers.http2)}`)
     session.on('connect', () => { session.ping(() => { session.destroy(); fail() }) })
@@ -295,6 +313,16 @@ export const NETWORK_KINDS: Readonly<Record<string, Kind>> = {
   }),
   "http2 'error'": listener(() => { http2.connect('http://127.0.0.1:9').on('error', fail) }),
   'tls connect': listener(({ peers }) => { const socket = tls.connect({ ...SHARED_KEY, port: peers.tls }, () => { socket.destroy(); fail() }) }),
+  'tls write': repeated('callback', ({ peers }) => {
+    const socket = tls.connect({ ...SHARED_KEY, port: peers.tls }, () => {
+      const written = thrice(() => socket.destroy())
+      for (const text of ['a', 'b', 'c']) socket.write(text, written)
+    })
+  }),
+  "tls 'finish'": listener(({ peers }) => { const socket = tls.connect({ ...SHARED_KEY, port: peers.tls }, () => { socket.on('finish', fail).end('a') }) }),
+  'tls end': kind(['emitter', 'callback', ...TICK], ({ peers }) => { const socket = tls.connect({ ...SHARED_KEY, port: peers.tls }, () => { socket.end('a', fail) }) }),
+  'https.request write': callback(({ peers }) => { const request = secureRequestOf(peers); request.write('a', () => { request.destroy(); fail() }) }),
+  "https.request 'finish'": kind(['callback', 'emitter'], ({ peers }) => { const request = secureRequestOf(peers); request.on('finish', () => { request.destroy(); fail() }).end() }),
   "tls 'data'": repeated('emitter', ({ peers }) => {
     const socket = tls.connect({ ...SHARED_KEY, port: peers.tls }, () => { socket.write('a') })
     socket.on('data', thrice(() => socket.destroy(), () => socket.write('a')))

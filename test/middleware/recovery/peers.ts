@@ -42,10 +42,12 @@ export async function startPeers(): Promise<Peers> {
     response.write('hello')
     setTimeout(() => response.end(' world'), 2)
   })
-  const web2 = http2.createServer()
+  // With the default window a client's 'drain' would wait for the server to read.
+  const web2 = http2.createServer({ settings: { initialWindowSize: 1_000_000 } })
+  web2.on('session', (session) => { session.setLocalWindowSize(1_000_000) })
   web2.on('stream', (stream) => {
     stream.respond({ ':status': 200 })
-    stream.end('hello')
+    stream.on('error', () => undefined).resume().on('end', () => { stream.end('hello') })
   })
   const secure = tls.createServer({ ciphers: 'PSK-AES128-GCM-SHA256', maxVersion: 'TLSv1.2', pskCallback: () => Buffer.alloc(16, 1) }, (socket) => {
     socket.on('error', () => undefined).pipe(socket)
