@@ -176,10 +176,14 @@ function bindMethods(object: object): void {
   }
 }
 
+/** Whether a class is the language's, such as Map. Those of addons are in native code, too. */
+function isBuiltIn(constructor: object): boolean {
+  return Function.prototype.toString.call(constructor).includes('[native code]') && (constructor as { name: string }).name in globalThis
+}
+
 function boundPrototypeOf(prototype: object): BoundPrototype | undefined {
   if (boundPrototypes.has(prototype)) return boundPrototypes.get(prototype)
-  const isBuiltIn = isOfNode(prototype) || Function.prototype.toString.call(prototype.constructor).includes('[native code]')
-  const methods = new Set(isBuiltIn ? [] : methodsOf(prototype).map((name) => (prototype as Record<string, unknown>)[name]))
+  const methods = new Set(isOfNode(prototype) || isBuiltIn(prototype.constructor) ? [] : methodsOf(prototype).map((name) => (prototype as Record<string, unknown>)[name]))
   const replacement = methods.size === 0 ? undefined : { bound: bindCallbacks(Object.create(prototype) as object), methods }
   boundPrototypes.set(prototype, replacement)
   // Where its object is returned once more, that is bound already.

@@ -92,6 +92,19 @@ describe('recovery.callbacks()', () => {
     expect([Object.getPrototypeOf(new Batch()), Object.getPrototypeOf(promise), await promise]).toEqual([Batch.prototype, Promise.prototype, 'answer'])
     expect(() => { inRequest(() => { new Batch().exec(fail('not bound')) }) }).toThrow('not bound')
   })
+  it('binds what a method returns of a class in native code, such as a statement of sqlite3, and no Map or list', () => {
+    failed()
+    const run = (call: () => void): void => { call() }
+    const prototype = { constructor: function Native() { /* bound below: so it is shown as native code */ }.bind(undefined), run }
+    const list = [1]
+    const map = new Map([[1, 2]])
+    const made = { native: (): typeof prototype => Object.create(prototype) as typeof prototype, list: () => list, map: () => map }
+    const client = recovery.callbacks(made)
+    const native = inRequest(() => client.native())
+    inRequest(() => { native.run(fail('native')) })
+    expect([failed(), inRequest(() => client.list()), inRequest(() => client.map())]).toEqual([['native'], list, map])
+    expect([Object.getPrototypeOf(list) === Array.prototype, Object.getPrototypeOf(map) === Map.prototype]).toEqual([true, true])
+  })
   it('binds methods whose names are in capitals, and no class', () => {
     failed()
     const client = recovery.callbacks(Object.assign(new Client(), { Type: Batch, DB: Batch }))
