@@ -7,7 +7,7 @@
  * - `on`, `addListener` and `prependListener` of requests, responses and their connections: Node calls listeners
  *   outside of the request's context. So `emit` of requests and responses that have listeners is wrapped, and listeners
  *   of connections are bound to the request that adds them.
- * - `write` and `end` of responses: a pipelined one has no socket until its turn comes.
+ * - `write` and `end` of a pipelined response: it has no socket until its turn comes.
  * - `AsyncResource.prototype.runInAsyncScope`, `AsyncLocalStorage.bind` and `snapshot`, `queueMicrotask`: they have
  *   left the context when Node calls `process.emit`, so the context of an error is recorded as the error passes them.
  * - `emit` of servers, where an error boundary stands without a recovery() that would give requests a context.
@@ -84,7 +84,6 @@ export function attributeAsyncErrors({ bound, trackPromises }: { bound: boolean;
     patches.replace(asEmitter(process), 'emit', watchProcess)
     watchEmitter(asEmitter(IncomingMessage.prototype))
     watchEmitter(asEmitter(ServerResponse.prototype))
-    for (const name of ['write', 'end'] as const) patches.replace(ServerResponse.prototype as unknown as Record<typeof name, AnyFunction>, name, guardQueued)
     // Before the first request: a socket that is upgraded, and all over TLS, keep the methods that this class has then.
     watchListeners(asEmitter(Socket.prototype))
     watchNativeCallbacks(patches, guarded, callRecordingError)
@@ -125,6 +124,7 @@ export function watchCarrier(request: IncomingMessage, response: ServerResponse)
     watchHttp2Compatibility(response)
   }
   watchConnection(request)
+  if (response.socket === null) guardQueued(response)
 }
 
 /** Watches listeners on a request's socket, or its stream over HTTP/2, where its class is none that is watched. */
@@ -203,11 +203,13 @@ function closeAfterParserError(context: FailureContext): void {
 }
 
 /** What a pipelined response writes before its turn, Node writes in the context of the one before it. */
-function guardQueued(original: AnyFunction): AnyFunction {
-  return function write(this: unknown, chunk: unknown, encoding: unknown, callback: unknown): unknown {
-    if ((this as ServerResponse).socket !== null) return original.call(this, chunk, encoding, callback)
-    const [first, second, third] = [chunk, encoding, callback].map((value) => (typeof value === 'function' ? guardedWithStores(value as AnyFunction) : value))
-    return original.call(this, first, second, third)
+function guardQueued(response: ServerResponse): void {
+  for (const name of ['write', 'end'] as const) {
+    const original = Reflect.get(response, name) as AnyFunction
+    Object.assign(response, { [name]: (...args: unknown[]): unknown => {
+      const given = response.socket === null ? args.map((value) => (typeof value === 'function' ? guardedWithStores(value as AnyFunction) : value)) : args
+      return original.apply(response, given)
+    } })
   }
 }
 
