@@ -29,7 +29,7 @@ const OF_MIDDLEWARE = {
   recovery: ['express-http', 'recovery-http', 'express-fastcgi', 'recovery-fastcgi'],
   all: ['express-http', 'express-fastcgi', 'recovery-fastcgi', 'memory-fastcgi', 'auto-limit-fastcgi', 'rate-limit-fastcgi', 'all-fastcgi', 'suite-fastcgi', 'others-fastcgi'],
   concurrency: ['express-http', 'fixed-limit-http', 'auto-limit-http', 'express-fastcgi', 'fixed-limit-fastcgi', 'auto-limit-fastcgi'],
-  prepared: ['prepared-http', 'recovery-prepared', 'memory-prepared', 'auto-limit-prepared', 'rate-limit-prepared', 'all-prepared', 'suite-prepared', 'others-prepared'],
+  prepared: ['nothing-prepared', 'recovery-prepared', 'memory-prepared', 'auto-limit-prepared', 'rate-limit-prepared', 'all-prepared', 'suite-prepared', 'others-prepared'],
   mounted: ['express-http', 'mounted-http', 'prepared-http', 'mounted-prepared', 'express-fastcgi', 'mounted-fastcgi'],
 } as const satisfies Readonly<Record<string, readonly ServerName[]>>
 const MIDDLEWARE = Object.keys(OF_MIDDLEWARE) as (keyof typeof OF_MIDDLEWARE)[]

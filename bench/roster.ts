@@ -69,6 +69,7 @@ function nodeServer(program: string, kind: Pick<ServerKind, 'title' | 'protocol'
 
 /** What `with-middleware` mounts around the app, and how the report calls it. */
 const MOUNTED = {
+  'nothing': 'nothing mounted',
   'recovery': 'recovery()',
   'fixed-limit': 'concurrencyLimit({ limit: 64 })',
   'auto-limit': 'concurrencyLimit()',
@@ -80,18 +81,19 @@ const MOUNTED = {
   'others': "others' for the same four jobs",
 } as const
 
-/** What they are mounted over: a protocol, or HTTP with the prepared prototypes. */
+/** What they are mounted over: a protocol, or HTTP with the prepared prototypes. HTTP is on TCP: on a Unix socket no client has an address that a rate could be limited by. */
 const CARRIERS = {
   fastcgi: 'this adapter, Express 5',
-  http: 'HTTP on a Unix socket, Express 5',
-  prepared: 'HTTP on a Unix socket, prepared(app)',
+  http: 'HTTP on TCP, Express 5',
+  prepared: 'HTTP on TCP, prepared(app)',
 } as const
 type MountedServers<Over extends keyof typeof CARRIERS> = Readonly<Record<`${keyof typeof MOUNTED}-${Over}`, ServerKind>>
 
 /** Express 5 with each of these over one of them; only run when they are named. */
 function withMiddleware<Over extends keyof typeof CARRIERS>(over: Over): MountedServers<Over> {
   const entries = Object.entries(MOUNTED).map(([name, call]) => {
-    const kind = { title: `${CARRIERS[over]}, ${call}`, protocol: over === 'fastcgi' ? 'fastcgi' : 'http', isExtra: true } as const
+    const isFastCgi = over === 'fastcgi'
+    const kind = { title: `${CARRIERS[over]}, ${call}`, protocol: isFastCgi ? 'fastcgi' : 'http', transport: isFastCgi ? 'unix' : 'tcp', isExtra: true } as const
     return [`${name}-${over}`, nodeServer('with-middleware', kind, [over, name])]
   })
   return Object.fromEntries(entries) as MountedServers<Over>

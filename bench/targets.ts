@@ -94,7 +94,7 @@ const GROUPS: readonly Group[] = [
         { what: `all four one by one, Node ${String(nodeMajor)}, against others' for the same jobs`, subject: 'all-fastcgi', reference: 'others-fastcgi', atMost: 1 },
         { what: `rateLimit(), Node ${String(nodeMajor)}, against the app alone`, subject: 'rate-limit-fastcgi', reference: ADAPTER, atMost: 1.2 },
         { what: `concurrencyLimit(), Node ${String(nodeMajor)}, against the app alone`, subject: 'auto-limit-fastcgi', reference: ADAPTER, atMost: 1.12 },
-        { what: `suite() over HTTP, Node ${String(nodeMajor)}, against prepared(app) alone`, subject: 'suite-prepared', reference: 'prepared-http', atMost: 1.5 },
+        { what: `suite() over HTTP, Node ${String(nodeMajor)}, against prepared(app) alone`, subject: 'suite-prepared', reference: 'nothing-prepared', atMost: 1.5 },
       ],
     }),
   ),

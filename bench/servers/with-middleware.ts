@@ -16,6 +16,7 @@ import { addErrorBoundary, addOthers } from './others.js'
 const NEVER_REACHED = 1_000_000_000
 
 const MIDDLEWARE: Readonly<Record<string, () => Express>> = {
+  'nothing': () => expressApp(),
   'recovery': () => expressApp(
     (bare) => bare.use(recovery()),
     (whole) => whole.use(recovery.errors()),
