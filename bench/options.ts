@@ -30,7 +30,7 @@ const OF_MIDDLEWARE = {
   all: ['express-http', 'express-fastcgi', 'recovery-fastcgi', 'memory-fastcgi', 'auto-limit-fastcgi', 'rate-limit-fastcgi', 'all-fastcgi', 'suite-fastcgi', 'others-fastcgi'],
   concurrency: ['express-http', 'fixed-limit-http', 'auto-limit-http', 'express-fastcgi', 'fixed-limit-fastcgi', 'auto-limit-fastcgi'],
   prepared: ['nothing-prepared', 'recovery-prepared', 'memory-prepared', 'auto-limit-prepared', 'rate-limit-prepared', 'all-prepared', 'suite-prepared', 'others-prepared'],
-  mounted: ['express-http', 'mounted-http', 'prepared-http', 'mounted-prepared', 'express-fastcgi', 'mounted-fastcgi'],
+  mounted: ['express-http', 'mounted-http', 'nothing-prepared', 'mounted-prepared', 'express-fastcgi', 'mounted-fastcgi'],
 } as const satisfies Readonly<Record<string, readonly ServerName[]>>
 const MIDDLEWARE = Object.keys(OF_MIDDLEWARE) as (keyof typeof OF_MIDDLEWARE)[]
 /** What a middleware adds is little beside what differs from round to round. */

@@ -81,10 +81,13 @@ const MOUNTED = {
   'others': "others' for the same four jobs",
 } as const
 
-/** What they are mounted over: a protocol, or HTTP with the prepared prototypes. HTTP is on TCP: on a Unix socket no client has an address that a rate could be limited by. */
+/**
+ * What they are mounted over: a protocol, or HTTP with the prepared prototypes. The last is on TCP: on a Unix socket no client has an
+ * address that a rate could be limited by.
+ */
 const CARRIERS = {
   fastcgi: 'this adapter, Express 5',
-  http: 'HTTP on TCP, Express 5',
+  http: 'HTTP on a Unix socket, Express 5',
   prepared: 'HTTP on TCP, prepared(app)',
 } as const
 type MountedServers<Over extends keyof typeof CARRIERS> = Readonly<Record<`${keyof typeof MOUNTED}-${Over}`, ServerKind>>
@@ -92,8 +95,9 @@ type MountedServers<Over extends keyof typeof CARRIERS> = Readonly<Record<`${key
 /** Express 5 with each of these over one of them; only run when they are named. */
 function withMiddleware<Over extends keyof typeof CARRIERS>(over: Over): MountedServers<Over> {
   const entries = Object.entries(MOUNTED).map(([name, call]) => {
-    const isFastCgi = over === 'fastcgi'
-    const kind = { title: `${CARRIERS[over]}, ${call}`, protocol: isFastCgi ? 'fastcgi' : 'http', transport: isFastCgi ? 'unix' : 'tcp', isExtra: true } as const
+    const protocol = over === 'fastcgi' ? 'fastcgi' : 'http'
+    const transport = over === 'prepared' ? 'tcp' : 'unix'
+    const kind = { title: `${CARRIERS[over]}, ${call}`, protocol, transport, isExtra: true } as const
     return [`${name}-${over}`, nodeServer('with-middleware', kind, [over, name])]
   })
   return Object.fromEntries(entries) as MountedServers<Over>

@@ -156,10 +156,7 @@ export class RecordWriter {
   discard(error: Error): void {
     const callback = this.#takeCallback()
     this.#buffer = undefined
-    this.#segments = []
-    this.#offsets = []
-    this.#segmentsLength = 0
-    this.#used = 0
+    this.#empty()
     this.#recordStart = -1
     if (callback !== undefined) process.nextTick(callback, error)
   }
@@ -185,10 +182,7 @@ export class RecordWriter {
     const isCopied = this.#used <= HEADERS_COPY_LIMIT
     const pieces = this.#pieces(isCopied ? Buffer.from(buffer.subarray(0, this.#used)) : buffer)
     if (isCopied) returnBuffer(buffer)
-    this.#segments = []
-    this.#offsets = []
-    this.#segmentsLength = 0
-    this.#used = 0
+    this.#empty()
     const socket = this.#socket
     const onWritten: WriteCallback = (error) => {
       if (!isCopied && this.#reusesBuffers && !error) returnBuffer(buffer)
@@ -202,6 +196,14 @@ export class RecordWriter {
     const last = pieces.length - 1
     pieces.forEach((piece, index) => { socket.write(piece, index === last ? onWritten : undefined) })
     socket.uncork()
+  }
+
+  /** Nothing is left to be written. */
+  #empty(): void {
+    this.#segments = []
+    this.#offsets = []
+    this.#segmentsLength = 0
+    this.#used = 0
   }
 
   /** The buffer's bytes, which are in `buffer`, with the segments between them. */
