@@ -26,19 +26,24 @@ interface Margin {
 /** Moving begins beyond one of these: a share of a processor, or requests that wait, of which the mean is less random. */
 const BEGIN: readonly Margin[] = [{ difference: 0.12, factor: 1.3 }, { difference: 0.75, factor: 1.08 }]
 /** It goes on until the worker is within these. */
-const END: readonly Margin[] = [{ difference: 0.06, factor: 1.12 }, { difference: 0.5, factor: 1.05 }]
+const END: readonly Margin[] = [{ difference: 0.06, factor: 1.12 }, { difference: 0.7, factor: 1.05 }]
 /** The most connections that a worker lets go at once. */
 const MOST = 8
+/** After so many seconds in which none has moved, one connection too many is told from chance. */
+const SECONDS_FOR_ONE = 2
 
 /** Decides how many connections each worker lets go. It remembers each worker by a key for as long as it is asked about it. */
 export class Balancer<Key> {
   #means = new Map<Key, number>()
   #moving = new Set<Key>()
   #hasMoved = false
+  /** How many seconds are in the means. */
+  #seconds = 0
 
   /** Once a second. @returns how many connections each worker is to let go; those that keep theirs are not in it. */
   decide(loads: ReadonlyMap<Key, WorkerLoad>): ReadonlyMap<Key, number> {
     if (this.#hasMoved) return this.#afterMove()
+    this.#seconds++
     this.#means = new Map([...loads].map(([key, { utilization, waiting }]) => {
       const work = utilization + waiting
       const before = this.#means.get(key) ?? work
@@ -49,7 +54,9 @@ export class Balancer<Key> {
     const moves = new Map<Key, number>()
     for (const [key, { connections }] of loads) {
       const own = this.#means.get(key) ?? 0
-      if (this.#isOver(key, own, mean) && connections > 1) moves.set(key, share(connections, own, mean))
+      if (!this.#isOver(key, own, mean) || connections < 2) continue
+      const count = share(connections, own, mean)
+      if (count > 1 || this.#seconds >= SECONDS_FOR_ONE) moves.set(key, count)
     }
     this.#hasMoved = moves.size > 0
     return moves
@@ -58,6 +65,7 @@ export class Balancer<Key> {
   /** The second in which connections move tells little, and what was before it nothing: else too many would follow. */
   #afterMove(): ReadonlyMap<Key, number> {
     this.#hasMoved = false
+    this.#seconds = 0
     this.#means.clear()
     return new Map()
   }
@@ -70,7 +78,7 @@ export class Balancer<Key> {
   }
 }
 
-/** Half of what is too much: the other half may come back to this worker. */
+/** What is too much: with so many fewer it would be at the mean, even if none of them came back to it. */
 function share(connections: number, own: number, mean: number): number {
-  return Math.max(1, Math.min(MOST, Math.floor(connections * (own - mean) / own / 2)))
+  return Math.max(1, Math.min(MOST, Math.round(connections * (own - mean) / own)))
 }

@@ -22,6 +22,8 @@ export interface Front {
   readonly healthChecks: () => number
   /** How many requests waited in the mean while one was run, since this was last asked. */
   readonly meanWaiting: () => number
+  /** Runs those that wait before the event loop looks for new ones: those are for other workers. */
+  readonly leaveNewToOthers: () => void
   readonly close: () => Promise<void>
 }
 
@@ -40,6 +42,9 @@ export function createFront(app: RequestListener, { logs: logOptions, probes: wa
   return {
     listener: logs === undefined && answers.length === 0 ? listener : listenerFor(listener, logs, answers),
     meanWaiting: () => queue.meanWaiting(),
+    leaveNewToOthers: () => {
+      queue.leaveNewToOthers()
+    },
     watched: logs?.watched,
     healthChecks: () => probes?.count ?? 0,
     close: () => logs?.close() ?? Promise.resolve(),

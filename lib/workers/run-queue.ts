@@ -16,6 +16,8 @@ const LONG_MS = 0.5
 const PAUSE_MS = 0.05
 /** The most requests that are run until the loop looks for new ones. */
 const MAX_BATCH = 64
+/** How long those that wait are run without such a look where others are to accept, in ms: signals and messages wait as long. */
+const OTHERS_ACCEPT_MS = 250
 
 interface Waiting {
   readonly request: IncomingMessage
@@ -36,6 +38,8 @@ export class RunQueue {
   #batch = 1
   #left = 0
   #batchBegun = 0
+  /** Until when a batch may go on; the rest of it is begun anew then. */
+  #batchEnds = Infinity
   #runs = 0
   #waited = 0
 
@@ -53,6 +57,17 @@ export class RunQueue {
     this.#lastBegun = now
     this.#runs++
     this.#app(request, response)
+  }
+
+  /**
+   * Runs those that wait without a look for new ones between them. Connections have been given away, and what the web server opens
+   * instead is for other workers. On few processors it opens them as soon as it is answered, before this worker goes on: the next
+   * look would find them, and each would come back.
+   */
+  leaveNewToOthers(): void {
+    if (this.#left === 0) return
+    this.#batchEnds = performance.now() + OTHERS_ACCEPT_MS
+    for (; this.#left < this.#queue.length; this.#left++) setImmediate(this.#runNext)
   }
 
   /** How many requests waited in the mean while one was run, since this was last asked. */
@@ -85,9 +100,13 @@ export class RunQueue {
   }
 
   readonly #runNext = (): void => {
-    const next = this.#queue.shift()
     this.#left--
-    if (this.#left === 0 && this.#queue.length > 0) this.#beginBatch()
+    const isOver = this.#batchEnds !== Infinity && performance.now() > this.#batchEnds
+    const next = isOver ? undefined : this.#queue.shift()
+    if (this.#left === 0) {
+      this.#batchEnds = Infinity
+      if (this.#queue.length > 0) this.#beginBatch()
+    }
     if (next === undefined || next.response.destroyed) return
     this.#lastBegun = performance.now()
     this.#runs++

@@ -118,3 +118,43 @@ it('does not run what its client has given up while it waited', async () => {
   await untilLength(had, 2)
   expect(had).toEqual(['/1', '/3'])
 })
+
+it('runs those that wait without a turn between them where new ones are left to others', async () => {
+  const { listener: slow, had } = app(2)
+  const queue = new RunQueue(slow)
+  const { listener } = queue
+  await pause()
+  for (const url of ['/1', '/2', '/3', '/4']) listener(...request(url))
+  queue.leaveNewToOthers()
+  await nextTurn()
+  expect(had).toEqual(['/1', '/2', '/3', '/4'])
+  // Only this once.
+  for (const url of ['/5', '/6', '/7']) listener(...request(url))
+  const before = had.length
+  await nextTurn()
+  expect(had.length).toBeLessThan(before + 3)
+  await untilLength(had, 7)
+  expect(had.slice(4)).toEqual(['/5', '/6', '/7'])
+})
+
+it('does not keep the event loop from signals and messages for long', async () => {
+  const { listener: slow, had } = app(150)
+  const queue = new RunQueue(slow)
+  const { listener } = queue
+  await pause()
+  for (const url of ['/1', '/2', '/3', '/4', '/5', '/6']) listener(...request(url))
+  queue.leaveNewToOthers()
+  await nextTurn()
+  expect(had.length).toBeLessThan(4)
+  await untilLength(had, 6)
+  expect(had).toEqual(['/1', '/2', '/3', '/4', '/5', '/6'])
+})
+
+it('has nothing to run where nothing waits', async () => {
+  const { listener: slow, had } = app(2)
+  const queue = new RunQueue(slow)
+  queue.leaveNewToOthers()
+  await pause()
+  queue.listener(...request('/1'))
+  expect(had).toEqual(['/1'])
+})
