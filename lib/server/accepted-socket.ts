@@ -8,9 +8,11 @@
  * written. From the outside it has been one all the time.
  */
 import { EventEmitter } from 'node:events'
+import { readSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { Socket } from 'node:net'
 import { getDefaultHighWaterMark } from 'node:stream'
+import { runInOwnResource } from './async-context.js'
 import { createProbeHandle, findSocketInternals, type AcceptedSocketOptions, type ConnectionHandle, type SocketInternals } from './socket-internals.js'
 
 /** Bytes read at once. */
@@ -123,10 +125,22 @@ export class AcceptedSocket {
     return this.#onRead(asSocket(this), length)
   }
 
-  /** Bytes were read past the handle, into the buffer; only while it is lean and reads. */
-  take(length: number): void {
+  /**
+   * Reads what has arrived and the event loop has not brought yet, past the handle, as if it had come by it. An end stays where it
+   * is, and what has failed fails for whoever reads next.
+   *
+   * @returns whether anything had; false where it is not lean, or does not read
+   */
+  takeArrived(): boolean {
+    const { fd = -1, reading } = this.#handle
+    if (!this.#isLean || this.destroyed || reading !== true || fd < 0) return false
+    const length = readIntoBuffer(fd)
+    if (length === 0) return false
     this.#taken += length
-    if (!this.onRead(length)) this.pause()
+    runInOwnResource(() => {
+      if (!this.onRead(length)) this.pause()
+    })
+    return true
   }
 
   get bytesRead(): number {
@@ -288,6 +302,16 @@ export class AcceptedSocket {
     // The stream only counts them: so there are none, of that length. They may be many, and the web server has often gone.
     socket.write(Object.defineProperty(Buffer.alloc(0), 'length', { value: this.#unsent }))
     Reflect.deleteProperty(socket, '_write')
+  }
+}
+
+/** How many bytes were read. */
+function readIntoBuffer(fd: number): number {
+  try {
+    return readSync(fd, readBuffer)
+  } catch {
+    // EAGAIN: nothing has arrived.
+    return 0
   }
 }
 

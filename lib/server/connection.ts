@@ -9,6 +9,7 @@ import { MANAGEMENT_REQUEST_ID, RecordReader, RecordType, encodeRecord, type Rec
 import { FastCgiError, type ErrorCode } from '../errors.js'
 import { ConnectionRequests } from './connection-requests.js'
 import { FlowControl, type FlowConnection } from './flow-control.js'
+import { AcceptedSocket } from './accepted-socket.js'
 import { KeepAliveRelease, closesWhenAsked, type ReleasableConnection } from './keep-alive-release.js'
 import { answerManagementRecord } from './management-records.js'
 import type { ServerConfiguration } from './options.js'
@@ -306,13 +307,26 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
   /**
    * Closing a socket that has unread input makes the kernel send a reset, by which the web server could lose the response.
    * So where more input may come, or output is left, this side only ends its output, and reads until the web server closes.
+   *
+   * A web server may send the next request on a connection that it keeps until it hears of the close. On a machine that is busy
+   * with something else, that may be long after this process has looked for one: so it looks at the very last, too.
    */
   closeNow(): void {
-    if (!this.records.someStdinOpen && this.#reader.atBoundary && this.output.length === 0) this.socket.destroy()
-    else {
+    if (!this.records.someStdinOpen && this.#reader.atBoundary && this.output.length === 0) {
+      if (!this.#takeLastRequest()) this.socket.destroy()
+    } else {
       this.socket.end()
       this.socket.resume()
     }
+  }
+
+  /** Whether a request has come on a kept connection: it is answered, and the connection closes after it if it is to. */
+  #takeLastRequest(): boolean {
+    if (this.#keptId === 0 || !AcceptedSocket.isLean(this.socket)) return false
+    this.#closing = false
+    const hasCome = this.socket.takeArrived()
+    if (!hasCome) this.#closing = true
+    return hasCome
   }
 
   /** Closes at once, whatever is open. */

@@ -7,9 +7,7 @@
  * connected, so most often it is there already. Where it is not, nothing is lost but the attempt, and that is not made for
  * some of the next connections.
  */
-import { readSync } from 'node:fs'
-import { readBuffer, type AcceptedSocket } from './accepted-socket.js'
-import { runInOwnResource } from './async-context.js'
+import type { AcceptedSocket } from './accepted-socket.js'
 
 /** So many connections at most go by without an attempt, after attempts that found nothing. */
 const MAX_PASSED = 32
@@ -22,30 +20,15 @@ export class AcceptReader {
   #next = 1
 
   /** To be called once a connection can be read from. What was read is given to its callback, as if it had come later. */
-  read(socket: AcceptedSocket, fd: number): void {
+  read(socket: AcceptedSocket): void {
     if (this.#passing > 0) {
       this.#passing -= 1
       return
     }
-    const length = readIntoBuffer(fd)
-    if (length > 0) {
-      this.#next = 1
-      runInOwnResource(() => {
-        socket.take(length)
-      })
-    } else {
+    if (socket.takeArrived()) this.#next = 1
+    else {
       this.#passing = this.#next
       this.#next = Math.min(MAX_PASSED, this.#next * 2)
     }
-  }
-}
-
-/** How many bytes were read. An end stays where it is, and what has failed fails for whoever reads next, or has ended. */
-function readIntoBuffer(fd: number): number {
-  try {
-    return readSync(fd, readBuffer)
-  } catch {
-    // EAGAIN: nothing has arrived.
-    return 0
   }
 }

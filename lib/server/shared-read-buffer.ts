@@ -63,8 +63,7 @@ export function acceptWithSharedBuffer(server: Server, onRead: ReadCallback): vo
     accepting._connections = (accepting._connections ?? 0) + 1
     server.emit('connection', socket)
     if (acceptedChannel.hasSubscribers) acceptedChannel.publish({ socket })
-    const { fd = -1, reading } = clientHandle
-    if (fd >= 0 && reading === true && AcceptedSocket.isLean(socket)) reader.read(socket, fd)
+    if (AcceptedSocket.isLean(socket)) reader.read(socket)
   }
 }
 

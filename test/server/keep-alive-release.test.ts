@@ -124,6 +124,19 @@ describe('a kept connection of a server that drains', () => {
     expect(client.goodbyes).toEqual([])
   })
 
+  it.each(['nginx/1.22.1', 'Apache'])('of %s answers a request that has come since the event loop last looked, and is closed then', async (software) => {
+    const { server, client } = await start({ keepAliveRelease: 'close' })
+    const params = { ...PARAMS, SERVER_SOFTWARE: software }
+    await client.request({ params })
+    let late: ReturnType<FastCgiClient['request']> | undefined
+    // Right before the callback in which the drain closes its connections.
+    setImmediate(() => setImmediate(() => (late = client.request({ params }))))
+    await drained(server, LONG)
+    expect((await late)?.body.toString()).toBe('hello')
+    await client.whenClosed()
+    expect(client.violations).toEqual([])
+  })
+
   it('with keepAliveRelease: \'close\' is closed with the answer, or at once, as most servers do', async () => {
     const { server, client } = await start({ keepAliveRelease: 'close' })
     const idle = await FastCgiClient.connect((server.address() as AddressInfo).port)
