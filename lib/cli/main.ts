@@ -9,6 +9,7 @@ import { ExitCode, failed } from './exit-codes.js'
 import { check } from './commands/check.js'
 import { addConfigCommand } from './commands/config.js'
 import { addDoctorCommand } from './commands/doctor.js'
+import { checkRunning, isProbe } from './commands/probe.js'
 import { reload } from './commands/reload.js'
 import { run } from './commands/run.js'
 import { addStatusCommand } from './commands/status.js'
@@ -44,6 +45,13 @@ function act(command: Command, action: Action): void {
   command.action((module: string | undefined, options: Readonly<Record<string, unknown>>) => end(action(lineOf(module, options))))
 }
 
+/** `check` has two meanings: an app that could run, and a program that runs. */
+function checkOrAsk(module: string | undefined, given: Readonly<Record<string, unknown>>): Promise<number> {
+  const { live, ready, timeout, ...others } = given
+  if (!isProbe(given)) return check(lineOf(module, given))
+  return checkRunning(module, { live, ready, timeout }, Object.keys(others))
+}
+
 function version(): string {
   const { version: text } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
   return text
@@ -68,7 +76,11 @@ export function createProgram(): Command {
     .exitOverride()
   addOptions(program.argument('[module]', 'the file that exports the app'), 'express-responder <module> [options]')
   act(program, run)
-  act(addOptions(program.command('check').argument('[module]').description(COMMANDS.check), 'express-responder check <module> [options]'), check)
+  addOptions(program.command('check').argument('[module]').description(COMMANDS.check), 'express-responder check <module> [options] | --live|--ready <socket>')
+    .option('--live <socket>', 'ask a program that runs whether it lives')
+    .option('--ready <socket>', 'ask it whether it is ready')
+    .option('--timeout <time>', 'how long that may take (5s)')
+    .action((module: string | undefined, given: Readonly<Record<string, unknown>>) => end(checkOrAsk(module, given)))
   program.command('reload').description(COMMANDS.reload)
     .option('--socket <path>', 'the socket that it listens on')
     .option('--control-socket <path>', 'its control socket')

@@ -101,7 +101,9 @@ export class StatusReporter {
         return plain(200, 'ok\n')
       case 'readyz': {
         const { notReady } = await this.snapshot()
-        return notReady === null ? plain(200, 'ok\n') : plain(503, `${notReady}\n`)
+        // As the workers' own probe: a balancer would take a full host out, and the others be full next.
+        const isExcluded = notReady === 'capped' && /(?:^|&)exclude=capped(?:&|$)/.test(query)
+        return notReady === null || isExcluded ? plain(200, 'ok\n') : plain(503, `${notReady}\n`)
       }
       case 'status':
         return plain(200, statusText(await this.snapshot(), /(?:^|&)full(?:=|&|$)/.test(query)))

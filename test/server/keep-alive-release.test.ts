@@ -130,7 +130,11 @@ describe('a kept connection of a server that drains', () => {
     await client.request({ params })
     let late: ReturnType<FastCgiClient['request']> | undefined
     // Right before the callback in which the drain closes its connections.
-    setImmediate(() => setImmediate(() => (late = client.request({ params }))))
+    setImmediate(() => {
+      setImmediate(() => {
+        late = client.request({ params })
+      })
+    })
     await drained(server, LONG)
     expect((await late)?.body.toString()).toBe('hello')
     await client.whenClosed()

@@ -136,6 +136,15 @@ describe('/readyz', () => {
     expect(await ask('/readyz')).toMatchObject({ status, body })
     expect(await ask('/livez')).toMatchObject({ status: 200, body: 'ok\n' })
   })
+
+  it('leaves a full cap out where it is asked to, and nothing else', async () => {
+    observer.told = () => sources({ concurrencyLimit: [{ ...cap, full: true }] })
+    await start()
+    expect(await ask('/readyz?exclude=capped')).toMatchObject({ status: 200, body: 'ok\n' })
+    expect(await ask('/readyz?exclude=capable')).toMatchObject({ status: 503, body: 'capped\n' })
+    observer.now = pool({ state: 'draining' })
+    expect(await ask('/readyz?exclude=capped')).toMatchObject({ status: 503, body: 'draining\n' })
+  })
 })
 
 describe('the status path of the app\'s server', () => {
