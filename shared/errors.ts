@@ -62,10 +62,14 @@ export function addressOf(code: string): string {
   return address
 }
 
-/** A message with the address of its code at the end. */
-export function withAddress(code: string, message: string): string {
+/** The address of another code, where a message ends with another error's. */
+const OTHER_ADDRESS = new RegExp(`\\s+See ${DOCUMENTATION}\\S+$`)
+
+/** A message with the address of its code at the end, and no other one before it. */
+export function withAddress(code: string, given: string): string {
   const address = addressOf(code)
-  if (message.endsWith(address)) return message
+  if (given.endsWith(address)) return given
+  const message = given.includes(DOCUMENTATION) ? given.replace(OTHER_ADDRESS, '') : given
   // A message of several lines has a stack at its end: the address gets a line of its own.
   if (message.includes('\n')) return `${message}\nSee ${address}`
   return `${message}${'.!?…'.includes(message.charAt(message.length - 1)) ? '' : '.'} See ${address}`

@@ -52,6 +52,12 @@ describe('the address', () => {
   ])('stands apart from the message %j', (text, begin) => {
     expect(withAddress('ERR_FCGI_OPTION', text)).toBe(`${begin}express-responder/docs/reference/errors.md#err_fcgi_option`)
   })
+
+  it.each(['the app is broken', 'Error: a\n    at a stack'])('is one, also where the message is that of another error: %j', (text) => {
+    const { message } = new ExpressResponderError('ERR_FCGI_RELOAD', `the old workers go on: ${withAddress('ERR_FCGI_BOOT', text)}`)
+    expect(message.match(/See /g)).toHaveLength(1)
+    expect(message.endsWith(addressOf('ERR_FCGI_RELOAD'))).toBe(true)
+  })
 })
 
 describe('ExpressResponderError', () => {

@@ -69,6 +69,7 @@ describeIfInstalled(servers.nginx, 'a reload with code that', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('the old workers go on')
     expect(stderr).toContain(reason)
+    expect(stderr.match(/\bSee /g)).toHaveLength(1)
     expect((await command.logged('the old workers go on'))['level']).toBe(50)
     expect(load.failures).toEqual([])
     writeFileSync(mode, 'new')
