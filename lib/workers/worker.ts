@@ -140,8 +140,9 @@ class Worker {
 
   /** Asks the web server to close some connections, so that it opens new ones to whoever has time. */
   release(count: number): void {
-    this.#released += this.#server.releaseConnections(count, this.#configuration.linger)
-    this.#front.leaveNewToOthers()
+    const released = this.#server.releaseConnections(count, this.#configuration.linger)
+    this.#released += released
+    if (released > 0) this.#front.leaveNewToOthers()
   }
 
   report(): void {
