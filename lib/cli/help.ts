@@ -24,7 +24,7 @@ export function optionHelps(): readonly (readonly [name: string, help: OptionHel
 }
 
 function row(left: string, right: string, width = WIDTH): string {
-  return `  ${left.padEnd(width)}${right}`
+  return `  ${left.length < width ? left.padEnd(width) : `${left} `}${right}`
 }
 
 function optionRow(name: string, { description, value }: OptionHelp): string {
@@ -33,20 +33,29 @@ function optionRow(name: string, { description, value }: OptionHelp): string {
 
 const GENERAL = [row('--config <file>', 'configuration file, of JSON'), row('-v, --version', 'the version'), row('-h, --help', 'this; --help-all shows all options')]
 
-/** At most 24 lines of 80 columns. @param usage how the command is used, such as `express-responder <module> [options]` */
-export function shortHelp(usage: string): string {
+/** What `check` can ask a program that runs. */
+const PROBES = ['Of a program that runs:', row('--live <socket>', 'exit status 0 if it lives'), row('--ready <socket>', 'exit status 0 if it is ready'), row('--timeout <time>', 'how long that may take (5s)')]
+
+/**
+ * At most 24 lines of 80 columns.
+ *
+ * @param usage how the command is used, such as `express-responder <module> [options]`
+ * @param of the program as a whole, or of `check`
+ */
+export function shortHelp(usage: string, of: 'program' | 'check' = 'program'): string {
   const options = optionHelps().filter(([name]) => COMMON_OPTIONS.has(name)).map(([name, help]) => optionRow(name, help))
   const commands = Object.entries(COMMANDS).map(([name, description]) => row(name, description, COMMAND_WIDTH))
-  return [`Usage: ${usage}`, '', 'Runs the Express app that a module exports behind a web server, over FastCGI.', '', ...options, ...GENERAL, '', 'Commands:', ...commands, ''].join('\n')
+  return [`Usage: ${usage}`, '', 'Runs the Express app that a module exports behind a web server, over FastCGI.', '', ...options, ...GENERAL, '', ...of === 'check' ? PROBES : ['Commands:', ...commands], ''].join('\n')
 }
 
-/** All options, in groups. @param usage as for {@link shortHelp} */
-export function longHelp(usage: string): string {
+/** All options, in groups. The parameters are those of {@link shortHelp}. */
+export function longHelp(usage: string, of: 'program' | 'check' = 'program'): string {
   const groups = GROUPS.flatMap((group) => ['', `${group}:`, ...optionHelps().filter(([, help]) => help.group === group).map(([name, help]) => optionRow(name, help))])
   return [
     `Usage: ${usage}`,
     ...groups,
     '',
+    ...of === 'check' ? [...PROBES, ''] : [],
     'General:',
     ...GENERAL,
     '',

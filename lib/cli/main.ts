@@ -25,13 +25,13 @@ async function end(result: Promise<number>): Promise<void> {
 }
 
 /** The options of the schema as flags, and help that fits a screen. */
-function addOptions(command: Command, usage: string): Command {
+function addOptions(command: Command, usage: string, of: 'program' | 'check' = 'program'): Command {
   for (const [name, { description, value }] of optionHelps()) {
     command.option(value === undefined ? `${flagOf(name)} [boolean]` : `${flagOf(name)} <${value}>`, description)
   }
-  command.helpInformation = () => shortHelp(usage)
+  command.helpInformation = () => shortHelp(usage, of)
   command.on('option:help-all', () => {
-    process.stdout.write(longHelp(usage))
+    process.stdout.write(longHelp(usage, of))
     process.exit(ExitCode.DONE)
   })
   return command.option('--config <file>', 'configuration file, of JSON').option('--help-all', 'all options')
@@ -76,10 +76,10 @@ export function createProgram(): Command {
     .exitOverride()
   addOptions(program.argument('[module]', 'the file that exports the app'), 'express-responder <module> [options]')
   act(program, run)
-  addOptions(program.command('check').argument('[module]').description(COMMANDS.check), 'express-responder check <module> [options] | --live|--ready <socket>')
-    .option('--live <socket>', 'ask a program that runs whether it lives')
-    .option('--ready <socket>', 'ask it whether it is ready')
-    .option('--timeout <time>', 'how long that may take (5s)')
+  addOptions(program.command('check').argument('[module]').description(COMMANDS.check), 'express-responder check <module> [options] | --live|--ready <socket>', 'check')
+    .option('--live <socket>')
+    .option('--ready <socket>')
+    .option('--timeout <time>')
     .action((module: string | undefined, given: Readonly<Record<string, unknown>>) => end(checkOrAsk(module, given)))
   program.command('reload').description(COMMANDS.reload)
     .option('--socket <path>', 'the socket that it listens on')

@@ -296,6 +296,12 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     if (name.toLowerCase() === 'connection' && String(value).toLowerCase() === 'close') this.closeWhenDone()
   }
 
+  /** The web server has not closed it in time, or cannot be asked to. */
+  closeKept(): void {
+    this.counts.closedKept++
+    this.close()
+  }
+
   /** Closes at the next `process.nextTick`, so that the present chunk is read and its responses are written first. */
   close(): void {
     if (this.#closing || this.#closed) return

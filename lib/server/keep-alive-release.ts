@@ -28,7 +28,8 @@ export interface ReleasableConnection {
   readonly done: boolean
   /** Sends the record, if no request is open or partly read. */
   askToClose: () => void
-  close: () => void
+  /** Closes it from this side. */
+  closeKept: () => void
 }
 
 /** Web servers with which this was tested. Others may do anything with the record; gateway() treats it as an error. */
@@ -91,7 +92,7 @@ export class KeepAliveRelease {
       const timer = this.#timer
       setImmediate(() => {
         setImmediate(() => {
-          if (this.#timer === timer && this.#connection.done) this.#connection.close()
+          if (this.#timer === timer && this.#connection.done) this.#connection.closeKept()
         })
       })
     })

@@ -1,12 +1,12 @@
-/** Counts of requests that have begun and that are over, and their list. By these, nobody needs a listener on each response. */
+/** Counts of a server, of its requests above all, and their list. By these, nobody needs a listener on each response. */
 
-/** The property of a server that holds the counts: code outside lib/server reads them there, such as the memory endpoint. */
+/** The property of a server that holds its counts: code outside lib/server reads them there, such as the memory endpoint. */
 export const REQUEST_COUNTS = Symbol.for('express-responder.requests')
 
 /** The property of a server that lists the requests that the app was given and that are not over. */
 export const OPEN_REQUESTS = Symbol.for('express-responder.open-requests')
 
-/** How many requests a server has had. */
+/** What a server has had. */
 export interface RequestCounts {
   /** Requests that the app was given. */
   begun: number
@@ -14,6 +14,8 @@ export interface RequestCounts {
   over: number
   /** Those whose response had a status from 500 to 599. */
   serverErrors: number
+  /** Kept connections of a drain or a release that the web server had not closed, so this side did. */
+  closedKept: number
 }
 
 const FIRST_SERVER_ERROR = 500

@@ -51,7 +51,7 @@ interface CarryingSocket {
  */
 export class FastCgiServer extends http.Server {
   /** How many requests the app was given, and how many of them are over. */
-  readonly [REQUEST_COUNTS]: RequestCounts = { begun: 0, over: 0, serverErrors: 0 }
+  readonly [REQUEST_COUNTS]: RequestCounts = { begun: 0, over: 0, serverErrors: 0, closedKept: 0 }
   readonly #constructors: ResponderConstructors
   readonly #configuration: ServerConfiguration
   readonly #host: ServerHost

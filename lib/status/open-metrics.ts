@@ -86,6 +86,7 @@ function poolFamilies({ startedAt, ready, unanswered, backlog, totals, ends, wor
     counter('pool_server_errors', 'Answers of a status from 500 to 599.', totals.serverErrors),
     counter('pool_timed_out', 'Requests that the request timeout has answered.', totals.timedOut),
     counter('pool_released_connections', 'Connections that the web server was asked to close, to balance the load.', totals.released),
+    counter('pool_closed_connections', 'Kept connections that were closed from this side, since the web server had not closed them.', totals.closedKept),
     counter('pool_cpu_seconds', 'Processor time of the workers.', totals.cpu / 1e6, 'seconds'),
     counter('pool_reloads', 'Reloads, by result.', [{ labels: { result: 'succeeded' }, value: ends.reloads }, { labels: { result: 'failed' }, value: ends.failedReloads }]),
     counter('pool_worker_ends', 'Workers that have ended, by reason.', (['recycled', 'died', 'stuck'] as const).map((reason) => ({ labels: { reason }, value: ends[reason] }))),

@@ -120,7 +120,7 @@ function reasonAgainst({ state }: PoolStatus, workers: readonly WorkerSnapshot[]
   return answered.length > 0 && answered.every(({ caps }) => caps.some(({ full }) => full)) ? 'capped' : null
 }
 
-const COUNTERS = ['requests', 'healthChecks', 'serverErrors', 'timedOut', 'released', 'cpu'] as const satisfies readonly (keyof PoolStatus['ended'])[]
+const COUNTERS = ['requests', 'healthChecks', 'serverErrors', 'timedOut', 'released', 'closedKept', 'cpu'] as const satisfies readonly (keyof PoolStatus['ended'])[]
 
 /** The counters of the reports, those of ended workers among them. */
 export function reportTotals({ ended, workers }: PoolStatus): PoolStatus['ended'] {

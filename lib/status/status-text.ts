@@ -43,6 +43,8 @@ function poolLines(snapshot: StatusSnapshot): Line[] {
     ...unanswered === 0 ? [] : [['workers not answering', unanswered]] satisfies Line[],
     ['active requests', sumOf(workers, ({ report }) => report?.active)],
     ['connections', sumOf(workers, ({ report }) => report?.connections)],
+    ['connections released', totals.released],
+    ['connections closed', totals.closedKept],
     ['slow requests', totals.slow],
     ['requests rejected', totals.rejected],
     ['requests rate limited', totals.rateLimited],

@@ -58,5 +58,5 @@ export interface PoolLog {
 /** Where workers listen cannot change while they do. @throws FastCgiError ERR_FCGI_RELOAD */
 export function refuseMove(before: PoolConfiguration, after: PoolConfiguration): void {
   if (JSON.stringify(after.place) === JSON.stringify(before.place)) return
-  throw new FastCgiError('ERR_FCGI_RELOAD', 'socket, port, fd, mode, owner, group and backlog cannot change in a reload. Stop the process and start it again')
+  throw new FastCgiError('ERR_FCGI_RELOAD', 'socket, port, fd, mode, owner, group, backlog and replace cannot change in a reload. Stop the process and start it again')
 }

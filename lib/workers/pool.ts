@@ -440,6 +440,7 @@ export class WorkerPool implements PoolObserver, WorkerOwner {
       await this.#exclusively(() => this.#replace(slot))
       this.#ends.recycled++
     } catch (error) {
+      if (this.#stopping !== undefined) return
       this.#recycleAfter = Date.now() + RECYCLE_AGAIN_MS
       this.#log.error({ worker: slot.number, err: error }, 'worker could not be replaced, it goes on')
     }

@@ -9,7 +9,7 @@ export interface RecyclingReason {
   readonly value: number
 }
 
-/** The limits of one worker. Memory has no jitter: its limit is a promise to the machine. */
+/** The limits of one worker. The jitter only lowers them: that of memory is a promise to the machine. */
 export interface OwnLimits {
   readonly maxRequests: number
   readonly maxRss: number
@@ -19,7 +19,7 @@ export interface OwnLimits {
 /** @param random from 0 up to 1 */
 export function ownLimits({ maxRequests = Infinity, maxRss = Infinity, maxLifetime = Infinity, jitter }: RecyclingLimits, random: number): OwnLimits {
   const share = 1 - jitter * random
-  return { maxRequests: Math.ceil(maxRequests * share), maxRss, maxLifetime: maxLifetime * share }
+  return { maxRequests: Math.ceil(maxRequests * share), maxRss: Math.ceil(maxRss * share), maxLifetime: maxLifetime * share }
 }
 
 /** @param age for how long it has been ready, in milliseconds */

@@ -20,6 +20,8 @@ export interface WorkerReport {
   readonly timedOut: number
   /** Connections that the web server was asked to close, to balance the load. */
   readonly released: number
+  /** Kept connections that were closed from this side at a stop or for balance: the web server had not closed them, or cannot be asked. */
+  readonly closedKept: number
   /** The share of the last second in which the event loop was busy, 0 to 1. */
   readonly utilization: number
   /** How many requests waited for the event loop in the mean of the last second, while one was run. */
@@ -73,7 +75,7 @@ export interface PoolStatus {
   readonly workers: readonly WorkerStatus[]
   readonly ends: EndCounts
   /** The sum of the counters of all workers that have ended: counters that are shown never fall. */
-  readonly ended: Pick<WorkerReport, 'requests' | 'healthChecks' | 'serverErrors' | 'timedOut' | 'released' | 'cpu'>
+  readonly ended: Pick<WorkerReport, 'requests' | 'healthChecks' | 'serverErrors' | 'timedOut' | 'released' | 'closedKept' | 'cpu'>
 }
 
 /** What the primary offers to whoever shows it. */
@@ -101,7 +103,7 @@ export interface StatusKeeper {
 }
 
 /** What workers that have ended had done, where none has. */
-export const NONE_ENDED: PoolStatus['ended'] = { requests: 0, healthChecks: 0, serverErrors: 0, timedOut: 0, released: 0, cpu: 0 }
+export const NONE_ENDED: PoolStatus['ended'] = { requests: 0, healthChecks: 0, serverErrors: 0, timedOut: 0, released: 0, closedKept: 0, cpu: 0 }
 
 /** The same with one more. */
 export function withReport(ended: PoolStatus['ended'], report: WorkerReport): PoolStatus['ended'] {
@@ -111,6 +113,7 @@ export function withReport(ended: PoolStatus['ended'], report: WorkerReport): Po
     serverErrors: ended.serverErrors + report.serverErrors,
     timedOut: ended.timedOut + report.timedOut,
     released: ended.released + report.released,
+    closedKept: ended.closedKept + report.closedKept,
     cpu: ended.cpu + report.cpu,
   }
 }

@@ -149,7 +149,7 @@ class Worker {
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, this.#utilization)
     this.#utilization = now
-    const { begun, over, serverErrors } = this.#server[REQUEST_COUNTS]
+    const { begun, over, serverErrors, closedKept } = this.#server[REQUEST_COUNTS]
     const { rss, heapUsed } = process.memoryUsage()
     const { user, system } = process.cpuUsage()
     const report: WorkerReport = {
@@ -160,6 +160,7 @@ class Worker {
       serverErrors,
       timedOut: this.#timedOut,
       released: this.#released,
+      closedKept,
       utilization,
       waiting: this.#front.meanWaiting(),
       rss,

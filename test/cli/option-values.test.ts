@@ -187,13 +187,16 @@ describe('check', () => {
 })
 
 describe('help', () => {
-  it.each([['--help'], ['check', '--help']])('%s %s fits a screen of 24 lines and 80 columns', async (...args) => {
+  it.each([
+    [['--help'], ['check', 'reload', 'status', 'top', 'config', 'doctor']],
+    [['check', '--help'], ['--live <socket>', '--ready <socket>', '--timeout <time>']],
+  ])('%j fits a screen of 24 lines and 80 columns', async (args, words) => {
     const { code, stdout } = await runCommand(args)
     const lines = stdout.split('\n')
     expect(lines.length).toBeLessThanOrEqual(24)
     expect(lines.filter((line) => line.length > 80)).toEqual([])
     for (const name of COMMON_OPTIONS) expect(stdout).toContain(`  ${flagOf(name)} `)
-    for (const word of ['--help-all', 'check', 'reload', 'status', 'top', 'config', 'doctor']) expect(stdout).toContain(word)
+    for (const word of ['--help-all', ...words]) expect(stdout).toContain(word)
     expect(code).toBe(0)
   })
 

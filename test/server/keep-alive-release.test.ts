@@ -4,6 +4,7 @@ import { createServer, type FastCgiServer, type ServerOptions } from 'express-re
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { REQUEST_COUNTS } from '../../lib/server/request-counts.js'
 import { FastCgiClient } from '../support/fastcgi-client.js'
 
 const PARAMS = { REQUEST_METHOD: 'GET', REQUEST_URI: '/', SERVER_PROTOCOL: 'HTTP/1.1', HTTP_HOST: 'test', SERVER_SOFTWARE: 'nginx/1.22.1' }
@@ -86,6 +87,7 @@ describe('a kept connection of a server that drains', () => {
     await client.whenClosed()
     expect(client.goodbyes).toEqual([1])
     expect(client.violations).toEqual([])
+    expect(server[REQUEST_COUNTS].closedKept).toBe(1)
   })
 
   it.each(['Apache/2.4.66 (Debian)', 'Apache'])('of %s gets no record, and is closed once it has been idle', async (software) => {
@@ -96,6 +98,17 @@ describe('a kept connection of a server that drains', () => {
     expect(late.body.toString()).toBe('hello')
     await client.whenClosed()
     expect(client.goodbyes).toEqual([])
+    expect(server[REQUEST_COUNTS].closedKept).toBe(1)
+  })
+
+  it('that the web server closes is not counted as closed from this side', async () => {
+    const { server, client } = await start()
+    await client.request({ params: PARAMS })
+    await drained(server, LONG)
+    await client.until(() => client.goodbyes.length === 1)
+    client.socket.end()
+    await client.whenClosed()
+    expect(server[REQUEST_COUNTS].closedKept).toBe(0)
   })
 
   it('is closed at once where the web server has asked for that, and where no time is given', async () => {

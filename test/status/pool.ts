@@ -5,7 +5,7 @@ export const NOW = Date.now()
 
 export function report(given: Partial<WorkerReport> = {}): WorkerReport {
   return {
-    requests: 100, healthChecks: 10, active: 2, connections: 4, serverErrors: 3, timedOut: 1, released: 5, utilization: 0.25, waiting: 0,
+    requests: 100, healthChecks: 10, active: 2, connections: 4, serverErrors: 3, timedOut: 1, released: 5, closedKept: 2, utilization: 0.25, waiting: 0,
     rss: 80_000_000, heapUsed: 30_000_000, cpu: 1_500_000, ...given,
   }
 }
@@ -19,7 +19,7 @@ export function pool(given: Partial<PoolStatus> = {}): PoolStatus {
     startedAt: NOW - 3_600_000, address: '/run/app/app.sock', boundPath: undefined, state: 'ready',
     workers: [worker(), worker({ worker: 1, pid: 1001 })],
     ends: { reloads: 2, failedReloads: 1, recycled: 3, died: 4, stuck: 0 },
-    ended: { requests: 1000, healthChecks: 0, serverErrors: 0, timedOut: 0, released: 0, cpu: 2_000_000 },
+    ended: { requests: 1000, healthChecks: 0, serverErrors: 0, timedOut: 0, released: 0, closedKept: 0, cpu: 2_000_000 },
     ...given,
   }
 }

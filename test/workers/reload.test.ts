@@ -78,4 +78,27 @@ describeIfInstalled(servers.nginx, 'a reload with code that', () => {
     const response = await fetch(`http://127.0.0.1:${String(front.port)}/`, { headers: { Host: 'app.example.com' } })
     expect(response.headers.get('x-mode')).toBe('new')
   })
+
+  it.each(['statusSocket', 'controlSocket', 'socket'])('names another %s is refused by name, since it could not be had', async (name) => {
+    writeFileSync(configuration, JSON.stringify({ [name]: join(workspace.directory, 'other.sock') }))
+    const { code, stderr } = await runCommand(['reload', '--socket', workspace.socket])
+    // The flag comes before the file.
+    if (name === 'socket') expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    else expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(`${name} cannot change in a reload`) })
+  })
+
+  it('has another log level is heeded from then on', async () => {
+    writeFileSync(configuration, JSON.stringify({ logLevel: 'silent' }))
+    expect(await runCommand(['reload', '--socket', workspace.socket])).toMatchObject({ code: 0 })
+    writeFileSync(configuration, JSON.stringify({ logLevel: 'warn' }))
+    writeFileSync(mode, 'throws')
+    expect(await runCommand(['reload', '--socket', workspace.socket])).toMatchObject({ code: 1 })
+    // It failed: the level is what it was.
+    writeFileSync(mode, '')
+    expect(await runCommand(['reload', '--socket', workspace.socket])).toMatchObject({ code: 0 })
+    writeFileSync(mode, 'throws')
+    expect(await runCommand(['reload', '--socket', workspace.socket])).toMatchObject({ code: 1 })
+    expect(await command.logged('the old workers go on')).toMatchObject({ level: 50 })
+    expect(command.log.map(({ msg }) => msg.slice(0, 9))).toEqual(['listening', 'reloading', 'the old w'])
+  })
 })

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describeIfInstalled } from '../proxies/support/installed.js'
 import { findProgram } from '../proxies/support/programs.js'
+import { descendants } from '../../bench/cpu.js'
 import { start, type Child } from '../process/support.js'
+import { ANSWERING, COMMAND } from './command.js'
 
 const PROGRAM = fileURLToPath(new URL('programs/notify.js', import.meta.url))
 
@@ -125,6 +127,22 @@ describe('systemd', () => {
   ])('hears nothing of that where WATCHDOG_USEC %s', async (_, env) => {
     const child = withDescriptors(['watchdog'], env)
     expect(await child.line('interval')).toBe('interval undefined')
+  })
+
+  it('is told by the command how many workers there are, each time that changes', async () => {
+    const [socket, mode] = [join(directory, 'app.sock'), join(directory, 'mode')]
+    writeFileSync(mode, '')
+    const args = [COMMAND, ANSWERING, '--socket', socket, '--workers', '2', '--boot-timeout', '3s', '--log-level', 'silent']
+    const child = run('python3', ['-c', WITH_DESCRIPTORS, path, process.execPath, ...args], { NOTIFY_SOCKET: path, APP_MODE: mode })
+    expect((await messages('READY=1')).at(-1)?.lines).toEqual(['READY=1', `STATUS=2 workers on ${socket}`])
+    // The next one does not answer.
+    writeFileSync(mode, 'hangs')
+    process.kill(descendants(child.process.pid ?? NaN)[0] ?? NaN, 'SIGKILL')
+    expect((await messages('STATUS=1 worker')).at(-1)?.lines).toEqual([expect.stringMatching(/^STATUS=1 worker(?:, 1 starting,)? on /)])
+    writeFileSync(mode, '')
+    while (receiver.lines.at(-1)?.includes('STATUS=2 workers on') !== true) await new Promise((resolve) => receiver.process.stdout?.once('data', resolve))
+    child.process.kill('SIGTERM')
+    expect((await messages('STOPPING=1')).at(-1)?.lines).toEqual(['STOPPING=1', 'STATUS=stopping'])
   })
 
   it('is told nothing where it does not ask', async () => {

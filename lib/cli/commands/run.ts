@@ -23,6 +23,10 @@ import { resolveCommand, type CommandLine, type CommandOptions, type ResolvedCom
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const
 const STANDARD_DESCRIPTORS = [0, 1, 2] as const
 const RELOAD_SIGNALS = ['SIGHUP', 'SIGUSR2'] as const
+/** Sockets by which the process is asked: they stay where they are for as long as it runs. */
+const OPENED_ONCE = ['controlSocket', 'statusSocket'] as const
+/** How often systemd is told how many workers there are, where that has changed. In milliseconds. */
+const STATUS_MS = 1000
 /** Signals that come together are one wish: a terminal tells npm and the command, and npm tells the command again. In milliseconds. */
 const SAME_WISH_MS = 100
 /** A worker that has not reported for so long does not live, as systemd's watchdog sees it. In milliseconds. */
@@ -36,7 +40,7 @@ export async function run(line: CommandLine): Promise<number> {
   const { options, pool: configuration } = resolve()
   const log = await createLog(options.logLevel)
   const pool = new WorkerPool(configuration, log)
-  const operation = new Operation(pool, log, () => pool.reload(() => resolve().pool))
+  const operation = new Operation(pool, log, () => reloadPool(pool, log, options, resolve))
   reopenOnSignal(() => {
     pool.signalWorkers('SIGUSR1')
   })
@@ -55,6 +59,19 @@ export async function run(line: CommandLine): Promise<number> {
   await pool.ended
   await closeAll()
   return ended(pool, log)
+}
+
+/** Reads the configuration anew. @throws FastCgiError ERR_FCGI_RELOAD */
+async function reloadPool(pool: WorkerPool, log: Logger, before: CommandOptions, resolve: () => ResolvedCommand): Promise<void> {
+  let { level } = log
+  await pool.reload(() => {
+    const { options, pool: configuration } = resolve()
+    const moved = OPENED_ONCE.find((name) => options[name] !== before[name])
+    if (moved !== undefined) throw new FastCgiError('ERR_FCGI_RELOAD', `${moved} cannot change in a reload. Stop the process and start it again`)
+    level = options.logLevel
+    return configuration
+  })
+  log.level = level
 }
 
 async function ended(pool: WorkerPool, log: Logger): Promise<number> {
@@ -99,6 +116,8 @@ class Operation {
   /** The reload that is under way, and the one after it: whoever asks meanwhile gets that one. */
   #reload: Promise<void> | undefined
   #nextReload: Promise<void> | undefined
+  /** How the workers were when systemd was told last. */
+  #described = ''
 
   constructor(pool: WorkerPool, log: Logger, reloadPool: () => Promise<void>) {
     this.#pool = pool
@@ -147,9 +166,11 @@ class Operation {
       await this.#openOrWarn(statusSocket, 'nobody can ask for the status', async (socket) =>
         (await startStatusServer({ socket, group, replace, reporter })).close),
     ]
-    this.#notifier.ready(this.#describe())
+    this.#tellReady(this.#describe())
     this.#notifier.watchdog(() => this.#lives())
+    const timer = setInterval(() => { this.#tellChange() }, STATUS_MS).unref()
     return async () => {
+      clearInterval(timer)
       for (const close of closers) await close?.()
       reporter.close()
       await this.#notifier.close()
@@ -204,13 +225,23 @@ class Operation {
 
   /** A reload is over; but a process that ends is not ready again. */
   #tellReady(status: string): void {
-    if (!this.isStopping) this.#notifier.ready(status)
+    if (this.isStopping) return
+    this.#described = this.#describe()
+    this.#notifier.ready(status)
+  }
+
+  /** Workers have died, or others have come. */
+  #tellChange(): void {
+    const described = this.#describe()
+    if (described === this.#described || this.isStopping || this.#reload !== undefined) return
+    this.#described = described
+    this.#notifier.status(described)
   }
 
   #describe(): string {
     const { workers, address } = this.#pool.status()
-    const ready = workers.filter(({ state }) => state === 'ready').length
-    return `${String(ready)} ${ready === 1 ? 'worker' : 'workers'} on ${address}`
+    const [ready = 0, starting = 0] = (['ready', 'starting'] as const).map((wanted) => workers.filter(({ state }) => state === wanted).length)
+    return `${String(ready)} ${ready === 1 ? 'worker' : 'workers'}${starting === 0 ? '' : `, ${String(starting)} starting,`} on ${address}`
   }
 
   /** Whether some worker's event loop turns. */
