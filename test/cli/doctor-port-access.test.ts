@@ -151,7 +151,7 @@ describe('who may connect to the port', () => {
   it.each<[address: string, asked: string]>([['0.0.0.0', '127.0.0.1'], ...hasIpv6 ? [['::', '127.0.0.1'], ['::', '::1']] satisfies [string, string][] : []])('tells that an app at %s lets everybody in, asked at %s', async (address, asked) => {
     await listen(app(), address)
     expect(await find({}, asked)).toMatchObject([{
-      code: 'open-port', line: `FCGI_WEB_SERVER_ADDRS=${asked}`,
+      code: 'open-port', line: `FCGI_WEB_SERVER_ADDRS=${asked}`, place: expect.stringContaining(`serve(app, { port: ${String(port)} }), or no --host`),
       evidence: `the app listens at ${address === '::' ? '[::]' : address}:${String(port)}, and answered an address that no list of web servers has`,
     }])
   })

@@ -8,6 +8,7 @@ import { haproxy } from '../proxies/support/servers/haproxy.js'
 import { lighttpd } from '../proxies/support/servers/lighttpd.js'
 import { nginx } from '../proxies/support/servers/nginx.js'
 import type { WebServer } from '../proxies/support/web-server.js'
+import { config } from './support/config-command.js'
 import { describeBroken, examine } from './support/doctor.js'
 
 type Edit = (text: string) => string
@@ -43,6 +44,19 @@ describe.each([['nginx', onNginx], ['Apache', onApache], ['lighttpd', onLighttpd
       expect(findings).toEqual([])
       expect(unchecked).toEqual([])
       expect(checked.join('\n')).toMatch(/^the port 127\.0\.0\.1:\d+\n14 requests to http:.*, of which 14 arrived\n\d files of the configuration/)
+    })
+  })
+})
+
+const KEPT = ['--keep-connections']
+describe.each([
+  ['nginx', onNginx, []], ['nginx', onNginx, KEPT], ['apache', onApache, []], ['apache', onApache, KEPT], ['haproxy', onHaproxy, []], ['haproxy', onHaproxy, KEPT],
+  ['lighttpd', onLighttpd, []], ['h2o', onH2o, []],
+] as const)('config %s', (name, server, words) => {
+  describeIfInstalled(server(same), `the doctor on a port, before what it prints with ${words.join(' ') || 'its defaults'}`, () => {
+    it('finds nothing', async () => {
+      const text = await config(name, '--listen', '127.0.0.1:8080', '--port', '9000', ...words)
+      expect((await examine(server(() => text))).findings).toEqual([])
     })
   })
 })

@@ -171,9 +171,10 @@ const OF_THE_APP = {
 } satisfies Partial<RemedyTable>
 
 /** The address from which the web server connects. */
-function webServerAddress({ answer, process, conversation }: Facts): string {
+function webServerAddress({ place, answer, process, conversation }: Facts): string {
   const from = answer.kind === 'refused' ? undefined : answer.from?.replace(/^::ffff:/, '')
-  if (conversation === undefined || process !== undefined) return from ?? DEFAULT_HOST
+  const isHere = process !== undefined || (place.kind === 'port' && place.addresses.some(isLoopback))
+  if (conversation === undefined || isHere) return from ?? DEFAULT_HOST
   const host = conversation.url.hostname.replace(/^\[|\]$/g, '')
   return isIP(host) === 0 ? new Map(conversation.arrivals[0]?.params).get('SERVER_ADDR') ?? host : host
 }
@@ -189,14 +190,14 @@ const OF_THE_PORT = {
   'unknown-host': (place) => ({ any: remedy(`getent hosts ${place.kind === 'port' ? place.host : ''}`, 'a shell, until it prints an address: /etc/hosts, or an address in the place of the name, in --port and in the web server\'s configuration') }),
   'host-unreachable': (place) => ({ any: remedy(`ip route get ${place.kind === 'port' ? place.addresses[0] ?? place.host : ''}`, 'a shell, which shows the way to it; then the firewall of that host, which has to let the web server in') }),
   'address-refused': (place, facts) => ({ any: remedy(`FCGI_WEB_SERVER_ADDRS=${place.kind === 'port' && place.allowed !== undefined ? `${place.allowed},` : ''}${webServerAddress(facts)}`, ENVIRONMENT) }),
-  'open-port': (place, facts) => ({ any: remedy(`FCGI_WEB_SERVER_ADDRS=${webServerAddress(facts)}`, `${ENVIRONMENT}: the address of the web server.${onlyHere(place, facts)} A firewall is not seen here`) }),
+  'open-port': (place, facts) => ({ any: remedy(`FCGI_WEB_SERVER_ADDRS=${webServerAddress(facts)}`, `${ENVIRONMENT}: the address of the web server.${onlyHere(place)} A firewall is not seen here`) }),
   'other-network': () => ({ any: remedy('serve(app, { socket: \'/run/app/app.sock\' })', 'the app, on a volume that both have; or an address in a network that both are in, with FCGI_WEB_SERVER_ADDRS') }),
   'not-fastcgi': (place) => ({ any: remedy(place.kind === 'port' ? `ss -ltnp 'sport = :${String(place.port)}'` : `ss -lxp 'src ${place.path}'`, 'a shell as root: it names the process. Then another port or path for one of the two') }),
 } satisfies Partial<RemedyTable>
 
-/** Where the web server uses 127.0.0.1 there is no need of another address. */
-function onlyHere(place: Place, { process }: Facts): string {
-  return place.kind === 'port' && process !== undefined && isLoopback(place.host) ? ` Or serve(app, { port: ${String(place.port)} }), which listens at 127.0.0.1 alone.` : ''
+/** Where the web server connects to 127.0.0.1 there is no need of another address. */
+function onlyHere(place: Place): string {
+  return place.kind === 'port' && place.addresses.some(isLoopback) ? ` Or listen at 127.0.0.1 alone, which is the default: serve(app, { port: ${String(place.port)} }), or no --host.` : ''
 }
 
 function twoAddressesLine(place: Place, [main, ...rest]: readonly ConfigurationFile[]): string {

@@ -31,8 +31,10 @@ function checkAnswer(facts: Facts): Finding[] {
       return [line('app-speaks-http', `What listens at ${at} speaks HTTP, not FastCGI.`, 'it answered FastCGI with HTTP')]
     case 'foreign':
       return [line('not-fastcgi', `What listens at ${at} speaks neither FastCGI nor HTTP: it is not ${serveLine(place)}.`, 'what came first is no record of FastCGI')]
-    case 'closed':
-      return (place.kind === 'port' ? checkClosed(facts, place) : undefined) ?? [line('app-closes', `What listens at ${at} closes the connection without an answer.`, `${ASKED} was not answered`)]
+    case 'closed': {
+      const known = place.kind === 'port' ? checkClosed(facts, place) : undefined
+      return known ?? [line('app-closes', `What listens at ${at} closes the connection without an answer.`, `${ASKED} was not answered`)]
+    }
     default:
       return []
   }
