@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { createServer, type ServerOptions } from 'express-responder'
 import { diagnose, type Diagnosis, type DoctorOptions } from '../../lib/cli/doctor/diagnose.js'
+import type { Finding } from '../../lib/cli/doctor/finding.js'
 import { parseListeners } from '../../lib/cli/doctor/proc-files.js'
 import { standIn } from '../../lib/cli/doctor/stand-in.js'
 import { startChild } from '../proxies/support/child.js'
@@ -241,6 +242,14 @@ describe('what the doctor concludes from facts on a port', () => {
     for (const [reason, evidence] of [['ABORT_ERR', 'connecting had no answer in time'], ['EHOSTUNREACH', 'EHOSTUNREACH'], ['ENETUNREACH', 'ENETUNREACH']] as const) {
       expect(portFindings(factsOnPort({ host: '10.0.0.5', addresses: ['10.0.0.5'] }, { answer: { kind: 'refused', reason } }))).toMatchObject([{ code: 'host-unreachable', evidence, line: 'ip route get 10.0.0.5' }])
     }
+  })
+
+  it('that the app refuses a web server of another machine that it does not list', () => {
+    const allowed = '10.0.0.7, 10.0.0.8'
+    const refuses = (elsewhere: string): Finding[] => portFindings(factsOnPort({ host: '10.0.0.5', addresses: ['10.0.0.5'], allowed }, { answer: { kind: 'closed', from: '10.0.0.5' }, elsewhere }), 'way')
+    expect(refuses('http://10.0.0.2/')).toMatchObject([{ code: 'address-refused', line: 'FCGI_WEB_SERVER_ADDRS=10.0.0.7, 10.0.0.8,10.0.0.2' }])
+    expect(refuses('http://10.0.0.8/')).toEqual([])
+    expect(refuses('http://app.example.com/')).toEqual([])
   })
 
   it('that 127.0.0.1 is another machine to a web server with a network of its own', () => {

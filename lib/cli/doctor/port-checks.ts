@@ -1,4 +1,5 @@
 /** Judges who listens on the app's TCP port, who may connect, and whether the web server does. Facts in, findings out. Pure. */
+import { isIP } from 'node:net'
 import { hostPort, isLoopback, missedBy, shown } from './app-place.js'
 import type { ConfiguredAddress, Facts, PortFacts } from './facts.js'
 import type { Finding } from './finding.js'
@@ -43,32 +44,45 @@ function checkOpen(facts: Facts, { answersAnybody, listening = [], port }: PortF
     `the app listens at ${open.join(' and ')}, and answered an address that no list of web servers has`)]
 }
 
-/** Whether the app has a list of web servers that the doctor is not on. */
-function isUnlisted({ place, answer }: Facts): boolean {
-  if (place.kind !== 'port' || answer.kind !== 'closed' || place.allowed === undefined) return false
-  const from = (answer.from ?? '').replace(/^::ffff:/, '')
-  return from !== '' && !place.allowed.split(',').map((address) => address.trim()).includes(from)
+/** Whether the app has a list of web servers, which closes to this address. */
+function isUnlisted({ place, answer }: Facts, address: string | undefined): boolean {
+  if (place.kind !== 'port' || answer.kind !== 'closed' || place.allowed === undefined || address === undefined) return false
+  return !place.allowed.split(',').map((listed) => listed.trim()).includes(address.replace(/^::ffff:/, ''))
 }
 
-/** The web server is a process of this machine, and connects from where the doctor does. */
-function refusesWebServer(facts: Facts): boolean {
-  return isUnlisted(facts) && facts.process !== undefined && !hasArrived(facts)
+/** The address from which the doctor has asked; so does a web server of this machine. */
+function ownAddress({ answer }: Facts): string | undefined {
+  return answer.kind === 'refused' ? undefined : answer.from
+}
+
+/** What the app refuses of the web server of this machine. */
+function refusedHere(facts: Facts): string | undefined {
+  const isHere = facts.process !== undefined && !hasArrived(facts)
+  return isHere && isUnlisted(facts, ownAddress(facts)) ? ownAddress(facts) : undefined
+}
+
+/** The same of one on another machine, as far as its address for clients is the one from which it connects. */
+function refusedElsewhere(facts: Facts): string | undefined {
+  const { process, conversation } = facts
+  const host = conversation?.url.hostname.replace(/^\[|\]$/g, '') ?? ''
+  return process === undefined && isIP(host) !== 0 && isUnlisted(facts, host) && isUnlisted(facts, ownAddress(facts)) ? host : undefined
 }
 
 /** The app closes to the doctor, and rightly: it has a list of web servers, or the web server does get there. */
 export function isClosedToDoctor(facts: Facts): boolean {
-  return facts.place.kind === 'port' && facts.answer.kind === 'closed' && (isUnlisted(facts) || hasArrived(facts)) && !refusesWebServer(facts)
+  const isRight = isUnlisted(facts, ownAddress(facts)) || hasArrived(facts)
+  return facts.place.kind === 'port' && facts.answer.kind === 'closed' && isRight && refusedHere(facts) === undefined
 }
 
 /** Where the app closes a connection and it is known why; else undefined. */
 export function checkClosed(facts: Facts, place: PortFacts): Finding[] | undefined {
-  if (refusesWebServer(facts)) return [refusal(facts, place)]
+  const refused = refusedHere(facts)
+  if (refused !== undefined) return [refusal(facts, place, refused)]
   return isClosedToDoctor(facts) ? [] : undefined
 }
 
-function refusal(facts: Facts, { allowed = '' }: PortFacts): Finding {
-  const from = facts.answer.kind === 'closed' ? facts.answer.from ?? '' : ''
-  return lineFor(facts)('address-refused', `The app refuses ${from}, from which the web server of this machine connects.`, `its process has FCGI_WEB_SERVER_ADDRS=${allowed}`)
+function refusal(facts: Facts, { allowed = '' }: PortFacts, address: string): Finding {
+  return lineFor(facts)('address-refused', `The app refuses ${address}, the address of the web server.`, `its process has FCGI_WEB_SERVER_ADDRS=${allowed}`)
 }
 
 function hasArrived({ conversation }: Facts): boolean {
@@ -79,7 +93,8 @@ function hasArrived({ conversation }: Facts): boolean {
 export function checkReach(facts: Facts, place: PortFacts): Finding[] {
   const line = lineFor(facts)
   const { process } = facts
-  if (refusesWebServer(facts)) return [refusal(facts, place)]
+  const refused = refusedHere(facts) ?? refusedElsewhere(facts)
+  if (refused !== undefined) return [refusal(facts, place, refused)]
   if (process?.sameNetwork === false && place.addresses.some(isLoopback)) {
     return [line('other-network', `${place.host} is another machine to the web server: it has a network of its own, as in a container.`,
       `/proc/${String(process.pid)}/ns/net is another than that of the doctor`)]
