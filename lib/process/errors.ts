@@ -3,14 +3,14 @@ import { constants } from 'node:os'
 import { codeOf, ExpressResponderError } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
 
-/** Somebody answers at `path`. Shaped like the error that Node.js gives for a TCP port in use. */
+/** Somebody answers at `path`, or another address. Shaped like the error that Node.js gives for a TCP port in use. */
 export class AddressInUseError extends ExpressResponderError {
   readonly errno = -constants.errno.EADDRINUSE
   readonly syscall = 'listen'
   readonly address: string
 
-  constructor(path: string, reason: string) {
-    super('EADDRINUSE', `listen EADDRINUSE: ${reason} ${path}. Stop the process that serves it, or choose another path.`)
+  constructor(path: string, reason: string, kind: 'path' | 'port' = 'path') {
+    super('EADDRINUSE', `listen EADDRINUSE: ${reason} ${path}. Stop the process that serves it, or choose another ${kind}.`)
     this.name = 'AddressInUseError'
     this.address = path
   }

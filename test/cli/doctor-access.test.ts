@@ -5,8 +5,9 @@ import { chmod } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import type { Facts } from '../../lib/cli/doctor/facts.js'
+import type { Facts, SocketFacts } from '../../lib/cli/doctor/facts.js'
 import { parseAccessList } from '../../lib/cli/doctor/access-lists.js'
+import type { Finding } from '../../lib/cli/doctor/finding.js'
 import { mayConnect } from '../../lib/cli/doctor/permission.js'
 import { checkAccess } from '../../lib/cli/doctor/socket-checks.js'
 import { countWaiting } from '../../lib/cli/doctor/socket-files.js'
@@ -118,11 +119,12 @@ function nginxWithMounts(): WebServer {
 describeBroken('the doctor before nginx with a /tmp of its own', onPrivate, [{ title: 'the line for the app\'s unit', server: onPrivate, code: 'private-tmp', line: 'RuntimeDirectory=app' }])
 
 /** nginx as www-data, before a socket with these parts; what cannot be had on every machine. */
-function factsWith(changes: { label?: string, enforcing?: boolean, configuredGroups?: number[] }): Facts {
+function factsWith(changes: { label?: string, enforcing?: boolean, configuredGroups?: number[] }): Facts & { place: SocketFacts } {
   const account = { name: 'www-data', uid: 33, groups: [33], unrestricted: false }
   const part = { uid: 0, gid: 0, mode: 0o755 }
   return {
-    socket: {
+    place: {
+      kind: 'socket',
       path: '/run/app/app.sock',
       parts: [
         { ...part, path: '/', kind: 'directory' }, { ...part, path: '/run', kind: 'directory' }, { ...part, path: '/run/app', kind: 'directory' },
@@ -130,24 +132,26 @@ function factsWith(changes: { label?: string, enforcing?: boolean, configuredGro
       ],
       groupNames: new Map([[991, 'app']]), configuredGroups: changes.configuredGroups, waiting: 0, somaxconn: 4096, enforcing: changes.enforcing ?? false,
     },
-    server: 'nginx', process: { pid: 7, account, root: '/', sameMounts: true, sameDirectory: true, label: changes.label },
+    server: 'nginx', process: { pid: 7, account, root: '/', sameMounts: true, sameDirectory: true, sameNetwork: true, label: changes.label },
     answer: { kind: 'fastcgi', status: 200 }, standsIn: false, appIdleSeconds: 120, conversation: undefined, configuration: [],
   }
 }
 
 describe('what the doctor concludes from facts', () => {
+  const check = (facts: ReturnType<typeof factsWith>): readonly Finding[] => checkAccess(facts, facts.place)
+
   it('that nginx has to be restarted where its user has joined the group since', () => {
-    expect(checkAccess(factsWith({ configuredGroups: [33, 991] }))).toMatchObject([{ code: 'groups-not-loaded', line: 'systemctl restart nginx' }])
-    expect(checkAccess(factsWith({ configuredGroups: [33] }))).toMatchObject([{ code: 'socket-permission', line: 'usermod -aG app www-data && systemctl restart nginx' }])
+    expect(check(factsWith({ configuredGroups: [33, 991] }))).toMatchObject([{ code: 'groups-not-loaded', line: 'systemctl restart nginx' }])
+    expect(check(factsWith({ configuredGroups: [33] }))).toMatchObject([{ code: 'socket-permission', line: 'usermod -aG app www-data && systemctl restart nginx' }])
   })
 
   it('that SELinux is in the way where permissions are right and it enforces rules on the web server', () => {
     const label = 'system_u:system_r:httpd_t:s0'
-    expect(checkAccess(factsWith({ label, enforcing: true }))).toMatchObject([{
+    expect(check(factsWith({ label, enforcing: true }))).toMatchObject([{
       code: 'selinux', line: 'ausearch -m AVC -ts recent | audit2allow -M express_app && semodule -i express_app.pp',
     }])
-    expect(checkAccess(factsWith({ label, enforcing: false }))).toEqual([])
-    expect(checkAccess(factsWith({ label: 'unconfined', enforcing: true }))).toEqual([])
+    expect(check(factsWith({ label, enforcing: false }))).toEqual([])
+    expect(check(factsWith({ label: 'unconfined', enforcing: true }))).toEqual([])
   })
 
   it('what an access control list lets the web server do, as the kernel does', () => {

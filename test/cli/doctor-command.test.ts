@@ -69,7 +69,13 @@ describe('express-responder doctor, used in a wrong way', () => {
     [['--socket', '/run/app.sock', '--timeout', '0'], 'Give a number of milliseconds'],
     [['--socket', '/run/app.sock', '--header', 'none'], 'Give a header such as'],
     [['--socket', '/run/app.sock', '--lissten'], 'unknown option \'--lissten\''],
-    [[], 'required option \'--socket <path>\''],
+    [[], 'doctor: which app? Give its --socket, such as /run/app/app.sock, or its --port, such as 9000'],
+    [['--socket', '/run/app.sock', '--port', '9000'], 'doctor: option --port is \'127.0.0.1:9000\': --socket is \'/run/app.sock\': an app listens in one place'],
+    [['--port', '65536'], 'option \'--port <[address:]port>\' argument \'65536\' is invalid. Give a port from 1 to 65535'],
+    [['--port', 'fd00::5:9000'], 'or address and port, such as 9000, 10.0.0.5:9000 or [fd00::5]:9000'],
+    [['--port', '0.0.0.0:9000'], 'Give the one that the web server has, such as 127.0.0.1:9000'],
+    [['--port', '9000', '--mode', '660'], 'doctor: option --mode is \'660\': it has a meaning only together with --socket'],
+    [['--port', '9000', '--user', 'www-data'], 'doctor: option --user is \'www-data\': it has a meaning only together with --socket'],
   ])('%j ends with status 2 and says why', async (args, message) => {
     const { code, output, errors } = await doctor(...args)
     expect([code, output]).toEqual([2, ''])

@@ -122,27 +122,27 @@ describe('the doctor in the place of an app', () => {
     await listen(createServer((_, response) => response.end('hello')))
     const before = await stat(socket)
     await expect(diagnose(optionsFor(socket, new URL('http://127.0.0.1:1/')))).rejects.toMatchObject({ code: 'EADDRINUSE' })
-    await expect(standIn(socket, OPEN)).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await expect(standIn({ kind: 'socket', path: socket }, OPEN)).rejects.toMatchObject({ code: 'EADDRINUSE' })
     expect((await stat(socket)).ino).toBe(before.ino)
     expect(await find()).toEqual([])
   })
 
   it('takes over the mode of a socket that was left, and leaves nothing', async () => {
     await leaveStale(0o640)
-    const source = await standIn(socket, OPEN)
+    const source = await standIn({ kind: 'socket', path: socket }, OPEN)
     expect((await stat(socket)).mode & 0o777).toBe(0o640)
     await source.close()
     await expect(stat(socket)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   it('makes a directory that is missing, and takes it away again', async () => {
-    const source = await standIn(join(directory, 'missing/app.sock'), OPEN)
+    const source = await standIn({ kind: 'socket', path: join(directory, 'missing/app.sock') }, OPEN)
     await source.close()
     await expect(stat(join(directory, 'missing'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   it('answers others with 503', async () => {
-    const source = await standIn(socket, OPEN)
+    const source = await standIn({ kind: 'socket', path: socket }, OPEN)
     const { FastCgiClient } = await import('../support/fastcgi-client.js')
     const client = await FastCgiClient.connect(socket)
     const answer = await client.request({ params: { REQUEST_METHOD: 'GET', REQUEST_URI: '/' } })

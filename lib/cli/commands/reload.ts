@@ -17,7 +17,7 @@ export interface ControlPlace {
 export function controlSocket({ socket, controlSocket: given }: ControlPlace): string {
   if (given !== undefined) return given
   if (socket !== undefined) return controlSocketOf(socket)
-  throw new FastCgiError('ERR_FCGI_OPTION', 'which process? Give the --socket, or the --control-socket, that it was started with')
+  throw new FastCgiError('ERR_FCGI_OPTION', 'which process? Give the --socket, or the --control-socket, that it was started with. On a port it has the latter only: without one, reload by SIGHUP')
 }
 
 /** Reloads. @returns the exit status: 1 where the old workers go on */

@@ -33,7 +33,7 @@ export function placeOf(flags: StatusPlace): string {
   const { statusSocket, ...place } = resolveSockets(Object.fromEntries(named.map((name) => [name, flags[name]])), process.env)
   if (statusSocket !== undefined) return statusSocket
   if (place.socket === undefined && place.controlSocket === undefined) {
-    throw new FastCgiError('ERR_FCGI_OPTION', 'which program? Give its --status-socket; or, as the user who runs it, the --socket that it listens on')
+    throw new FastCgiError('ERR_FCGI_OPTION', 'which program? Give its --status-socket; or, as the user who runs it, the --socket that it listens on, or where it listens on a port the --control-socket that it was started with')
   }
   return controlSocket(place)
 }

@@ -1,9 +1,10 @@
-/** Asks a socket as a web server does: FCGI_GET_VALUES, then one GET request on the same connection. */
+/** Asks a socket or a port as a web server does: FCGI_GET_VALUES, then one GET request on the same connection. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { codeOf } from '../../../shared/errors.js'
 import { encodePairs } from '../../fastcgi/params.js'
 import { RecordReader, RecordType, Role, encodeBeginRequest, encodeRecord, encodeStream } from '../../fastcgi/record.js'
+import type { AppPlace } from './app-place.js'
 import type { SocketAnswer } from './facts.js'
 
 const REQUEST_ID = 1
@@ -11,31 +12,31 @@ const REQUEST_ID = 1
 const HEAD_BYTES = 65536
 
 /**
- * @param target the path of a Unix socket
  * @param url what the request asks for
  * @param limit milliseconds until the app counts as silent
  */
-export async function askSocket(target: string, url: URL, limit: number): Promise<SocketAnswer> {
-  const socket = connect(target)
+export async function askSocket(place: AppPlace, url: URL, limit: number): Promise<SocketAnswer> {
+  const socket = place.kind === 'socket' ? connect(place.path) : connect(place.port, place.host)
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(limit) })
   } catch (error) {
     socket.destroy()
     return { kind: 'refused', reason: codeOf(error) ?? String(error) }
   }
+  const from = socket.localAddress
   try {
-    return await converse(socket, url, limit)
+    return await converse(socket, url, limit, from)
   } finally {
     socket.destroy()
   }
 }
 
-function converse(socket: Socket, url: URL, limit: number): Promise<SocketAnswer> {
+function converse(socket: Socket, url: URL, limit: number, from: string | undefined): Promise<SocketAnswer> {
   return new Promise((resolve) => {
     let head = ''
     let isFirst = true
     const timer = setTimeout(() => {
-      resolve({ kind: 'silent' })
+      resolve({ kind: 'silent', from })
     }, limit)
     const settle = (answer: SocketAnswer): void => {
       clearTimeout(timer)
@@ -43,28 +44,59 @@ function converse(socket: Socket, url: URL, limit: number): Promise<SocketAnswer
     }
     const reader = new RecordReader({
       onBadVersion: () => {
-        settle({ kind: 'closed' })
+        settle({ kind: 'foreign', from })
       },
       onRecord: (type, requestId, chunk, start, end) => {
         if (requestId !== REQUEST_ID || type !== RecordType.STDOUT) return true
         head += Buffer.from(chunk.subarray(start, end)).toString('latin1')
         if (!/\r?\n\r?\n/.test(head) && head.length < HEAD_BYTES) return true
-        settle({ kind: 'fastcgi', status: Number(/^Status: *(\d{3})/im.exec(head)?.[1] ?? 200) })
+        settle({ kind: 'fastcgi', status: Number(/^Status: *(\d{3})/im.exec(head)?.[1] ?? 200), from })
         return false
       },
     })
     socket.on('data', (chunk) => {
-      if (isFirst && chunk.toString('latin1').startsWith('HTTP/')) settle({ kind: 'http' })
+      if (isFirst && chunk.toString('latin1').startsWith('HTTP/')) settle({ kind: 'http', from })
       else reader.read(chunk)
       isFirst = false
     })
     socket.on('error', () => undefined)
     socket.on('close', () => {
-      settle({ kind: 'closed' })
+      settle({ kind: 'closed', from })
     })
     socket.write(request(url))
   })
 }
+
+/**
+ * Whether a port answers somebody who connects from an address, and asks FCGI_GET_VALUES only, of which no app hears. Undefined where
+ * nobody can connect from there.
+ */
+export async function answersFrom(localAddress: string, host: string, port: number, limit: number): Promise<boolean | undefined> {
+  const socket = connect({ host, port, localAddress })
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(limit) })
+  } catch {
+    socket.destroy()
+    return undefined
+  }
+  return new Promise((resolve) => {
+    const settle = (answers: boolean): void => {
+      resolve(answers)
+      socket.destroy()
+    }
+    socket.setTimeout(limit, () => {
+      settle(false)
+    })
+    socket.on('error', () => undefined).on('close', () => {
+      settle(false)
+    }).on('data', () => {
+      settle(true)
+    })
+    socket.write(GET_VALUES)
+  })
+}
+
+const GET_VALUES = encodeRecord(RecordType.GET_VALUES, 0, encodePairs([['FCGI_MPXS_CONNS', ''], ['FCGI_MAX_CONNS', ''], ['FCGI_MAX_REQS', '']]))
 
 /** The bytes of both questions. */
 function request(url: URL): Buffer {
@@ -76,7 +108,7 @@ function request(url: URL): Buffer {
     ['REQUEST_SCHEME', url.protocol.slice(0, -1)], ['HTTP_HOST', url.host], ['HTTP_USER_AGENT', 'express-responder doctor'],
   ]
   return Buffer.concat([
-    encodeRecord(RecordType.GET_VALUES, 0, encodePairs([['FCGI_MPXS_CONNS', ''], ['FCGI_MAX_CONNS', ''], ['FCGI_MAX_REQS', '']])),
+    GET_VALUES,
     encodeBeginRequest(REQUEST_ID, { role: Role.RESPONDER, keepConnection: true }),
     encodeStream(RecordType.PARAMS, REQUEST_ID, encodePairs(params)),
     encodeRecord(RecordType.PARAMS, REQUEST_ID),

@@ -1,9 +1,11 @@
 /** Judges whether connections to the app are kept, by what arrived and by nginx's configuration. Facts in, findings out. Pure. */
 import type { Arrival } from '../../server/diagnostics.js'
+import { namesOf } from './app-place.js'
 import type { Conversation, Facts } from './facts.js'
 import type { Finding } from './finding.js'
 import { lineFor } from './lines.js'
 import { parseNginx, upstreamsOf, type NginxUpstream } from './nginx-configuration.js'
+import { checkNames } from './port-checks.js'
 
 /** All findings on connections. */
 export function checkConnections(facts: Facts, conversation: Conversation | undefined): Finding[] {
@@ -39,8 +41,9 @@ function checkArrivals(facts: Facts, arrivals: readonly Arrival[], first: Arriva
 function checkNginx(facts: Facts, first: Arrival | undefined): Finding[] {
   const [main, ...rest] = facts.configuration
   if (main === undefined) return []
-  const found = upstreamsOf(parseNginx(main, rest), facts.socket.path)
-  return found.flatMap((upstream) => checkUpstream(facts, upstream, first))
+  const found = upstreamsOf(parseNginx(main, rest), namesOf(facts.place))
+  const names = facts.place.kind === 'port' ? checkNames(facts, facts.place) : []
+  return [...names, ...found.flatMap((upstream) => checkUpstream(facts, upstream, first))]
 }
 
 function checkUpstream(facts: Facts, upstream: NginxUpstream, first: Arrival | undefined): Finding[] {

@@ -28,6 +28,8 @@ export interface WebServerProcess {
   readonly sameMounts: boolean | undefined
   /** Whether the directory of the socket is the same one for it; undefined where that cannot be read. */
   readonly sameDirectory: boolean | undefined
+  /** Whether it has the network of this process; undefined where that cannot be read. */
+  readonly sameNetwork: boolean | undefined
   /** SELinux's label, such as `system_u:system_r:httpd_t:s0`. */
   readonly label: string | undefined
 }
@@ -56,6 +58,7 @@ export interface PathPart {
 
 /** The files, and the kernel's view of the socket. */
 export interface SocketFacts {
+  readonly kind: 'socket'
   readonly path: string
   readonly parts: readonly PathPart[]
   /** Names of the groups of the parts, by number. */
@@ -70,13 +73,47 @@ export interface SocketFacts {
   readonly enforcing: boolean
 }
 
-/** What the socket answered when it was asked as a web server asks. */
+/** What a configuration names as `host:port`, with the app's port. */
+export interface ConfiguredAddress {
+  readonly host: string
+  /** What the host stands for on this machine; none where that is unknown. */
+  readonly addresses: readonly string[]
+  /** File and line. */
+  readonly at: string
+}
+
+/** The TCP port of the app, and the kernel's view of it. */
+export interface PortFacts {
+  readonly kind: 'port'
+  readonly host: string
+  readonly port: number
+  /** What the host stands for. */
+  readonly addresses: readonly string[]
+  /** The addresses of this machine at which somebody listens on the port; undefined where the host is another machine, or the system does not tell. */
+  readonly listening: readonly string[] | undefined
+  /** Connections that wait to be accepted there. */
+  readonly waiting: number
+  /** FCGI_WEB_SERVER_ADDRS of the process that listens; undefined where it has none, or that cannot be read. */
+  readonly allowed: string | undefined
+  /** Where the port is open to a network: whether it answers an address that nobody would list; undefined where that cannot be tried. */
+  readonly answersAnybody: boolean | undefined
+  readonly configured: readonly ConfiguredAddress[]
+  /** Where the configuration passes requests on by FastCGI, to any port; undefined where it does so to none, or to several. */
+  readonly passed: { readonly to: string, readonly at: string } | undefined
+  /** net.core.somaxconn. */
+  readonly somaxconn: number | undefined
+  /** Whether SELinux enforces its rules. */
+  readonly enforcing: boolean
+}
+
+/** What the app answered when it was asked as a web server asks. */
 export type SocketAnswer =
   /** Nobody listens. */
   | { readonly kind: 'refused', readonly reason: string }
-  | { readonly kind: 'silent' | 'closed' | 'http' }
+  /** `from`: the address from which a port was asked. */
+  | { readonly kind: 'silent' | 'closed' | 'http' | 'foreign', readonly from?: string | undefined }
   /** It speaks FastCGI. */
-  | { readonly kind: 'fastcgi', readonly status: number }
+  | { readonly kind: 'fastcgi', readonly status: number, readonly from?: string | undefined }
 
 /** One question through the web server, and its answer. */
 export interface Exchange {
@@ -118,7 +155,8 @@ export interface ConfigurationFile {
 
 /** All of it. What was not looked at, or cannot be, is undefined. */
 export interface Facts {
-  readonly socket: SocketFacts
+  /** Where the app listens, or is to listen. */
+  readonly place: SocketFacts | PortFacts
   readonly server: ServerName | undefined
   readonly process: WebServerProcess | undefined
   readonly answer: SocketAnswer

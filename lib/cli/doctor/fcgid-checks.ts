@@ -3,6 +3,7 @@
  * listen on, and what its limits cut off never arrives. Facts in, findings out. Pure.
  */
 import { basename } from 'node:path'
+import { namesOf } from './app-place.js'
 import type { Facts } from './facts.js'
 import type { Finding, FindingCode } from './finding.js'
 import { lineFor } from './lines.js'
@@ -35,15 +36,16 @@ const withoutComments = (text: string): string => text.replace(/^[ \t]*#.*$/gm, 
 
 /** What the distributions load with the module, whoever uses it, is in a file of this name. */
 const MODULE_FILE = 'fcgid.conf'
-/** A FastCGI app that Apache reaches over a socket; PHP has one on many machines. */
-const PROXIED = /\bunix:(?![^|"\s]*php)[^|"\s]+\|fcgi:/
+/** A FastCGI app that Apache reaches over a socket or a port; PHP has a socket on many machines. */
+const PROXIED = /\bunix:(?![^|"\s]*php)[^|"\s]+\|fcgi:|(?<!\|)\bfcgi:\/\/[\w.[\]:-]+:\d/
 
-/** Whether it is mod_fcgid that runs the app: its handler is there, and nothing is passed to the socket. */
-export function isRunByFcgid({ server, socket, answer, configuration }: Facts): boolean {
+/** Whether it is mod_fcgid that runs the app: its handler is there, and nothing is passed to the socket or port. */
+export function isRunByFcgid({ server, place, answer, configuration }: Facts): boolean {
   // Who listens at the socket was not started by mod_fcgid.
   if (server !== 'apache' || answer.kind !== 'refused') return false
   const texts = configuration.map(({ path, text }) => ({ isModule: basename(path) === MODULE_FILE, text: withoutComments(text) }))
-  if (texts.some(({ text }) => text.includes(`unix:${socket.path}|`))) return false
+  const passes = namesOf(place).map((name) => place.kind === 'socket' ? `${name}|` : `fcgi://${name}`)
+  if (texts.some(({ text }) => passes.some((pass) => text.includes(pass)))) return false
   const handled = texts.filter(({ text }) => /\bfcgid-script\b|^[ \t]*FcgidWrapper\b/m.test(text))
   if (handled.some(({ isModule }) => !isModule)) return true
   return handled.length > 0 && !texts.some(({ text }) => PROXIED.test(text))

@@ -1,6 +1,8 @@
 /** The remedies: for each finding the exact line, for each web server where they differ. Pure. */
 import { findSharedName } from './apache-configuration.js'
-import type { ConfigurationFile, Facts, PathPart, ServerName } from './facts.js'
+import { isIP } from 'node:net'
+import { DEFAULT_HOST, hostPort, isLoopback, leadingTo, namesOf, ofApache, ofNginx, serveLine, shown } from './app-place.js'
+import type { ConfigurationFile, Facts, PathPart, PortFacts, ServerName, SocketFacts } from './facts.js'
 import type { Finding, FindingCode } from './finding.js'
 import { parseNginx, upstreamsOf } from './nginx-configuration.js'
 import { groupMay, isMasked, wideMask, type Access } from './permission.js'
@@ -10,6 +12,8 @@ interface Remedy {
   readonly line: string
   readonly place: string
 }
+
+type Place = SocketFacts | PortFacts
 
 /** By web server; `any` where the others have no line of their own. */
 type Remedies = Partial<Record<ServerName | 'any', Remedy>>
@@ -28,14 +32,14 @@ const remedy = (line: string, place: string): Remedy => ({ line, place })
 export function lineFor(facts: Facts): LineFor {
   return (code, problem, evidence, part) => {
     const { line, place } = remedyFor(code, facts, part)
-    const file = OF_UPSTREAM.has(code) ? locate(facts.configuration, facts.socket.path) : locatePass(facts)
+    const file = OF_UPSTREAM.has(code) ? locatePlace(facts) : locatePass(facts)
     return { code, problem, evidence, line, place: file === undefined || !OF_CONFIGURATION.has(code) ? place : `${place} (${file})` }
   }
 }
 
 function remedyFor(code: FindingCode, facts: Facts, part: PathPart | undefined): Remedy {
   const { server } = facts
-  const remedies = part === undefined ? REMEDIES[code](facts.socket.path, facts) : permissionRemedies(code, facts, part)
+  const remedies = part === undefined || facts.place.kind === 'port' ? REMEDIES[code](facts.place, facts) : permissionRemedies(code, facts, facts.place, part)
   return (server === undefined ? undefined : remedies[server]) ?? remedies.any ??
     (server === undefined ? all(remedies) : remedy(`see docs/deploy/${server}.md`, `the configuration of ${server}`))
 }
@@ -46,7 +50,7 @@ function all(remedies: Remedies): Remedy {
   return remedy(known.map(([name, { line }]) => `${name}: ${line}`).join('\n'), known.map(([name, { place }]) => `${name}: ${place}`).join('; '))
 }
 
-function permissionRemedies(code: FindingCode, { socket, process, server }: Facts, part: PathPart): Remedies {
+function permissionRemedies(code: FindingCode, { process, server }: Facts, socket: SocketFacts, part: PathPart): Remedies {
   const user = process?.account.name ?? 'www-data'
   const service = server === undefined ? user : SERVICES[server]
   const group = socket.groupNames.get(part.gid) ?? String(part.gid)
@@ -83,20 +87,26 @@ function locate(configuration: readonly ConfigurationFile[], text: string): stri
   return undefined
 }
 
-/** Where requests are passed to the socket: in nginx that may be by the name of an upstream block. */
-function locatePass({ configuration, socket, server }: Facts): string | undefined {
-  const [main, ...rest] = configuration
-  const [upstream] = server !== 'nginx' || main === undefined ? [] : upstreamsOf(parseNginx(main, rest), socket.path)
-  return (upstream?.used === true ? locate(configuration, `fastcgi_pass ${upstream.name};`) : undefined) ?? locate(configuration, socket.path)
+/** Where the configuration names the socket, or the port by a name that leads there. */
+function locatePlace({ configuration, place }: Facts): string | undefined {
+  return place.kind === 'socket' ? locate(configuration, place.path) : leadingTo(place)[0]?.at
 }
 
-/** Findings whose line belongs to the block that names the socket. */
+/** Where requests are passed to the app: in nginx that may be by the name of an upstream block. */
+function locatePass(facts: Facts): string | undefined {
+  const { configuration, place, server } = facts
+  const [main, ...rest] = configuration
+  const [upstream] = server !== 'nginx' || main === undefined ? [] : upstreamsOf(parseNginx(main, rest), namesOf(place))
+  return (upstream?.used === true ? locate(configuration, `fastcgi_pass ${upstream.name};`) : undefined) ?? locatePlace(facts)
+}
+
+/** Findings whose line belongs to the block that names the app. */
 const OF_UPSTREAM = new Set<FindingCode>(['keep-alive', 'idle-limit', 'max-fails'])
-/** Findings whose line belongs to the web server's configuration: these name file and line where the socket stands. */
+/** Findings whose line belongs to the web server's configuration: these name file and line where the app stands. */
 const OF_CONFIGURATION = new Set<FindingCode>([
   'server-speaks-http', 'shared-name', 'wrong-role', 'no-params', 'no-request-uri', 'url-changed', 'encoded-slash', 'no-content-length', 'no-content-type',
   'param-twice', 'headers', 'authorization', 'cookie', 'host-port', 'host-changed', 'httpoxy', 'remote-user', 'underscore', 'scheme', 'scheme-forced',
-  'client-address', 'keep-conn', 'keep-alive', 'h2o-keep-alive', 'idle-limit', 'max-fails', 'non-idempotent', 'head-size', 'header-count',
+  'client-address', 'two-addresses', 'keep-conn', 'keep-alive', 'h2o-keep-alive', 'idle-limit', 'max-fails', 'non-idempotent', 'head-size', 'header-count',
   'events', 'stream', 'upload-size', 'upload-lost', 'etag', 'status-header',
 ])
 
@@ -108,41 +118,45 @@ const nginxParam = (name: string, value: string): Remedies => ({
 
 const CADDY_BLOCK = 'the block of reverse_proxy'
 const FCGID_HOST = 'the <VirtualHost> of the site'
-const APACHE_PROXY = (socket: string): string => `<Proxy "unix:${socket}|fcgi://app/" enablereuse=on flushpackets=on max=25>`
+/** `<Proxy>` takes no options for an IPv6 address: the brackets are wildcards to it. */
+const apacheReuse = (place: Place): Remedy => place.kind === 'socket'
+  ? remedy(`<Proxy "${ofApache(place)}" enablereuse=on flushpackets=on max=25>`, 'the <VirtualHost>, before ProxyPass')
+  : remedy(`ProxyPass "/" "${ofApache(place)}" enablereuse=on flushpackets=on max=25`, 'the <VirtualHost>, in the place of the other ProxyPass')
 
-/** How each web server passes everything to the socket by FastCGI. */
-const pass = (socket: string): Remedies => ({
-  nginx: remedy(`fastcgi_pass unix:${socket};`, 'location / of the site, in the place of what is there (proxy_pass, try_files, root)'),
-  apache: remedy(`ProxyPass "/" "unix:${socket}|fcgi://app/"`, 'the <VirtualHost> of the site'),
-  lighttpd: remedy(`fastcgi.server = ( "/" => (( "socket" => "${socket}", "check-local" => "disable", "fix-root-scriptname" => "enable" )) )`, 'the site\'s file; mod_fastcgi among server.modules'),
-  caddy: remedy(`reverse_proxy unix/${socket} { transport fastcgi { root / } }`, 'the site\'s block, in the place of php_fastcgi, file_server and other reverse_proxy'),
-  haproxy: remedy(`server app unix@${socket} proto fcgi`, 'the backend, with use-fcgi-app'),
-  h2o: remedy(`fastcgi.connect: { port: ${socket}, type: unix }`, 'paths: "/": of the host'),
+/** How each web server passes everything to the app by FastCGI. */
+const pass = (place: Place): Remedies => ({
+  nginx: remedy(`fastcgi_pass ${ofNginx(place)};`, 'location / of the site, in the place of what is there (proxy_pass, try_files, root)'),
+  apache: remedy(`ProxyPass "/" "${ofApache(place)}"`, 'the <VirtualHost> of the site'),
+  lighttpd: remedy(`fastcgi.server = ( "/" => (( ${place.kind === 'socket' ? `"socket" => "${place.path}"` : `"host" => "${place.host}", "port" => ${String(place.port)}`}, "check-local" => "disable", "fix-root-scriptname" => "enable" )) )`, 'the site\'s file; mod_fastcgi among server.modules'),
+  caddy: remedy(`reverse_proxy ${place.kind === 'socket' ? `unix/${place.path}` : shown(place)} { transport fastcgi { root / } }`, 'the site\'s block, in the place of php_fastcgi, file_server and other reverse_proxy'),
+  haproxy: remedy(`server app ${place.kind === 'socket' ? `unix@${place.path}` : shown(place)} proto fcgi`, 'the backend, with use-fcgi-app'),
+  h2o: remedy(`fastcgi.connect: { ${place.kind === 'socket' ? `port: ${place.path}, type: unix` : `host: "${place.host}", port: ${String(place.port)}, type: tcp`} }`, 'paths: "/": of the host'),
 })
 
 const RESTART_APP = 'a shell; the unit of your app may have another name'
 
-type RemedyTable = Readonly<Record<FindingCode, (socket: string, facts: Facts) => Remedies>>
+type RemedyTable = Readonly<Record<FindingCode, (place: Place, facts: Facts) => Remedies>>
 
-const OF_THE_SOCKET = {
-  'no-socket': (socket) => ({ any: remedy('systemctl start app', `${RESTART_APP}. It says serve(app, { socket: '${socket}' }), and RuntimeDirectory= makes the directory at each boot`) }),
-  'not-a-socket': (socket) => ({ any: remedy(`rm ${socket}`, 'a shell, once nothing else uses the file; or another path for the socket') }),
+/** Findings on the app and the way to it, on a socket as on a port. */
+const OF_THE_APP = {
+  'no-socket': (place) => ({ any: remedy('systemctl start app', `${RESTART_APP}. It says ${serveLine(place)}, and RuntimeDirectory= makes the directory at each boot`) }),
+  'not-a-socket': (place) => ({ any: remedy(`rm ${shown(place)}`, 'a shell, once nothing else uses the file; or another path for the socket') }),
   'stale-socket': () => ({ any: remedy('systemctl start app', `${RESTART_APP}. It takes over the file that was left`) }),
   'queue-full': () => ({ any: remedy('sysctl -w net.core.somaxconn=4096', 'a shell, and /etc/sysctl.d; where it is that or more, the app is too slow: concurrencyLimit()') }),
   'no-answer': () => ({ any: remedy('systemctl restart app', `${RESTART_APP}. Before that look at \`top\`: an event loop that is blocked shows 100 %`) }),
-  'app-speaks-http': (socket) => ({ any: remedy(`serve(app, { socket: '${socket}' })`, 'the app, in the place of app.listen()') }),
+  'app-speaks-http': (place) => ({ any: remedy(serveLine(place), 'the app, in the place of app.listen()') }),
   'app-closes': () => ({ any: remedy('journalctl --unit app', `${RESTART_APP}. FCGI_WEB_SERVER_ADDRS may not list this host`) }),
   'directory-permission': () => ({}),
   'socket-permission': () => ({}),
   'groups-not-loaded': () => ({}),
   'private-tmp': () => ({ any: remedy('RuntimeDirectory=app', '[Service] of the app\'s unit, and the socket at /run/app/app.sock, in the app and in the web server') }),
   'other-mounts': () => ({ any: remedy('RuntimeDirectory=app', '[Service] of the app\'s unit, and the socket at /run/app/app.sock. In containers: one volume for both') }),
-  chroot: (socket, { process }) => ({
-    haproxy: remedy(`#chroot ${process?.root ?? '/var/lib/haproxy'}`, `global: take the line away; or put the socket below that directory. ${socket} cannot be reached from there`),
-    any: remedy(`serve(app, { socket: '${process?.root ?? ''}${socket}' })`, 'the app: below the root directory of the web server'),
+  chroot: (place, { process }) => ({
+    haproxy: remedy(`#chroot ${process?.root ?? '/var/lib/haproxy'}`, `global: take the line away; or put the socket below that directory. ${shown(place)} cannot be reached from there`),
+    any: remedy(`serve(app, { socket: '${process?.root ?? ''}${shown(place)}' })`, 'the app: below the root directory of the web server'),
   }),
-  selinux: (_, { server }) => ({
-    any: remedy(`ausearch -m AVC -ts recent | audit2allow -M express_app && semodule -i express_app.pp`,
+  selinux: (place, { server }) => ({
+    any: place.kind === 'port' ? remedy('setsebool -P httpd_can_network_connect on', 'a shell') : remedy(`ausearch -m AVC -ts recent | audit2allow -M express_app && semodule -i express_app.pp`,
       `a shell, after a request that failed: a policy module that lets ${server === undefined ? 'the web server' : SERVICES[server]} connect to the app`),
   }),
   'url-unreachable': (_, { server }) => ({ any: remedy(`systemctl start ${server === undefined ? 'nginx' : SERVICES[server]}`, 'a shell; or another --url') }),
@@ -150,11 +164,46 @@ const OF_THE_SOCKET = {
   redirected: () => ({ any: remedy('--url with the address that it leads to', 'the command: what is behind it was not looked at') }),
   'other-socket': pass,
   'not-passed': pass,
-  'shared-name': (socket, { configuration }) => ({
-    any: remedy(`ProxyPass "/" "unix:${socket}|${findSharedName(configuration, socket)?.free ?? 'fcgi://app2'}/"`, 'the <VirtualHost>, with a name after the | that no other app there has; its <Proxy> has the same name'),
+  'shared-name': (place, { configuration }) => ({
+    any: remedy(`ProxyPass "/" "unix:${shown(place)}|${findSharedName(configuration, shown(place))?.free ?? 'fcgi://app2'}/"`, 'the <VirtualHost>, with a name after the | that no other app there has; its <Proxy> has the same name'),
   }),
   'server-speaks-http': pass,
 } satisfies Partial<RemedyTable>
+
+/** The address from which the web server connects. */
+function webServerAddress({ place, answer, process, conversation }: Facts): string {
+  const from = answer.kind === 'refused' ? undefined : answer.from?.replace(/^::ffff:/, '')
+  const isHere = process !== undefined || (place.kind === 'port' && place.addresses.some(isLoopback))
+  if (conversation === undefined || isHere) return from ?? DEFAULT_HOST
+  const host = conversation.url.hostname.replace(/^\[|\]$/g, '')
+  return isIP(host) === 0 ? new Map(conversation.arrivals[0]?.params).get('SERVER_ADDR') ?? host : host
+}
+
+const ENVIRONMENT = 'the environment of the app, as by Environment= in [Service] of its unit'
+
+const OF_THE_PORT = {
+  'no-listener': (place) => ({ any: remedy('systemctl start app', `${RESTART_APP}. It says ${serveLine(place)}`) }),
+  'other-address': (place, facts) => place.kind === 'port' && facts.answer.kind === 'refused' && !facts.standsIn
+    ? { any: remedy(serveLine(place), `the app; or --port ${hostPort(place.listening?.[0] ?? place.host, place.port)}, and the same in the web server's configuration`) }
+    : pass(place),
+  'two-addresses': (place, { configuration }) => ({ any: remedy(twoAddressesLine(place, configuration), 'in the place of the name') }),
+  'unknown-host': (place) => ({ any: remedy(`getent hosts ${place.kind === 'port' ? place.host : ''}`, 'a shell, until it prints an address: /etc/hosts, or an address in the place of the name, in --port and in the web server\'s configuration') }),
+  'host-unreachable': (place) => ({ any: remedy(`ip route get ${place.kind === 'port' ? place.addresses[0] ?? place.host : ''}`, 'a shell, which shows the way to it; then the firewall of that host, which has to let the web server in') }),
+  'address-refused': (place, facts) => ({ any: remedy(`FCGI_WEB_SERVER_ADDRS=${place.kind === 'port' && place.allowed !== undefined ? `${place.allowed},` : ''}${webServerAddress(facts)}`, ENVIRONMENT) }),
+  'open-port': (place, facts) => ({ any: remedy(`FCGI_WEB_SERVER_ADDRS=${webServerAddress(facts)}`, `${ENVIRONMENT}: the address of the web server.${onlyHere(place)} A firewall is not seen here`) }),
+  'other-network': () => ({ any: remedy('serve(app, { socket: \'/run/app/app.sock\' })', 'the app, on a volume that both have; or an address in a network that both are in, with FCGI_WEB_SERVER_ADDRS') }),
+  'not-fastcgi': (place) => ({ any: remedy(place.kind === 'port' ? `ss -ltnp 'sport = :${String(place.port)}'` : `ss -lxp 'src ${place.path}'`, 'a shell as root: it names the process. Then another port or path for one of the two') }),
+} satisfies Partial<RemedyTable>
+
+/** Where the web server connects to 127.0.0.1 there is no need of another address. */
+function onlyHere(place: Place): string {
+  return place.kind === 'port' && place.addresses.some(isLoopback) ? ` Or listen at 127.0.0.1 alone, which is the default: serve(app, { port: ${String(place.port)} }), or no --host.` : ''
+}
+
+function twoAddressesLine(place: Place, [main, ...rest]: readonly ConfigurationFile[]): string {
+  const [upstream] = main === undefined ? [] : upstreamsOf(parseNginx(main, rest), namesOf(place))
+  return upstream === undefined ? `fastcgi_pass ${ofNginx(place)};` : `server ${ofNginx(place)} max_fails=0;`
+}
 
 const OF_PARAMS = {
   'wrong-role': () => ({
@@ -226,15 +275,15 @@ const OF_CONNECTIONS = {
     haproxy: remedy('option keep-conn', 'the section fcgi-app, in the place of `no option keep-conn`'),
     any: remedy('ask the app to keep connections', 'the FastCGI part'),
   }),
-  'keep-alive': (socket, { configuration }) => ({
-    nginx: keepaliveLine(configuration, socket),
+  'keep-alive': (place, { configuration }) => ({
+    nginx: keepaliveLine(configuration, place),
     haproxy: remedy('http-reuse always', 'the backend'),
-    apache: remedy(APACHE_PROXY(socket), 'the <VirtualHost>, before ProxyPass'),
+    apache: apacheReuse(place),
     any: remedy('keep connections, or do not ask for it', 'the FastCGI part'),
   }),
   'h2o-keep-alive': () => ({ any: remedy('#fastcgi.timeout.keepalive', 'take the line away: h2o 2.2 can abort when the app closes a kept connection') }),
   'idle-limit': () => ({ nginx: remedy('keepalive_timeout 60s;', 'the upstream block; or timeouts.idle of the app above it'), any: remedy('keep idle connections for 60 seconds', 'the web server') }),
-  'max-fails': (socket) => ({ any: remedy(`server unix:${socket} max_fails=0;`, 'the upstream block, each of its server lines') }),
+  'max-fails': (place) => ({ any: remedy(`server ${ofNginx(place)} max_fails=0;`, 'the upstream block, each of its server lines') }),
   'non-idempotent': () => ({ any: remedy('fastcgi_next_upstream error timeout;', 'in the place of the line with non_idempotent') }),
 } satisfies Partial<RemedyTable>
 
@@ -245,8 +294,8 @@ const OF_ANSWERS = {
     any: remedy('allow response heads of 8 kB and more', 'the web server\'s configuration'),
   }),
   'header-count': () => ({ haproxy: remedy('tune.http.maxhdr 256', 'global'), any: remedy('fewer than 100 headers', 'the app: the web server has no setting for it') }),
-  events: (socket) => streaming(socket, 'fastcgi_buffering off;', 'the location of the event stream, and no X-Accel-Buffering in fastcgi_ignore_headers'),
-  stream: (socket) => streaming(socket, 'fastcgi_keep_conn on;', 'the server block; or fastcgi_buffering off; in the location of the stream'),
+  events: (place) => streaming(place, 'fastcgi_buffering off;', 'the location of the event stream, and no X-Accel-Buffering in fastcgi_ignore_headers'),
+  stream: (place) => streaming(place, 'fastcgi_keep_conn on;', 'the server block; or fastcgi_buffering off; in the location of the stream'),
   'upload-size': () => ({
     nginx: remedy('client_max_body_size 16m;', 'the server block'),
     apache: remedy('LimitRequestBody 16777216', 'the <VirtualHost>, in the place of the smaller one'),
@@ -264,21 +313,21 @@ const OF_ANSWERS = {
 } satisfies Partial<RemedyTable>
 
 /** An upstream block may be missing, or not be used, or keep nothing. */
-function keepaliveLine([main, ...rest]: readonly ConfigurationFile[], socket: string): Remedy {
-  const [upstream] = main === undefined ? [] : upstreamsOf(parseNginx(main, rest), socket)
-  if (upstream === undefined) return remedy(`upstream app { server unix:${socket} max_fails=0; keepalive 16; }`, 'the http block; and fastcgi_pass app; in the location')
-  if (upstream.keepalive && !upstream.used) return remedy(`fastcgi_pass ${upstream.name};`, 'the location, in the place of the path of the socket')
+function keepaliveLine([main, ...rest]: readonly ConfigurationFile[], place: Place): Remedy {
+  const [upstream] = main === undefined ? [] : upstreamsOf(parseNginx(main, rest), namesOf(place))
+  if (upstream === undefined) return remedy(`upstream app { server ${ofNginx(place)} max_fails=0; keepalive 16; }`, 'the http block; and fastcgi_pass app; in the location')
+  if (upstream.keepalive && !upstream.used) return remedy(`fastcgi_pass ${upstream.name};`, `the location, in the place of ${place.kind === 'socket' ? 'the path of the socket' : 'the address'}`)
   return remedy('keepalive 16;', 'the upstream block')
 }
 
-function streaming(socket: string, line: string, place: string): Remedies {
+function streaming(app: Place, line: string, place: string): Remedies {
   return {
     nginx: remedy(line, place),
-    apache: remedy(`ProxyPass "/" "unix:${socket}|fcgi://app/" flushpackets=on`, 'the <VirtualHost>; or flushpackets=on in its <Proxy>'),
+    apache: remedy(`ProxyPass "/" "${ofApache(app)}" flushpackets=on`, 'the <VirtualHost>; or flushpackets=on in its <Proxy>'),
     lighttpd: remedy('server.stream-response-body = 2', 'the site\'s file'),
     caddy: remedy('flush_interval -1', CADDY_BLOCK),
     any: remedy('hand on each piece of a response at once', 'the web server\'s configuration'),
   }
 }
 
-const REMEDIES: RemedyTable = { ...OF_THE_SOCKET, ...OF_PARAMS, ...OF_CONNECTIONS, ...OF_ANSWERS }
+const REMEDIES: RemedyTable = { ...OF_THE_APP, ...OF_THE_PORT, ...OF_PARAMS, ...OF_CONNECTIONS, ...OF_ANSWERS }

@@ -8,7 +8,7 @@ export interface Directive {
   readonly block: readonly Directive[]
 }
 
-/** A upstream block with the socket in it, and how locations use it. */
+/** A upstream block with the app in it, and how locations use it. */
 export interface NginxUpstream {
   readonly name: string
   readonly servers: number
@@ -73,14 +73,14 @@ function parseBlock(list: readonly string[]): Directive[] {
   return open[0] ?? []
 }
 
-/** The upstream blocks that have the socket among their servers. */
-export function upstreamsOf(directives: readonly Directive[], socket: string): NginxUpstream[] {
+/** The upstream blocks that have the app, by one of these names, among their servers. */
+export function upstreamsOf(directives: readonly Directive[], names: readonly string[]): NginxUpstream[] {
   const all = flatten(directives)
-  return all.filter(({ name, block }) => name === 'upstream' && block.some((line) => isServer(line, socket))).map((upstream) => describe(upstream, directives))
+  return all.filter(({ name, block }) => name === 'upstream' && block.some((line) => isServer(line, names))).map((upstream) => describe(upstream, directives))
 }
 
-function isServer({ name, words }: Directive, socket: string): boolean {
-  return name === 'server' && words[0]?.replace(/:$/, '') === `unix:${socket}`
+function isServer({ name, words: [address = ''] }: Directive, names: readonly string[]): boolean {
+  return name === 'server' && names.includes(address.replace(/:$/, ''))
 }
 
 function describe({ words: [name = ''], block }: Directive, directives: readonly Directive[]): NginxUpstream {

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { isEncrypted } from '../../http/cgi-request.js'
 import type { Arrival } from '../../server/diagnostics.js'
+import { isLoopback } from './app-place.js'
 import type { Conversation, Exchange, Facts } from './facts.js'
 import type { Finding, FindingCode } from './finding.js'
 import { lineFor } from './lines.js'
@@ -142,10 +143,6 @@ function checkIdentity(facts: Facts, conversation: Conversation, { exchange, arr
     findings.push(line('client-address', 'The address of the client does not arrive: req.ip is wrong.', `the client is ${shown(client)}, arrived REMOTE_ADDR ${shown(address)}`))
   }
   return findings
-}
-
-function isLoopback(address: string): boolean {
-  return /^(?:::ffff:)?127\.|^::1$/.test(address)
 }
 
 function checkBody(facts: Facts, conversation: Conversation): Finding[] {

@@ -1,11 +1,12 @@
-/** Judges whether requests get from the web server to the socket at all. Facts in, findings out. Pure. */
+/** Judges whether requests get from the web server to the app at all. Facts in, findings out. Pure. */
 import { Role } from '../../fastcgi/record.js'
 import { HTTP_ANSWER } from '../../server/other-protocols.js'
 import { findSharedName } from './apache-configuration.js'
+import { shown } from './app-place.js'
 import type { Conversation, Exchange, Facts } from './facts.js'
 import type { Finding } from './finding.js'
 import { lineFor } from './lines.js'
-import { checkAccess } from './socket-checks.js'
+import { checkWay } from './place-checks.js'
 
 /** Statuses by which web servers say that the app behind them cannot be reached. */
 const UNREACHED = new Set([500, 502, 503, 504])
@@ -31,7 +32,7 @@ export function checkPassage(facts: Facts, conversation: Conversation): Finding[
 const ANSWER_TO_HTTP = 'the app answered 400: HTTP came to it'
 
 function speaksHttp(facts: Facts, evidence: string): Finding {
-  return lineFor(facts)('server-speaks-http', 'The web server speaks HTTP to the socket, not FastCGI.', evidence)
+  return lineFor(facts)('server-speaks-http', `The web server speaks HTTP to the ${facts.place.kind}, not FastCGI.`, evidence)
 }
 
 /** An app that runs answers so to HTTP, and no request is made of it. */
@@ -70,18 +71,26 @@ function notArrived(facts: Facts, { status, error, host, headers, text }: Exchan
   if (status === 0 && error !== undefined && !error.startsWith('no answer')) {
     return [line('url-unreachable', 'The web server does not answer.', error)]
   }
-  const shared = facts.server === 'apache' ? findSharedName(facts.configuration, facts.socket.path) : undefined
+  const shared = facts.server === 'apache' && facts.place.kind === 'socket' ? findSharedName(facts.configuration, facts.place.path) : undefined
   if (shared !== undefined) {
     return [line('shared-name', `Apache sends this app's requests to ${shared.other}: both have one name after the |.`,
       `${shared.name}/ stands for two sockets in one virtual host, and nothing arrived`)]
   }
-  const answered = status === 0 ? error ?? 'no answer' : `it answered ${String(status)} to a request for ${host}, and nothing arrived at the socket`
+  const answered = status === 0 ? error ?? 'no answer' : `it answered ${String(status)} to a request for ${host}, and nothing arrived at the ${facts.place.kind}`
   if (status === 401) return [line('password-asked', 'The web server asks for a password before it asks the app.', answered)]
   if (status === 400 && facts.answer.kind === 'fastcgi') return refused(facts, text, answered)
   if (status !== 0 && !UNREACHED.has(status)) return [answeredByItself(facts, status, headers, answered)]
-  const access = checkAccess(facts)
+  const access = checkWay(facts)
   if (access.length > 0) return access
-  return [line('other-socket', `The web server does not connect to ${facts.socket.path}: it has another path, or its rights end before it.`, answered)]
+  const why = facts.place.kind === 'socket' ? 'it has another path, or its rights end before it' : 'it has another address or port'
+  return [line('other-socket', `The web server does not connect to ${shown(facts.place)}: ${why}.`, answered + passedTo(facts))]
+}
+
+/** What the configuration has in the place of the app's port, where that is certain. */
+function passedTo({ place }: Facts): string {
+  if (place.kind === 'socket' || place.passed === undefined) return ''
+  const { at, to } = place.passed
+  return `; ${at} has ${to.includes(':') ? to : `port ${to}`}`
 }
 
 /** Findings on the status alone, where it cannot be seen what arrives: an app may answer nearly any status itself. */
@@ -89,6 +98,6 @@ export function checkStatus(facts: Facts, exchange: Exchange): Finding[] {
   if (isAnswerToHttp(exchange)) return [speaksHttp(facts, ANSWER_TO_HTTP)]
   const isUnreached = exchange.status === 0 || UNREACHED.has(exchange.status)
   const appFails = facts.answer.kind !== 'fastcgi' || UNREACHED.has(facts.answer.status)
-  if (!isUnreached || (appFails && exchange.status !== 0)) return isUnreached ? checkAccess(facts) : []
+  if (!isUnreached || (appFails && exchange.status !== 0)) return isUnreached ? checkWay(facts) : []
   return notArrived(facts, exchange)
 }

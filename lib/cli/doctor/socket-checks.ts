@@ -1,4 +1,4 @@
-/** Judges the files, the processes and what the socket itself answers. Facts in, findings out. Pure. */
+/** Judges the files of a socket, its queue, and whether the web server's processes may connect. Facts in, findings out. Pure. */
 import type { Account, Facts, PathPart, SocketFacts, WebServerProcess } from './facts.js'
 import type { Finding } from './finding.js'
 import { lineFor } from './lines.js'
@@ -7,19 +7,12 @@ import { groupMay, isMasked, mayConnect, mayEnter, octal, symbolic, type Access 
 /** The doctor itself may not connect, which says nothing of the app. */
 const FORBIDDEN = new Set(['EACCES', 'EPERM'])
 
-/** What can be said without the web server: whether the socket is there, and whether the app answers. */
-export function checkSocket(facts: Facts): Finding[] {
-  const { socket, answer, standsIn } = facts
+/** What can be said of a socket without the web server: whether it is there, and somebody listens. */
+export function checkSocket(facts: Facts, socket: SocketFacts): Finding[] {
+  const { answer, standsIn } = facts
   const line = lineFor(facts)
   const last = socket.parts.at(-1)
-  if (answer.kind === 'silent') {
-    return [line('no-answer', `The app accepts connections at ${socket.path}, and answers nothing.`, 'a request as a web server sends it had no answer in time')]
-  }
-  if (answer.kind === 'http') return [line('app-speaks-http', `What listens at ${socket.path} speaks HTTP, not FastCGI.`, 'it answered FastCGI with HTTP')]
-  if (answer.kind === 'closed') {
-    return [line('app-closes', `What listens at ${socket.path} closes the connection without an answer.`, 'a request as a web server sends it was not answered')]
-  }
-  if (answer.kind !== 'refused' || standsIn || FORBIDDEN.has(answer.reason)) return checkQueue(facts)
+  if (answer.kind !== 'refused' || standsIn || FORBIDDEN.has(answer.reason)) return checkQueue(facts, socket)
   if (answer.reason === 'EAGAIN') return [line('queue-full', 'The queue of the socket is full: the app accepts more slowly than connections come.', 'connecting failed with EAGAIN')]
   if (last === undefined || last.kind === 'missing') {
     return [line('no-socket', 'The app does not run, or it listens elsewhere.', `there is no ${last?.path ?? socket.path}`)]
@@ -31,25 +24,23 @@ export function checkSocket(facts: Facts): Finding[] {
   return [line('no-socket', 'The app cannot be reached.', answer.reason)]
 }
 
-function checkQueue(facts: Facts): Finding[] {
-  const { waiting, somaxconn } = facts.socket
+function checkQueue(facts: Facts, { waiting, somaxconn }: SocketFacts): Finding[] {
   if (waiting === undefined || somaxconn === undefined || waiting < somaxconn) return []
   return [lineFor(facts)('queue-full', 'The queue of the socket is full: the app accepts more slowly than connections come.',
     `${String(waiting)} connections wait, net.core.somaxconn is ${String(somaxconn)}`)]
 }
 
-/** What keeps the web server from the socket. To be asked where nothing arrived: what has arrived was not kept away. */
-export function checkAccess(facts: Facts): Finding[] {
-  const { process, socket } = facts
+/** What keeps the web server from the socket. To be asked where nothing arrived. */
+export function checkAccess(facts: Facts, socket: SocketFacts): Finding[] {
+  const { process } = facts
   if (process === undefined) return []
-  const view = checkView(facts, process)
-  return view.length > 0 ? view : [...checkPermissions(facts, socket, process), ...checkLabel(facts, process)].slice(0, 1)
+  const view = checkView(facts, socket, process)
+  return view.length > 0 ? view : [...checkPermissions(facts, socket, process), ...checkLabel(facts, socket, process)].slice(0, 1)
 }
 
 /** Whether the web server sees the directory at all. */
-function checkView(facts: Facts, { root, sameMounts, sameDirectory, pid }: WebServerProcess): Finding[] {
+function checkView(facts: Facts, { path }: SocketFacts, { root, sameMounts, sameDirectory, pid }: WebServerProcess): Finding[] {
   const line = lineFor(facts)
-  const { path } = facts.socket
   if (root !== undefined && root !== '/') {
     // A socket below the root directory is found by the rest of its path.
     if (path.startsWith(`${root}/`)) return []
@@ -67,25 +58,25 @@ function checkPermissions(facts: Facts, socket: SocketFacts, { account }: WebSer
   const line = lineFor(facts)
   const directory = socket.parts.find((part) => part.kind === 'directory' && !mayEnter(account, part))
   if (directory !== undefined) {
-    const stale = hasGroupByNow(facts, directory, 'enter')
-    if (stale) return [notLoaded(facts, directory)]
+    const stale = hasGroupByNow(facts, socket, directory, 'enter')
+    if (stale) return [notLoaded(facts, socket, directory)]
     return [line('directory-permission', `${account.name} may not enter ${directory.path}${whyNot(account, directory, 'enter')}.`, describe(socket, directory), directory)]
   }
   const file = socket.parts.find(({ kind }) => kind === 'socket')
   if (file === undefined || mayConnect(account, file)) return []
-  if (hasGroupByNow(facts, file, 'connect')) return [notLoaded(facts, file)]
+  if (hasGroupByNow(facts, socket, file, 'connect')) return [notLoaded(facts, socket, file)]
   return [line('socket-permission', `${account.name} may not write to ${file.path}, which is what connecting needs${whyNot(account, file, 'connect')}.`, describe(socket, file), file)]
 }
 
 /** A process keeps the groups that it was started with, whatever /etc/group says by now. */
-function hasGroupByNow({ socket, process }: Facts, part: PathPart, what: Access): boolean {
+function hasGroupByNow({ process }: Facts, socket: SocketFacts, part: PathPart, what: Access): boolean {
   return process?.account.groups.includes(part.gid) === false && socket.configuredGroups?.includes(part.gid) === true && groupMay(part, what)
 }
 
-function notLoaded(facts: Facts, part: PathPart): Finding {
+function notLoaded(facts: Facts, socket: SocketFacts, part: PathPart): Finding {
   const name = facts.process?.account.name ?? ''
   return lineFor(facts)('groups-not-loaded', `${name} is in the group of ${part.path} by now, but the web server was started before.`,
-    describe(facts.socket, part), part)
+    describe(socket, part), part)
 }
 
 function whyNot(account: Account, part: PathPart, access: Access): string {
@@ -97,8 +88,8 @@ function describe({ groupNames }: SocketFacts, { path, mode, uid, gid, list }: P
   return `${path} has mode ${octal(mode)}, owner ${String(uid)}, group ${groupNames.get(gid) ?? String(gid)}${mask}`
 }
 
-function checkLabel(facts: Facts, { label }: WebServerProcess): Finding[] {
-  if (!facts.socket.enforcing || label === undefined || !/:httpd_t\b/.test(label)) return []
+function checkLabel(facts: Facts, { enforcing }: SocketFacts, { label }: WebServerProcess): Finding[] {
+  if (!enforcing || label === undefined || !/:httpd_t\b/.test(label)) return []
   return [lineFor(facts)('selinux', 'The permissions are right, and SELinux enforces rules of its own.', `the web server is ${label}`)]
 }
 

@@ -1,9 +1,10 @@
 /** Reads what the system tells of the socket: each part of its path, its queue, groups, SELinux. Nothing is judged here. */
 import { execFileSync } from 'node:child_process'
-import { lstatSync, readFileSync, statSync, type Stats } from 'node:fs'
+import { lstatSync, statSync, type Stats } from 'node:fs'
 import { codeOf } from '../../../shared/errors.js'
 import { readAccessList } from './access-lists.js'
 import type { PathPart, SocketFacts } from './facts.js'
+import { readText } from './proc-files.js'
 
 const PERMISSION_BITS = 0o7777
 /** The state of an entry of /proc/net/unix that has connected and was not accepted. */
@@ -13,14 +14,19 @@ const GETENT_LIMIT_MS = 5000
 /** @param user whose groups by the system's files are of interest */
 export function readSocketFacts(path: string, user: string | undefined): SocketFacts {
   return {
+    kind: 'socket',
     path,
     parts: readParts(path),
     groupNames: readGroupNames(),
     configuredGroups: user === undefined ? undefined : groupsOf(user),
     waiting: countWaiting(readText('/proc/net/unix'), path),
-    somaxconn: readNumber('/proc/sys/net/core/somaxconn'),
-    enforcing: readText('/sys/fs/selinux/enforce')?.trim() === '1',
+    ...readKernel(),
   }
+}
+
+/** What the kernel is set to. */
+export function readKernel(): { somaxconn: number | undefined, enforcing: boolean } {
+  return { somaxconn: readNumber('/proc/sys/net/core/somaxconn'), enforcing: readText('/sys/fs/selinux/enforce')?.trim() === '1' }
 }
 
 /** From the root directory to the socket. Ends with the first part that is missing or cannot be read. */
@@ -73,14 +79,6 @@ export function countWaiting(table: string | undefined, path: string): number | 
   const columns = table.split('\n').map((line) => line.trim().split(/\s+/))
   return columns.filter(([, , , , , state, inode, bound = '']) =>
     state === CONNECTING && inode === '0' && (bound === path || (bound.startsWith(`${directory}/.`) && bound.endsWith(`/${name}`)))).length
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
-  }
 }
 
 function readNumber(path: string): number | undefined {

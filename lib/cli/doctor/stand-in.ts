@@ -1,22 +1,31 @@
 /**
- * Stands in for an app that does not run: a FastCGI server at the path of its socket, for the time of a check. It reads records itself,
+ * Stands in for an app that does not run: a FastCGI server on its socket or port, for the time of a check. It reads records itself,
  * because a request that lacks its params would be refused before any app sees it. It never takes the place of one that listens.
  */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdirSync, rmdirSync, statSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { codeOf } from '../../../shared/errors.js'
 import { decodePairs } from '../../fastcgi/params.js'
 import { RecordReader, RecordType, decodeBeginRequest, encodeEndRequest, encodeRecord, encodeStream } from '../../fastcgi/record.js'
+import { FastCgiError } from '../../errors.js'
+import { AddressInUseError } from '../../process/errors.js'
 import { listenOnSocketFile, type SocketFile } from '../../process/socket-file.js'
 import { HeldPieces, diagnosticAnswer, readMark, type Arrival } from '../../server/diagnostics.js'
 import { HTTP_ANSWER, isHttp } from '../../server/other-protocols.js'
+import { shown, type AppPlace } from './app-place.js'
 import type { ArrivalSource } from './arrival-source.js'
 
 /** Requests that are kept at most: visitors of the site may come meanwhile. */
 const MAX_ARRIVALS = 1000
 const BACKLOG = 511
+const LISTEN_REMEDIES: Readonly<Record<string, string>> = {
+  EADDRNOTAVAIL: 'It is no address of this machine: run the doctor where the app runs',
+  ENOTFOUND: 'The name has no address: give one, such as 127.0.0.1:9000',
+  EACCES: 'Ports below 1024 are for root: run the doctor as root',
+}
 /** Where no app has left a socket whose mode could be taken over. The stand-in answers nothing but the doctor's requests. */
 const OPEN_MODE = 0o666
 const PERMISSION_BITS = 0o777
@@ -37,20 +46,31 @@ interface Request {
 }
 
 /**
- * Listens at the path. A stale socket file is replaced by one of the same mode and owner; a directory that is missing is made, and
+ * Listens in the app's place. A stale socket file is replaced by one of the same mode and owner; a directory that is missing is made, and
  * taken away at the end.
  *
- * @throws AddressInUseError EADDRINUSE where somebody listens; FastCgiError as serve() does
+ * @throws AddressInUseError EADDRINUSE where somebody listens; FastCgiError as serve() does, ERR_FCGI_OPTION where nobody can listen on the port
  */
-export async function standIn(path: string, access: StandInAccess): Promise<ArrivalSource> {
+export async function standIn(place: AppPlace, access: StandInAccess): Promise<ArrivalSource> {
   const stand = new StandIn()
-  const made = makeDirectory(dirname(path))
+  if (place.kind === 'port') {
+    await stand.listenOnPort(place)
+    return sourceOf(stand, () => undefined)
+  }
+  const directory = dirname(place.path)
+  const made = makeDirectory(directory)
   try {
-    await stand.listen(path, access)
+    await stand.listen(place.path, access)
   } catch (error) {
-    if (made) rmdirSync(dirname(path))
+    if (made) rmdirSync(directory)
     throw error
   }
+  return sourceOf(stand, () => {
+    if (made) removeIfEmpty(directory)
+  })
+}
+
+function sourceOf(stand: StandIn, tidyUp: () => void): ArrivalSource {
   return {
     token: stand.token,
     idleLimit: undefined,
@@ -59,7 +79,7 @@ export async function standIn(path: string, access: StandInAccess): Promise<Arri
     release: (name) => Promise.resolve(stand.held.release(name)),
     async close() {
       await stand.close()
-      if (made) removeIfEmpty(dirname(path))
+      tidyUp()
     },
   }
 }
@@ -117,6 +137,18 @@ class StandIn {
     this.#file = await listenOnSocketFile(this.#server, {
       path, mode: mode ?? left?.mode ?? OPEN_MODE, owner: owner ?? left?.owner, group: group ?? left?.group, backlog: BACKLOG, replace: false,
     })
+  }
+
+  async listenOnPort(place: Extract<AppPlace, { kind: 'port' }>): Promise<void> {
+    this.#server.listen({ host: place.host, port: place.port, backlog: BACKLOG })
+    try {
+      await once(this.#server, 'listening')
+    } catch (error) {
+      const code = codeOf(error) ?? ''
+      if (code === 'EADDRINUSE') throw new AddressInUseError(shown(place), 'a process listens at', 'port')
+      const remedy = LISTEN_REMEDIES[code] ?? 'Give an address of this machine'
+      throw new FastCgiError('ERR_FCGI_OPTION', `doctor: option --port is '${shown(place)}': nobody can listen there (${code}). ${remedy}`, { cause: error })
+    }
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The doctor before real web servers: each starts in a workspace of its own, with the doctor in the app's place. */
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import type { AppPlace } from '../../../lib/cli/doctor/app-place.js'
 import { diagnose, type Diagnosis, type DoctorOptions } from '../../../lib/cli/doctor/diagnose.js'
 import type { FindingCode } from '../../../lib/cli/doctor/finding.js'
 import { describeIfInstalled } from '../../proxies/support/installed.js'
@@ -15,30 +16,36 @@ export interface Broken {
   readonly title: string
   readonly server: WebServer
   readonly code: FindingCode
-  /** What the line to write contains; the workspace's socket is written as SOCKET. */
+  /** What the line to write contains; the workspace's socket is written as SOCKET, its port as 9000. */
   readonly line: string
+  /** What the evidence contains. */
+  readonly evidence?: string
   readonly options?: Partial<DoctorOptions>
   /** Adds to the workspace before the web server starts. */
   readonly prepare?: (workspace: Workspace) => Promise<void>
 }
 
 /** All options of a check in which the doctor stands in for the app. */
-export function optionsFor(socket: string, url: URL | undefined, given: Partial<DoctorOptions> = {}): DoctorOptions {
+export function optionsFor(at: string | AppPlace, url: URL | undefined, given: Partial<DoctorOptions> = {}): DoctorOptions {
   return {
-    socket, url, host: undefined, server: undefined, user: undefined, listen: 'always', headers: [], uploadBytes: 2 * 1024 ** 2, timeout: 10_000,
+    place: typeof at === 'string' ? { kind: 'socket', path: at } : at, url, host: undefined, server: undefined, user: undefined, listen: 'always', headers: [], uploadBytes: 2 * 1024 ** 2, timeout: 10_000,
     access: { mode: undefined, owner: undefined, group: undefined }, ...given,
   }
 }
 
-/** Starts the server, and asks the doctor. */
-export async function examine(server: WebServer, options: Partial<DoctorOptions> = {}, prepare?: Broken['prepare']): Promise<Diagnosis & { socket: string }> {
+/** What the doctor has said, and where the app was to be. */
+type Examined = Diagnosis & Pick<Workspace, 'socket' | 'appPort'>
+
+/** Starts the server, and asks the doctor of the socket or of the port, as the server has it. */
+export async function examine(server: WebServer, options: Partial<DoctorOptions> = {}, prepare?: Broken['prepare']): Promise<Examined> {
   const workspace = await createWorkspace()
   try {
     await prepare?.(workspace)
     const web = await server.start(workspace)
     try {
-      const diagnosis = await diagnose(optionsFor(workspace.socket, new URL(`${web.origin}/`), options))
-      return { ...diagnosis, socket: workspace.socket }
+      const { socket, appPort } = workspace
+      const diagnosis = await diagnose(optionsFor(server.appOn === 'socket' ? socket : { kind: 'port', host: '127.0.0.1', port: appPort }, new URL(`${web.origin}/`), options))
+      return { ...diagnosis, socket, appPort }
     } finally {
       await web.stop()
     }
@@ -50,7 +57,7 @@ export async function examine(server: WebServer, options: Partial<DoctorOptions>
 /** A test for each: the doctor names the line, and nothing else. */
 export function describeBroken(title: string, requirement: WebServer, broken: readonly Broken[]): void {
   describeIfInstalled(requirement, title, () => {
-    const results = new Map<string, Diagnosis & { socket: string } | Error>()
+    const results = new Map<string, Examined | Error>()
     beforeAll(async () => {
       const waiting = [...broken]
       await Promise.all(Array.from({ length: AT_ONCE }, async () => {
@@ -62,10 +69,11 @@ export function describeBroken(title: string, requirement: WebServer, broken: re
     afterAll(() => {
       results.clear()
     })
-    it.each(broken.map((each) => [each.title, each] as const))('%s', (name, { code, line }) => {
+    it.each(broken.map((each) => [each.title, each] as const))('%s', (name, { code, line, evidence = '' }) => {
       const result = results.get(name)
       if (result === undefined || result instanceof Error) throw result ?? new Error('it was not examined')
-      expect(result.findings.map((finding) => [finding.code, finding.line.replaceAll(result.socket, 'SOCKET')])).toEqual([[code, expect.stringContaining(line)]])
+      expect(result.findings.map((finding) => [finding.code, finding.line.replaceAll(result.socket, 'SOCKET').replaceAll(String(result.appPort), '9000')])).toEqual([[code, expect.stringContaining(line)]])
+      expect(result.findings[0]?.evidence).toContain(evidence)
     })
   })
 }

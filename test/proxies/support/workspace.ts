@@ -9,7 +9,7 @@
  * - `/home/alice/app`       the same directory, as a customer of a shared host has it
  * - `/home/alice`           that customer's home
  * - `/usr/bin/node`         the Node.js that runs the test
- * - `127.0.0.1:9000`        where an app listens on TCP
+ * - `9000`                  the port of 127.0.0.1 where an app listens on TCP
  * - `8080`                  the web server's port, on 127.0.0.1
  */
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -23,7 +23,7 @@ import { USER } from './user.js'
 /** The root of the package: this file is compiled to dist/test/proxies/support. */
 export const PACKAGE_ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 
-const NAMES = /\/run\/app|\/srv\/app|\/home\/alice\/app(?=[\s/])|\/home\/alice|\/var\/cache\/nginx\/app|\/usr\/bin\/node|127\.0\.0\.1:9000|8080/g
+const NAMES = /\/run\/app|\/srv\/app|\/home\/alice\/app(?=[\s/])|\/home\/alice|\/var\/cache\/nginx\/app|\/usr\/bin\/node|\b9000\b|8080/g
 
 /** The directories and files of one site under test. */
 export interface Workspace {
@@ -75,7 +75,7 @@ export async function createWorkspace(): Promise<Workspace> {
     ['/home/alice/app', srv],
     ['/home/alice', home],
     ['/usr/bin/node', process.execPath],
-    ['127.0.0.1:9000', `127.0.0.1:${String(appPort)}`],
+    ['9000', String(appPort)],
   ])
   const workspace: Workspace = {
     directory,
