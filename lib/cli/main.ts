@@ -2,7 +2,7 @@
 /** The command `express-responder`: reads the command line, and hands over to the command that is meant. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { withAddress } from '../../shared/errors.js'
+import { codeOf, withAddress } from '../../shared/errors.js'
 import { checkNodeVersion } from '../../shared/node-version.js'
 import { FastCgiError } from '../errors.js'
 import { ExitCode, failed } from './exit-codes.js'
@@ -15,6 +15,7 @@ import { run } from './commands/run.js'
 import { addStatusCommand } from './commands/status.js'
 import { addTopCommand } from './commands/top.js'
 import { COMMANDS, longHelp, optionHelps, shortHelp } from './help.js'
+import { nearest } from './nearest.js'
 import { flagOf, resolveSockets, type CommandLine } from './options.js'
 
 type Action = (line: CommandLine) => Promise<number>
@@ -43,6 +44,18 @@ function lineOf(module: string | undefined, { config, ...options }: Readonly<Rec
 
 function act(command: Command, action: Action): void {
   command.action((module: string | undefined, options: Readonly<Record<string, unknown>>) => end(action(lineOf(module, options))))
+}
+
+/** Runs the app. A word that is no file, and nearly that of a command, was meant for it. */
+async function runOrSuggest(line: CommandLine): Promise<number> {
+  try {
+    return await run(line)
+  } catch (error) {
+    const { module = '' } = line
+    const meant = codeOf(error) === 'ERR_FCGI_APP' && /^[a-z]+$/.test(module) ? nearest(module, Object.keys(COMMANDS)) : undefined
+    if (meant === undefined) throw error
+    throw new FastCgiError('ERR_FCGI_APP', `there is no module and no command '${module}'. Did you mean ${meant}?`, { cause: error })
+  }
 }
 
 /** `check` has two meanings: an app that could run, and a program that runs. */
@@ -75,7 +88,7 @@ export function createProgram(): Command {
     })
     .exitOverride()
   addOptions(program.argument('[module]', 'the file that exports the app'), 'express-responder <module> [options]')
-  act(program, run)
+  act(program, runOrSuggest)
   addOptions(program.command('check').argument('[module]').description(COMMANDS.check), 'express-responder check <module> [options] | --live|--ready <socket>', 'check')
     .option('--live <socket>')
     .option('--ready <socket>')

@@ -127,6 +127,11 @@ describe('check refuses a module with', () => {
   })
 })
 
+it('a command that is written wrongly is known from a module', async () => {
+  expect(await runCommand(['chekc'])).toMatchObject({ code: 1, stderr: expect.stringMatching(/no command 'chekc'\. Did you mean check\? See \S+\n$/) })
+  expect(await runCommand(['application'])).toMatchObject({ code: 1, stderr: expect.stringContaining('there is no module \'application\'') })
+})
+
 describe('check takes', () => {
   it.each([
     ['a promise of an app', 'promise.cjs', `module.exports = Promise.resolve(${APP})`],
