@@ -8,6 +8,7 @@ import { readSet, SETS, writeSeries, type Recipe, type Series } from '../../tool
 import { THRESHOLDS_FILE, thresholdsFile } from '../../tools/leak-series/fit.js'
 import { RECIPES } from '../../tools/leak-series/recipes.js'
 import { nameOf, record } from '../../tools/leak-series/record.js'
+import { syntheticSet } from '../../tools/leak-series/synthetic.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'series-'))
 afterAll(() => { rmSync(folder, { recursive: true }) })
@@ -51,6 +52,12 @@ it('a process is recorded under load with samples of its memory, and read back f
   expect(series.samples.requests.some((answered) => answered > 0)).toBe(true)
   writeSeries('judging', [series], folder)
   expect(readSet('judging', folder)).toEqual([series])
+})
+
+it('rounds of made-up apps that were scored before can be left out: the others are as they would be with them', () => {
+  const names = (rounds: number, from?: number): string[] => syntheticSet('varied', rounds, from).map(({ name }) => name).sort()
+  expect(new Set([...names(3), ...names(2, 3)])).toEqual(new Set(names(5)))
+  expect(names(2, 3)).toHaveLength(2 * names(1).length)
 })
 
 it('thresholds.ts is what `npm run series -- fit` writes for the thresholds that stand in it', () => {

@@ -1,12 +1,12 @@
 /**
  * Judges made-up apps, or recorded ones of a working day, by the verdict as it is:
  *
- *   npm run series -- judge fitting|judging|wide|fresh|varied|slow|busy-fitting|busy [--rounds 4] [--all]
+ *   npm run series -- judge fitting|judging|wide|fresh|varied|slow|busy-fitting|busy [--rounds 4] [--from 0] [--all]
  *
  * Of a recorded leak it counts how much it has grown in fact: one that grew by less than 3 % an hour, or where the machine was too busy for
  * its load to arrive, is named, and counts neither as found nor as missed.
  * A leak counts as found if it is told within eight hours after it began; any suspicion of what is harmless is a false alarm, also one
- * that is taken back. With --all, the states of each are printed.
+ * that is taken back. With --all, the states of each are printed. --from leaves out the rounds before it, as those that were scored before.
  */
 import { parseArgs } from 'node:util'
 import { LeakDetector } from '../../middleware/memory/leak-detector/leak-detector.js'
@@ -28,9 +28,9 @@ const HOUR = 3_600_000
 const WITHIN = 8
 const LEAST_PACE = 0.03
 
-function candidates(set: string | undefined, rounds: number): Judged[] {
+function candidates(set: string | undefined, rounds: number, from: number): Judged[] {
   const madeUp = SYNTHETIC_SETS.find((name) => name === set)
-  if (madeUp !== undefined) return syntheticSet(madeUp, rounds).map((synthetic) => ({ ...synthetic, pace: Infinity, play: (listener) => { play(synthetic, listener) } }))
+  if (madeUp !== undefined) return syntheticSet(madeUp, rounds, from).map((synthetic) => ({ ...synthetic, pace: Infinity, play: (listener) => { play(synthetic, listener) } }))
   const recorded = SETS.find((name) => name === set)
   if (recorded === undefined) throw new Error(`name a set: ${[...SYNTHETIC_SETS, ...SETS].join(', ')}`)
   return readSet(recorded).map((series) => ({ name: series.name, kind: series.kind, begins: 0, pace: paceOf(series), play: (listener) => { replay(series, listener) } }))
@@ -63,9 +63,9 @@ interface Judgement {
   changes: readonly [hour: number, state: string][]
 }
 
-/** All of a set, `rounds` of each made-up shape. */
-export function judgeSet(set: string | undefined, rounds = 4): Judgement[] {
-  return candidates(set, rounds).map((candidate): Judgement => {
+/** All of a set, `rounds` of each made-up shape, those before `from` left out. */
+export function judgeSet(set: string | undefined, rounds = 4, from = 0): Judgement[] {
+  return candidates(set, rounds, from).map((candidate): Judgement => {
     const { name, kind, pace } = candidate
     const tooSlow = kind === 'leak' && pace < LEAST_PACE
     const changes = changesOf(candidate)
@@ -76,10 +76,10 @@ export function judgeSet(set: string | undefined, rounds = 4): Judgement[] {
 
 export function run(args: readonly string[]): void {
   const { values, positionals } = parseArgs({
-    args: [...args], allowPositionals: true, options: { rounds: { type: 'string', default: '4' }, all: { type: 'boolean', default: false } },
+    args: [...args], allowPositionals: true, options: { rounds: { type: 'string', default: '4' }, from: { type: 'string', default: '0' }, all: { type: 'boolean', default: false } },
   })
   const [set] = positionals
-  const all = judgeSet(set, Number(values.rounds))
+  const all = judgeSet(set, Number(values.rounds), Number(values.from))
   for (const { name, right, tooSlow, changes } of all) {
     const said = `${name}: ${changes.map(([hour, state]) => `${hour.toFixed(1)} h ${state}`).join(', ')}\n`
     if (!right || values.all) process.stdout.write(`${tooSlow ? 'too slow' : right ? 'right' : 'wrong'} ${said}`)

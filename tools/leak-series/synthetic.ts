@@ -115,15 +115,16 @@ function shapesOf(set: SyntheticSet): Shapes {
   return { loads: LOADS[set], leaks: LEAKS[set], harmless: HARMLESS[set] }
 }
 
-/** How many of each shape, one after the other with each load. */
-export function syntheticSet(set: SyntheticSet, rounds: number): Synthetic[] {
+/** How many of each shape, one after the other with each load. `from`: the first round, of those that a set has without end. */
+export function syntheticSet(set: SyntheticSet, rounds: number, from = 0): Synthetic[] {
   const { loads: loadsByName, leaks, harmless, beside = {}, outside, paces } = shapesOf(set)
   const roomOf = (shape: string): Room => outside?.external.includes(shape) === true ? 'external' : outside?.native.includes(shape) === true ? 'native' : 'heap'
   const isFirst = set === 'fitting' || set === 'judging'
   const loads = Object.entries(loadsByName)
   const first = FIRST_SEEDS[set]
   const all = (kind: Synthetic['kind'], memories: Readonly<Record<string, Memory>>): Synthetic[] => Object.entries(memories).flatMap(([shape, memory], row) =>
-    Array.from({ length: rounds }, (_, round): Synthetic => {
+    Array.from({ length: rounds }, (_, index): Synthetic => {
+      const round = from + index
       const [name, load] = loads[(row + round) % loads.length] ?? ['steady', () => () => 1]
       const seed = first + (kind === 'leak' ? 0 : 100_000) + 1000 * row + round
       const begins = kind === 'harmless' ? 0 : isFirst ? beginningOf(shape, seed) : beginningDrawn(seed)
