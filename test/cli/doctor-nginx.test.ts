@@ -112,6 +112,7 @@ const BROKEN: readonly Broken[] = [
   },
   { title: 'small buffers', server: replaced(/ {2}fastcgi_(?:buffer_size|buffers|busy_buffers_size) .*\n/g, ''), code: 'head-size', line: 'fastcgi_buffer_size 32k;' },
   { title: 'the default limit of uploads', server: replaced('client_max_body_size 16m;', ''), code: 'upload-size', line: 'client_max_body_size 16m;' },
+  { title: 'bodies that are not passed on', server: replaced('fastcgi_pass app;', 'fastcgi_pass_request_body off; fastcgi_pass app;'), code: 'upload-lost', line: 'fastcgi_pass_request_body on;' },
   {
     title: 'event streams that are gathered', server: app((text) => text.replace('fastcgi_keep_conn on;', 'fastcgi_ignore_headers X-Accel-Buffering;').replace('keepalive 16;', '')),
     code: 'events', line: 'fastcgi_buffering off;',

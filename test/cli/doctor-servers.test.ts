@@ -76,6 +76,8 @@ describeBroken('the doctor before mod_fcgid', servers.modFcgid, [
   { ...asFcgid, title: 'bodies smaller than the upload', server: onFcgid(replaced('FcgidMaxRequestLen 16777216', 'FcgidMaxRequestLen 1048576')), code: 'fcgid-request-length', line: 'FcgidMaxRequestLen 16777216' },
   { ...asFcgid, title: 'silence for 40 s', server: onFcgid(replaced('FcgidIOTimeout 60', '')), code: 'fcgid-io-timeout', line: 'FcgidIOTimeout 60' },
   { ...asFcgid, title: 'requests of 30 s at most', server: onFcgid(replaced('FcgidIOTimeout 60', 'FcgidIOTimeout 60\n  FcgidBusyTimeout 30')), code: 'fcgid-busy-timeout', line: 'FcgidBusyTimeout 300' },
+  { ...asFcgid, title: 'responses gathered, which is the default', server: onFcgid(replaced('FcgidOutputBufferSize 0', '')), code: 'fcgid-output-buffer', line: 'FcgidOutputBufferSize 0' },
+  { ...asFcgid, title: 'a small piece of a response gathered', server: onFcgid(replaced('FcgidOutputBufferSize 0', 'FcgidOutputBufferSize 512')), code: 'fcgid-output-buffer', line: 'FcgidOutputBufferSize 0' },
 ])
 
 describeIfInstalled(servers.modFcgid, 'the doctor before mod_fcgid as in examples/', () => {
@@ -88,7 +90,7 @@ describeIfInstalled(servers.modFcgid, 'the doctor before mod_fcgid as in example
 
 describeIfInstalled(servers.modFcgid, 'the doctor before examples/shared-hosting', () => {
   it('finds nothing where the host has set its limits, and says what it cannot see', async () => {
-    const generous = 'Include /etc/apache2/mods-available/fcgid.conf\n  FcgidMaxRequestLen 16777216\n  FcgidIOTimeout 60'
+    const generous = 'Include /etc/apache2/mods-available/fcgid.conf\n  FcgidMaxRequestLen 16777216\n  FcgidIOTimeout 60\n  FcgidOutputBufferSize 0'
     const { findings, unchecked } = await examine(sharedHosting(generous), asFcgid.options, program)
     expect(findings).toEqual([])
     expect(unchecked).toEqual([expect.stringContaining('what arrives at the app')])

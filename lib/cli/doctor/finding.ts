@@ -66,6 +66,7 @@ export const FINDINGS = {
   'fcgid-request-length': 'mod_fcgid refuses uploads',
   'fcgid-io-timeout': 'mod_fcgid gives up responses that are silent for a while',
   'fcgid-busy-timeout': 'mod_fcgid ends processes whose request takes long',
+  'fcgid-output-buffer': 'mod_fcgid gathers responses',
   etag: 'the web server changes ETags, so that no 304 is answered',
   'status-header': 'the header Status goes on to the client',
 } as const

@@ -1,6 +1,7 @@
 /** The remedies: for each finding the exact line, for each web server where they differ. Pure. */
 import { findSharedName } from './apache-configuration.js'
 import { isIP } from 'node:net'
+import { dirname } from 'node:path'
 import { DEFAULT_HOST, hostPort, isLoopback, leadingTo, namesOf, ofApache, ofNginx, serveLine, shown } from './app-place.js'
 import type { ConfigurationFile, Facts, PathPart, PortFacts, ServerName, SocketFacts } from './facts.js'
 import type { Finding, FindingCode } from './finding.js'
@@ -135,11 +136,22 @@ const pass = (place: Place): Remedies => ({
 
 const RESTART_APP = 'a shell; the unit of your app may have another name'
 
+/** The line where not even the directory of the socket is there: /run is empty after a boot. */
+function missingDirectory(place: Place): Remedy | undefined {
+  const last = place.kind === 'socket' ? place.parts.at(-1) : undefined
+  if (place.kind === 'port' || last?.kind !== 'missing' || last.path === place.path) return undefined
+  const directory = dirname(place.path)
+  const [, name] = /^\/(?:var\/)?run\/(?:user\/\d+\/)?(.+)/.exec(directory) ?? []
+  const unit = '[Service] of the app\'s unit, then systemctl daemon-reload && systemctl restart app'
+  if (name !== undefined) return remedy(`RuntimeDirectory=${name}`, `${unit}: /run is empty after each boot, and this makes the directory anew. Where the line is there, systemctl start app`)
+  return remedy('RuntimeDirectory=app', `${unit}, and the socket at /run/app/app.sock, in the app and in the web server: the directory is then made at each start. Or mkdir -p ${directory}`)
+}
+
 type RemedyTable = Readonly<Record<FindingCode, (place: Place, facts: Facts) => Remedies>>
 
 /** Findings on the app and the way to it, on a socket as on a port. */
 const OF_THE_APP = {
-  'no-socket': (place) => ({ any: remedy('systemctl start app', `${RESTART_APP}. It says ${serveLine(place)}, and RuntimeDirectory= makes the directory at each boot`) }),
+  'no-socket': (place) => ({ any: missingDirectory(place) ?? remedy('systemctl start app', `${RESTART_APP}. It says ${serveLine(place)}`) }),
   'not-a-socket': (place) => ({ any: remedy(`rm ${shown(place)}`, 'a shell, once nothing else uses the file; or another path for the socket') }),
   'stale-socket': () => ({ any: remedy('systemctl start app', `${RESTART_APP}. It takes over the file that was left`) }),
   'queue-full': () => ({ any: remedy('sysctl -w net.core.somaxconn=4096', 'a shell, and /etc/sysctl.d; where it is that or more, the app is too slow: concurrencyLimit()') }),
@@ -304,10 +316,14 @@ const OF_ANSWERS = {
     h2o: remedy('limit-request-body: 16777216', 'the top of h2o.conf'),
     any: remedy('allow uploads of 16 MB', 'the web server\'s configuration'),
   }),
-  'upload-lost': () => ({ any: remedy('pass the whole body on', 'the web server\'s configuration') }),
+  'upload-lost': () => ({
+    nginx: remedy('fastcgi_pass_request_body on;', 'the location with fastcgi_pass, in the place of the line that says off'),
+    any: remedy('pass the whole body on', 'the web server\'s configuration'),
+  }),
   'fcgid-request-length': () => ({ any: remedy('FcgidMaxRequestLen 16777216', FCGID_HOST) }),
   'fcgid-io-timeout': () => ({ any: remedy('FcgidIOTimeout 60', FCGID_HOST) }),
   'fcgid-busy-timeout': () => ({ any: remedy('FcgidBusyTimeout 300', `${FCGID_HOST}; more where responses last longer, such as event streams`) }),
+  'fcgid-output-buffer': () => ({ any: remedy('FcgidOutputBufferSize 0', FCGID_HOST) }),
   etag: () => ({ apache: remedy('DeflateAlterETag NoChange', 'the <VirtualHost>, for mod_deflate'), any: remedy('leave ETag as it is', 'the compression of the web server') }),
   'status-header': () => ({ caddy: remedy('header_down -Status', CADDY_BLOCK), any: remedy('remove the header Status', 'the web server\'s configuration') }),
 } satisfies Partial<RemedyTable>
