@@ -123,11 +123,34 @@ describeBroken('the doctor before a broken Caddy', servers.caddy, [
   { title: 'a file server before the app', server: onCaddy(replaced('reverse_proxy unix//run/app/app.sock {', 'respond 404\n  reverse_proxy unix//run/app/app.sock {')), code: 'not-passed', line: 'reverse_proxy unix/SOCKET { transport fastcgi' },
 ])
 
+/** Apache before Apache, at another address of the machine. */
+const behindApache = (settings: string): WebServer => onApache((text) => `${text.replaceAll('127.0.0.1:8080', '127.0.0.9:8080').replace('<VirtualHost 127.0.0.9:8080>', `$&\n  ${settings}`)}
+Listen 127.0.0.1:8080
+<VirtualHost 127.0.0.1:8080>
+  AllowEncodedSlashes NoDecode
+  MergeSlashes Off
+  ProxyPreserveHost On
+  ProxyPass "/" "http://127.0.0.9:8080/" nocanon flushpackets=on
+</VirtualHost>
+`, ['proxy', 'proxy_fcgi', 'proxy_http', 'remoteip'])
+
+describeBroken('the doctor before an Apache behind another proxy', servers.apache, [
+  { title: 'whose address it takes for the client\'s', server: behindApache(''), code: 'proxy-address', line: 'RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1' },
+])
+
+describeIfInstalled(servers.apache, 'the doctor before an Apache that mod_remoteip tells of the client', () => {
+  it('finds nothing', async () => {
+    const { findings } = await examine(behindApache('RemoteIPHeader X-Forwarded-For\n  RemoteIPInternalProxy 127.0.0.1'))
+    expect(findings).toEqual([])
+  })
+})
+
 const onHaproxy = (edit: Edit): WebServer => haproxy('HAProxy', 'haproxy/haproxy.cfg', { edit })
 
 describeBroken('the doctor before a broken HAProxy', servers.haproxy, [
   { title: 'without pass-header', server: onHaproxy(replaced('pass-header Authorization', '')), code: 'authorization', line: 'pass-header Authorization' },
   { title: 'REMOTE_USER of the client', server: onHaproxy(replaced('set-param REMOTE_USER %[str()]', '')), code: 'remote-user', line: 'set-param REMOTE_USER %[str()]' },
+  { title: 'no SERVER_SOFTWARE, as before 2.4.1', server: onHaproxy(replaced('set-param REMOTE_USER', 'set-param SERVER_SOFTWARE %[str(\\ )]\n  set-param REMOTE_USER')), code: 'server-software', line: 'set-param SERVER_SOFTWARE %[str(HAProxy)]' },
   { title: 'connections that are not kept', server: onHaproxy(replaced('  option keep-conn', '  no option keep-conn')), code: 'keep-conn', line: 'option keep-conn' },
   { title: 'kept connections that are not used again', server: onHaproxy(replaced('http-reuse always', 'http-reuse never')), code: 'keep-alive', line: 'http-reuse always' },
   { title: 'few headers allowed', server: onHaproxy(replaced('tune.http.maxhdr 256', '')), code: 'header-count', line: 'tune.http.maxhdr 256' },

@@ -51,6 +51,8 @@ export const FINDINGS = {
   scheme: 'the app cannot see that the client uses HTTPS',
   'scheme-forced': 'the app is told HTTPS where the client uses HTTP',
   'client-address': 'the client\'s address does not arrive',
+  'proxy-address': 'the address of a proxy before the web server arrives as the client\'s',
+  'server-software': 'the app is not told which web server asks',
   'keep-conn': 'connections are to be kept, and the app is not asked to keep them',
   'keep-alive': 'the app is asked to keep connections, and the web server keeps none',
   'h2o-keep-alive': 'h2o keeps connections, in which it can abort',
