@@ -160,6 +160,41 @@ describeBroken('the doctor before a broken HAProxy', servers.haproxy, [
   { title: 'a Host that is set', server: onHaproxy(replaced('http-request del-header Proxy', 'http-request del-header Proxy\n  http-request set-header Host forced.example')), code: 'host-changed', line: 'Host' },
 ])
 
+/** HAProxy before HAProxy: a frontend that asks the one of the app, at another address of the machine. */
+const behindHaproxy = (rule: string): WebServer => onHaproxy((text) => `${text.replace('bind 127.0.0.1:8080', `bind 127.0.0.9:8080\n  ${rule}`)}
+frontend front
+  bind 127.0.0.1:8080
+  option forwardfor
+  default_backend front
+backend front
+  server back 127.0.0.9:8080
+`)
+
+describeBroken('the doctor before a HAProxy behind another proxy', servers.haproxy, [
+  { title: 'whose address it takes for the client\'s', server: behindHaproxy(''), code: 'proxy-address', line: 'http-request set-src req.hdr_ip(x-forwarded-for,-1) if { src 127.0.0.1 }' },
+])
+
+/** lighttpd before lighttpd, likewise; the one in front is not to tidy up paths. */
+const behindLighttpd = (lines: string): WebServer => onLighttpd((text) => `${text.replace('"mod_fastcgi"', '"mod_extforward", "mod_proxy", "mod_fastcgi"').replace('fastcgi.server = (', `$SERVER["socket"] == "127.0.0.9:8080" {\n${lines}\n$&`).replace(/^\)$/m, ')\n}')}
+server.http-parseopts := ( "url-normalize" => "disable" )
+$SERVER["socket"] != "127.0.0.9:8080" {
+  proxy.server = ( "" => (( "host" => "127.0.0.9", "port" => 8080 )) )
+}
+`)
+
+describeBroken('the doctor before a lighttpd behind another proxy', servers.lighttpd, [
+  { title: 'whose address it takes for the client\'s', server: behindLighttpd(''), code: 'proxy-address', line: 'extforward.forwarder = ( "127.0.0.1" => "trust" )\nextforward.headers = ( "X-Forwarded-For" )' },
+])
+
+describeIfInstalled({ ...servers.haproxy, installed: servers.haproxy.installed && servers.lighttpd.installed }, 'the doctor before HAProxy and lighttpd with the line that it names', () => {
+  it.each([
+    ['HAProxy', behindHaproxy('http-request set-src req.hdr_ip(x-forwarded-for,-1) if { src 127.0.0.1 }')],
+    ['lighttpd', behindLighttpd('extforward.forwarder = ( "127.0.0.1" => "trust" )\nextforward.headers = ( "X-Forwarded-For" )')],
+  ])('finds nothing: %s', async (_name, server) => {
+    expect((await examine(server)).findings).toEqual([])
+  })
+})
+
 const onH2o = (edit: Edit): WebServer => h2o('h2o', 'h2o/h2o.conf', { edit })
 
 describeBroken('the doctor before a broken h2o', servers.h2o, [
