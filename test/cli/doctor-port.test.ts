@@ -62,7 +62,7 @@ describe.each([
 })
 
 describeBroken('the doctor on a port, before a broken nginx', onNginx(same), [
-  { title: 'another port', server: onNginx(replaced('127.0.0.1:9000', '127.0.0.1:1')), code: 'other-socket', line: 'fastcgi_pass 127.0.0.1:9000;' },
+  { title: 'another port', server: onNginx(replaced('127.0.0.1:9000', '127.0.0.1:1')), code: 'other-socket', evidence: 'site.conf:12 has 127.0.0.1:1', line: 'fastcgi_pass 127.0.0.1:9000;' },
   { title: 'another address', server: onNginx(replaced('127.0.0.1:9000', '[::1]:9000')), code: 'other-address', line: 'fastcgi_pass 127.0.0.1:9000;' },
   { title: 'proxy_pass in the place of fastcgi_pass', server: onNginx(replaced('fastcgi_pass app;', 'proxy_pass http://app;')), code: 'server-speaks-http', line: 'fastcgi_pass 127.0.0.1:9000;' },
   { title: 'files before the app', server: onNginx(replaced('fastcgi_pass app;', 'try_files $uri =404; fastcgi_pass app;')), code: 'not-passed', line: 'fastcgi_pass 127.0.0.1:9000;' },
@@ -79,7 +79,7 @@ describeBroken('the doctor on a port, before a broken nginx', onNginx(same), [
 ])
 
 describeBroken('the doctor on a port, before a broken Apache', onApache(same), [
-  { title: 'another port', server: onApache(replaced(/127\.0\.0\.1:9000/g, '127.0.0.1:1')), code: 'other-socket', line: 'ProxyPass "/" "fcgi://127.0.0.1:9000/"' },
+  { title: 'another port', server: onApache(replaced(/127\.0\.0\.1:9000/g, '127.0.0.1:1')), code: 'other-socket', evidence: 'has 127.0.0.1:1', line: 'ProxyPass "/" "fcgi://127.0.0.1:9000/"' },
   { title: 'another address', server: onApache(replaced(/127\.0\.0\.1:9000/g, '127.0.0.2:9000')), code: 'other-address', line: 'ProxyPass "/" "fcgi://127.0.0.1:9000/"' },
   { title: 'http:// in the place of fcgi://', server: onApache(replaced('ProxyPass "/" "fcgi://', 'ProxyPass "/" "http://')), code: 'server-speaks-http', line: 'ProxyPass "/" "fcgi://127.0.0.1:9000/"' },
   { title: 'without flushpackets', server: onApache(replaced('flushpackets=on', '')), code: 'events', line: 'ProxyPass "/" "fcgi://127.0.0.1:9000/" flushpackets=on' },
@@ -89,17 +89,17 @@ describeBroken('the doctor on a port, before a broken Apache', onApache(same), [
 
 const LIGHTTPD_LINE = 'fastcgi.server = ( "/" => (( "host" => "127.0.0.1", "port" => 9000, "check-local" => "disable"'
 describeBroken('the doctor on a port, before a broken lighttpd', onLighttpd(same), [
-  { title: 'another port', server: onLighttpd(replaced('=> 9000', '=> 1')), code: 'other-socket', line: LIGHTTPD_LINE },
+  { title: 'another port', server: onLighttpd(replaced('=> 9000', '=> 1')), code: 'other-socket', evidence: 'has port 1', line: LIGHTTPD_LINE },
   { title: 'another address', server: onLighttpd(replaced('127.0.0.1", "port"', '::1", "port"')), code: 'other-address', line: LIGHTTPD_LINE },
 ])
 
 describeBroken('the doctor on a port, before a broken Caddy', onCaddy(same), [
-  { title: 'another port', server: onCaddy(replaced('127.0.0.1:9000', '127.0.0.1:1')), code: 'other-socket', line: 'reverse_proxy 127.0.0.1:9000 { transport fastcgi' },
+  { title: 'another port', server: onCaddy(replaced('127.0.0.1:9000', '127.0.0.1:1')), code: 'other-socket', evidence: 'has 127.0.0.1:1', line: 'reverse_proxy 127.0.0.1:9000 { transport fastcgi' },
   { title: 'HTTP in the place of FastCGI', server: onCaddy(replaced(/ {4}transport fastcgi \{[^]*?\n {4}\}\n/, '')), code: 'server-speaks-http', line: 'reverse_proxy 127.0.0.1:9000 { transport fastcgi' },
 ])
 
 describeBroken('the doctor on a port, before a broken HAProxy', onHaproxy(same), [
-  { title: 'another port', server: onHaproxy(replaced('server app 127.0.0.1:9000', 'server app 127.0.0.1:1')), code: 'other-socket', line: 'server app 127.0.0.1:9000 proto fcgi' },
+  { title: 'another port', server: onHaproxy(replaced('server app 127.0.0.1:9000', 'server app 127.0.0.1:1')), code: 'other-socket', evidence: 'has 127.0.0.1:1', line: 'server app 127.0.0.1:9000 proto fcgi' },
   { title: 'another address', server: onHaproxy(replaced('server app 127.0.0.1:9000', 'server app [::1]:9000')), code: 'other-address', line: 'server app 127.0.0.1:9000 proto fcgi' },
   { title: 'HTTP in the place of FastCGI', server: onHaproxy(both(replaced('use-fcgi-app app', ''), replaced('9000 proto fcgi', '9000'))), code: 'server-speaks-http', line: 'server app 127.0.0.1:9000 proto fcgi' },
   { title: 'connections that are not kept', server: onHaproxy(replaced('  option keep-conn', '  no option keep-conn')), code: 'keep-conn', line: 'option keep-conn' },
@@ -107,6 +107,6 @@ describeBroken('the doctor on a port, before a broken HAProxy', onHaproxy(same),
 
 const H2O_LINE = 'fastcgi.connect: { host: "127.0.0.1", port: 9000, type: tcp }'
 describeBroken('the doctor on a port, before a broken h2o', onH2o(same), [
-  { title: 'another port', server: onH2o(replaced('port: 9000', 'port: 1')), code: 'other-socket', line: H2O_LINE },
+  { title: 'another port', server: onH2o(replaced('port: 9000', 'port: 1')), code: 'other-socket', evidence: 'has port 1', line: H2O_LINE },
   { title: 'another address', server: onH2o(replaced('host: 127.0.0.1\n          port', 'host: "::1"\n          port')), code: 'other-address', line: H2O_LINE },
 ])

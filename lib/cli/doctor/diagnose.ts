@@ -7,7 +7,7 @@ import { checkAnswers } from './answer-checks.js'
 import { askSocket } from './ask-socket.js'
 import { readConfiguration } from './configuration-files.js'
 import { checkConnections } from './connection-checks.js'
-import type { ConfigurationFile, Conversation, Facts, PortFacts, ServerName, SocketAnswer, SocketFacts } from './facts.js'
+import type { Conversation, Facts, PortFacts, ServerName, SocketFacts } from './facts.js'
 import type { Finding } from './finding.js'
 import { checkFcgid, isRunByFcgid } from './fcgid-checks.js'
 import { checkParams } from './param-checks.js'
@@ -110,20 +110,12 @@ async function gather(options: DoctorOptions): Promise<Facts> {
   const process = describeProcess(found.worker, place, user)
   const answer = await askSocket(place, url ?? new URL('http://localhost/'), timeout)
   const configuration = readConfiguration(wanted ?? found.name, found.command, found.directory)
-  return {
-    place: await readPlace(options, process?.account.name, answer, configuration),
-    server: wanted ?? found.name,
-    process,
-    answer,
-    standsIn: listen === 'always',
-    appIdleSeconds: DEFAULT_IDLE_SECONDS,
-    conversation: undefined,
-    configuration,
-  }
+  const known = { server: wanted ?? found.name, process, answer, standsIn: listen === 'always', appIdleSeconds: DEFAULT_IDLE_SECONDS, conversation: undefined, configuration }
+  return { ...known, place: await readPlace(options, known) }
 }
 
-function readPlace({ place, timeout }: DoctorOptions, user: string | undefined, answer: SocketAnswer, configuration: readonly ConfigurationFile[]): Facts['place'] | Promise<Facts['place']> {
-  return place.kind === 'socket' ? readSocketFacts(place.path, user) : readPortFacts(place, configuration, answer.kind === 'fastcgi', timeout)
+function readPlace({ place, timeout }: DoctorOptions, { process, server, answer, configuration }: Omit<Facts, 'place'>): Facts['place'] | Promise<Facts['place']> {
+  return place.kind === 'socket' ? readSocketFacts(place.path, process?.account.name) : readPortFacts(place, server, configuration, answer.kind === 'fastcgi', timeout)
 }
 
 /** The port of the address where that is of this machine. */

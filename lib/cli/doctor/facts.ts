@@ -98,6 +98,8 @@ export interface PortFacts {
   /** Where the port is open to a network: whether it answers an address that nobody would list; undefined where that cannot be tried. */
   readonly answersAnybody: boolean | undefined
   readonly configured: readonly ConfiguredAddress[]
+  /** Where the configuration passes requests on by FastCGI, to any port; undefined where it does so to none, or to several. */
+  readonly passed: { readonly to: string, readonly at: string } | undefined
   /** net.core.somaxconn. */
   readonly somaxconn: number | undefined
   /** Whether SELinux enforces its rules. */

@@ -83,7 +83,14 @@ function notArrived(facts: Facts, { status, error, host, headers, text }: Exchan
   const access = checkWay(facts)
   if (access.length > 0) return access
   const why = facts.place.kind === 'socket' ? 'it has another path, or its rights end before it' : 'it has another address or port'
-  return [line('other-socket', `The web server does not connect to ${shown(facts.place)}: ${why}.`, answered)]
+  return [line('other-socket', `The web server does not connect to ${shown(facts.place)}: ${why}.`, answered + passedTo(facts))]
+}
+
+/** What the configuration has in the place of the app's port, where that is certain. */
+function passedTo({ place }: Facts): string {
+  if (place.kind === 'socket' || place.passed === undefined) return ''
+  const { at, to } = place.passed
+  return `; ${at} has ${to.includes(':') ? to : `port ${to}`}`
 }
 
 /** Findings on the status alone, where it cannot be seen what arrives: an app may answer nearly any status itself. */

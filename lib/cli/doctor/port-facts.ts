@@ -4,7 +4,7 @@ import { isIP, isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { UNUSED_ADDRESS, isLoopback, type AppPlace } from './app-place.js'
 import { answersFrom } from './ask-socket.js'
-import type { ConfigurationFile, ConfiguredAddress, PortFacts } from './facts.js'
+import type { ConfigurationFile, ConfiguredAddress, PortFacts, ServerName } from './facts.js'
 import { allProcesses, holdersOf, listenersOn, readText, type Listener } from './proc-files.js'
 import { readKernel } from './socket-files.js'
 
@@ -12,11 +12,12 @@ const ALLOWED = 'FCGI_WEB_SERVER_ADDRS='
 
 /**
  * @param place of the app
+ * @param server whose configuration it is
  * @param configuration of the web server
  * @param isFastCgi whether the app has answered; then it is tried who else may connect
  * @param limit milliseconds that an answer may take
  */
-export async function readPortFacts(place: Extract<AppPlace, { kind: 'port' }>, configuration: readonly ConfigurationFile[], isFastCgi: boolean, limit: number): Promise<PortFacts> {
+export async function readPortFacts(place: Extract<AppPlace, { kind: 'port' }>, server: ServerName | undefined, configuration: readonly ConfigurationFile[], isFastCgi: boolean, limit: number): Promise<PortFacts> {
   const { host, port } = place
   const addresses = await addressesOf(host)
   const isHere = addresses.some(isOfThisMachine)
@@ -28,6 +29,7 @@ export async function readPortFacts(place: Extract<AppPlace, { kind: 'port' }>, 
     allowed: allowedBy(listeners ?? []),
     answersAnybody: isFastCgi ? await answersAnybody(listeners ?? [], port, limit) : false,
     configured: await findConfigured(configuration, port),
+    passed: server === undefined ? undefined : findPassed(server, configuration),
     ...readKernel(),
   }
 }
@@ -79,12 +81,34 @@ function patternsOf(port: number): RegExp[] {
 /** All that the configuration names with this port, but for comments. */
 async function findConfigured(configuration: readonly ConfigurationFile[], port: number): Promise<ConfiguredAddress[]> {
   const found = new Map<string, string>()
-  for (const { path, text } of configuration) {
-    const plain = text.replace(/^[ \t]*#.*$/gm, '')
-    for (const match of patternsOf(port).flatMap((pattern) => [...plain.matchAll(pattern)])) {
-      const host = (match[1] ?? '').replace(/^\[|\]$/g, '')
-      if (!found.has(host)) found.set(host, `${path}:${String(plain.slice(0, match.index + match[0].length).split('\n').length)}`)
-    }
+  for (const { what, at } of patternsOf(port).flatMap((pattern) => find(configuration, pattern))) {
+    const host = what.replace(/^\[|\]$/g, '')
+    if (!found.has(host)) found.set(host, at)
   }
   return Promise.all([...found].map(async ([host, at]) => ({ host, at, addresses: await addressesOf(host) })))
+}
+
+/** The group of each match, but for comments, and its file and line. */
+function find(configuration: readonly ConfigurationFile[], pattern: RegExp): { what: string, at: string }[] {
+  return configuration.flatMap(({ path, text }) => {
+    const plain = text.replace(/^[ \t]*#.*$/gm, '')
+    return Array.from(plain.matchAll(pattern), (match) => ({ what: match[1] ?? '', at: `${path}:${String(plain.slice(0, match.index + match[0].length).split('\n').length)}` }))
+  })
+}
+
+/** Where each web server is told to pass requests on; in nginx the server lines of an upstream block are among them. */
+const PASSES: Readonly<Record<ServerName, RegExp>> = {
+  nginx: /^[ \t]*(?:fastcgi_pass|server)[ \t]+"?([\w.[\]:-]+:\d+)"?(?=[^;{]*;)/gm,
+  apache: /\bfcgi:\/\/([\w.[\]:-]+:\d+)/gi,
+  lighttpd: /"port"\s*=>\s*"?(\d+)/g,
+  caddy: /^[ \t]*(?:reverse_proxy|php_fastcgi)[ \t]+(?:[/*@]\S*[ \t]+)?"?([\w.[\]:-]*:\d+)/gm,
+  haproxy: /^[ \t]*server[ \t]+\S+[ \t]+"?([\w.[\]:-]+:\d+)(?=.*\bproto[ \t]+fcgi)/gm,
+  h2o: /fastcgi\.connect:[^]*?\bport:[ \t]*"?(\d+)/g,
+}
+
+/** Of several it is not known which one is the app's. */
+function findPassed(server: ServerName, configuration: readonly ConfigurationFile[]): PortFacts['passed'] {
+  const found = find(configuration, PASSES[server])
+  const [first] = found
+  return first !== undefined && found.every(({ what }) => what === first.what) ? { to: first.what, at: first.at } : undefined
 }

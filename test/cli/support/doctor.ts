@@ -18,6 +18,8 @@ export interface Broken {
   readonly code: FindingCode
   /** What the line to write contains; the workspace's socket is written as SOCKET, its port as 9000. */
   readonly line: string
+  /** What the evidence contains. */
+  readonly evidence?: string
   readonly options?: Partial<DoctorOptions>
   /** Adds to the workspace before the web server starts. */
   readonly prepare?: (workspace: Workspace) => Promise<void>
@@ -67,10 +69,11 @@ export function describeBroken(title: string, requirement: WebServer, broken: re
     afterAll(() => {
       results.clear()
     })
-    it.each(broken.map((each) => [each.title, each] as const))('%s', (name, { code, line }) => {
+    it.each(broken.map((each) => [each.title, each] as const))('%s', (name, { code, line, evidence = '' }) => {
       const result = results.get(name)
       if (result === undefined || result instanceof Error) throw result ?? new Error('it was not examined')
       expect(result.findings.map((finding) => [finding.code, finding.line.replaceAll(result.socket, 'SOCKET').replaceAll(String(result.appPort), '9000')])).toEqual([[code, expect.stringContaining(line)]])
+      expect(result.findings[0]?.evidence).toContain(evidence)
     })
   })
 }

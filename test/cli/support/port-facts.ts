@@ -14,7 +14,7 @@ export function factsOnPort(port: Partial<PortFacts>, { answer = { kind: 'fastcg
   return {
     place: {
       kind: 'port', host: '127.0.0.1', port: 9000, addresses: ['127.0.0.1'], listening: ['127.0.0.1'], waiting: 0, allowed: undefined, answersAnybody: false,
-      configured: [], somaxconn: 4096, enforcing: false, ...port,
+      configured: [], passed: undefined, somaxconn: 4096, enforcing: false, ...port,
     },
     server: 'nginx',
     process: elsewhere !== undefined ? undefined : {
