@@ -14,6 +14,8 @@ export interface DiagnosisBegun {
   readonly token: string
   /** `timeouts.idle` of the app, in milliseconds. */
   readonly idleLimit: number
+  /** Whether the app takes the client's address from X-Forwarded-For. */
+  readonly trustsForwarded: boolean
 }
 
 /** What the endpoint needs of the process. */
@@ -21,10 +23,11 @@ export interface DiagnosisHost {
   /** Rejects where another diagnosis runs. */
   readonly diagnose: () => Promise<PoolDiagnosis>
   readonly idleLimit: () => number
+  readonly trustsForwarded: () => boolean
 }
 
 /** Answers those who ask for a diagnosis. */
-export function createDiagnosisEndpoint({ diagnose, idleLimit }: DiagnosisHost): (incoming: IncomingMessage, response: ServerResponse) => Promise<void> {
+export function createDiagnosisEndpoint({ diagnose, idleLimit, trustsForwarded }: DiagnosisHost): (incoming: IncomingMessage, response: ServerResponse) => Promise<void> {
   let running: PoolDiagnosis | undefined
 
   async function begin(response: ServerResponse): Promise<void> {
@@ -37,7 +40,7 @@ export function createDiagnosisEndpoint({ diagnose, idleLimit }: DiagnosisHost):
       return
     }
     running = diagnosis
-    const begun: DiagnosisBegun = { token: diagnosis.token, idleLimit: idleLimit() }
+    const begun: DiagnosisBegun = { token: diagnosis.token, idleLimit: idleLimit(), trustsForwarded: trustsForwarded() }
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson' }).write(`${JSON.stringify(begun)}\n`)
     await Promise.race([closed, diagnosis.over])
     await diagnosis.end()

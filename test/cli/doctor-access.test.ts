@@ -1,6 +1,6 @@
 /** Web servers that are kept from the socket by users, root directories and mounts: real ones, run as the system runs them. */
 import { execFileSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +17,7 @@ import { apache } from '../proxies/support/servers/apache.js'
 import { haproxy } from '../proxies/support/servers/haproxy.js'
 import { nginx } from '../proxies/support/servers/nginx.js'
 import { webServer, type WebServer } from '../proxies/support/web-server.js'
+import type { Workspace } from '../proxies/support/workspace.js'
 import { describeBroken, examine } from './support/doctor.js'
 
 const isRoot = process.getuid?.() === 0
@@ -101,22 +102,40 @@ const onHaproxy = asRoot(haproxy('HAProxy', 'haproxy/haproxy.cfg', { edit: (text
 describeBroken('the doctor before HAProxy in a chroot', onHaproxy, [{ title: 'the line to take away', server: onHaproxy, code: 'chroot', line: '#chroot /' }])
 
 /** As systemd does for PrivateTmp=: mounts of its own, with an empty directory where the socket's is. */
-const onPrivate = asRoot(nginxWithMounts(), isRoot && findProgram('unshare') !== undefined && mayUnshare())
+const mayHaveMounts = isRoot && findProgram('unshare') !== undefined && mayUnshare()
+const onPrivate = asRoot(nginxWithMounts(({ run }) => run), mayHaveMounts)
 
-function nginxWithMounts(): WebServer {
+/** @param hidden the directory in whose place is an empty one; the app's socket is in it */
+function nginxWithMounts(hidden: (workspace: Workspace) => string): WebServer {
   const plain = nginx('nginx', 'nginx/app.conf')
   return webServer({ name: plain.name, example: plain.example, package: plain.package, installed: plain.installed }, async (workspace, port) => {
     for (const file of ['express_params', 'express_host.conf']) await workspace.install(join('nginx', file), port)
-    await workspace.install('nginx/app.conf', port, 'site.conf')
+    await workspace.install('nginx/app.conf', port, 'site.conf', (text) => text.replaceAll('/run/app/', `${hidden(workspace)}/`))
     const temporary = ['client_body', 'fastcgi', 'proxy', 'scgi', 'uwsgi'].map((kind) => `${kind}_temp_path ${workspace.directory}/nginx-${kind};`).join(' ')
     const file = await workspace.write('nginx.conf', `daemon off; user root; worker_processes 1; pid ${workspace.directory}/nginx.pid; error_log stderr;
       events {} http { ${temporary} access_log off; include ${workspace.directory}/express_host.conf; include ${workspace.directory}/site.conf; }`)
-    const command = `mount -t tmpfs tmpfs ${workspace.run} && exec ${findProgram('nginx') ?? 'nginx'} -c ${file} -p ${workspace.directory} -e stderr`
+    const command = `mount -t tmpfs tmpfs ${hidden(workspace)} && exec ${findProgram('nginx') ?? 'nginx'} -c ${file} -p ${workspace.directory} -e stderr`
     return { program: 'unshare', args: ['--mount', 'sh', '-c', command] }
   })
 }
 
 describeBroken('the doctor before nginx with a /tmp of its own', onPrivate, [{ title: 'the line for the app\'s unit', server: onPrivate, code: 'private-tmp', line: 'RuntimeDirectory=app' }])
+
+describeIfInstalled(asRoot(onPrivate, mayHaveMounts), 'the doctor before nginx with other mounts, as in a container', () => {
+  it('names one place for both', async () => {
+    const directory = mkdtempSync('/run/er-')
+    chmodSync(directory, 0o755)
+    try {
+      const { findings } = await examine(nginxWithMounts(() => directory), { place: { kind: 'socket', path: join(directory, 'app.sock') } })
+      expect(findings).toEqual([expect.objectContaining({
+        code: 'other-mounts', problem: expect.stringContaining(directory), evidence: expect.stringContaining('/ns/mnt'),
+        line: 'RuntimeDirectory=app', place: expect.stringContaining('one volume for both'),
+      })])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
 
 /** nginx as www-data, before a socket with these parts; what cannot be had on every machine. */
 function factsWith(changes: { label?: string, enforcing?: boolean, configuredGroups?: number[] }): Facts & { place: SocketFacts } {

@@ -30,7 +30,7 @@ describeIfInstalled(servers.nginx, 'express-responder doctor', () => {
     const { code, output, errors } = await doctor('--socket', workspace.socket, '--url', `${web.origin}/`, '--listen')
     await web.stop()
     expect([code, errors]).toEqual([0, ''])
-    expect(output).toMatch(/^Nothing found\.\nchecked: the path .*\nchecked: 14 requests .*\nchecked: 4 files .*\n$/)
+    expect(output).toMatch(/^Nothing found\.\nchecked: the path .*\nchecked: 15 requests .*\nchecked: 4 files .*\n$/)
   })
 
   it('ends with status 1 where something is wrong: sentence, evidence, line and place', async () => {
@@ -55,7 +55,7 @@ describeIfInstalled(servers.nginx, 'express-responder doctor', () => {
     const { code, output } = await doctor('--socket', workspace.socket, '--url', `${web.origin}/`)
     await web.stop()
     expect(code).toBe(1)
-    expect(output).toMatch(/^no-socket: [^]*\n1 found[^]*14 requests to .*, of which 14 arrived/)
+    expect(output).toMatch(/^no-socket: [^]*\n1 found[^]*15 requests to .*, of which 15 arrived/)
   })
 })
 

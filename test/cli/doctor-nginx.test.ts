@@ -11,6 +11,7 @@ import { nginx } from '../proxies/support/servers/nginx.js'
 import { servers } from '../proxies/support/servers.js'
 import { PACKAGE_ROOT, type Workspace } from '../proxies/support/workspace.js'
 import { describeBroken, examine, type Broken } from './support/doctor.js'
+import { REAL_IP, behindProxy } from './support/proxied.js'
 
 const app = (edit: (text: string) => string): ReturnType<typeof nginx> => nginx('nginx', 'nginx/app.conf', { edit })
 /** app.conf with one piece of text in the place of another, which has to be there. */
@@ -90,6 +91,20 @@ const BROKEN: readonly Broken[] = [
         .replace('include express_params;', () => PARAMS.replace(/^fastcgi_param +(?:HTTPS|REQUEST_SCHEME) .*\n/gm, '')),
     }),
   },
+  {
+    title: 'another proxy on another machine', server: behindProxy('', { bind: 'proxy_bind 127.0.0.8;' }),
+    code: 'proxy-address', line: 'set_real_ip_from 127.0.0.8;\nreal_ip_header X-Forwarded-For;',
+  },
+  { title: 'another proxy on the same machine', server: behindProxy(''), code: 'proxy-address', line: 'set_real_ip_from 127.0.0.1;' },
+  {
+    title: 'another proxy that is not the one the configuration names', server: behindProxy(`set_real_ip_from 192.0.2.1; ${REAL_IP}`),
+    code: 'proxy-address', line: 'set_real_ip_from 127.0.0.1;',
+  },
+  {
+    title: 'another proxy that ends HTTPS', prepare: makeCertificate, code: 'scheme', line: 'fastcgi_param HTTPS on;',
+    server: behindProxy(`set_real_ip_from 127.0.0.1; ${REAL_IP}`, { encrypted: true, listen: ' ssl; ssl_certificate /srv/app/cert.pem; ssl_certificate_key /srv/app/key.pem;' }),
+  },
+  { title: 'no SERVER_SOFTWARE', server: without('SERVER_SOFTWARE'), code: 'server-software', line: 'fastcgi_param SERVER_SOFTWARE nginx/$nginx_version;' },
   { title: 'keepalive without fastcgi_keep_conn', server: replaced('fastcgi_keep_conn on;', 'fastcgi_buffering off;'), code: 'keep-conn', line: 'fastcgi_keep_conn on;' },
   { title: 'fastcgi_keep_conn without keepalive', server: replaced('keepalive 16;', ''), code: 'keep-alive', line: 'keepalive 16;' },
   {
@@ -112,6 +127,7 @@ const BROKEN: readonly Broken[] = [
   },
   { title: 'small buffers', server: replaced(/ {2}fastcgi_(?:buffer_size|buffers|busy_buffers_size) .*\n/g, ''), code: 'head-size', line: 'fastcgi_buffer_size 32k;' },
   { title: 'the default limit of uploads', server: replaced('client_max_body_size 16m;', ''), code: 'upload-size', line: 'client_max_body_size 16m;' },
+  { title: 'bodies that are not passed on', server: replaced('fastcgi_pass app;', 'fastcgi_pass_request_body off; fastcgi_pass app;'), code: 'upload-lost', line: 'fastcgi_pass_request_body on;' },
   {
     title: 'event streams that are gathered', server: app((text) => text.replace('fastcgi_keep_conn on;', 'fastcgi_ignore_headers X-Accel-Buffering;').replace('keepalive 16;', '')),
     code: 'events', line: 'fastcgi_buffering off;',
@@ -174,6 +190,17 @@ describeIfInstalled(servers.nginx, 'the doctor before an nginx that shares reque
   it('names the line that is wrong for both', async () => {
     const { findings } = await examineShared(OTHER + OWN, 200, (text) => text.replace(/ {2}fastcgi_(?:buffer_size|buffers|busy_buffers_size) .*\n/g, ''))
     expect(findings).toEqual([expect.objectContaining({ code: 'head-size', line: expect.stringContaining('fastcgi_buffer_size 32k;') })])
+  })
+})
+
+describeIfInstalled(servers.nginx, 'the doctor before an nginx behind another proxy', () => {
+  it.each([
+    ['that it takes the address from', behindProxy(`set_real_ip_from 127.0.0.1; ${REAL_IP}`), {}],
+    ['that sends no header', behindProxy('', { edit: (text) => text.replace('include express_params;', 'include express_params; fastcgi_param HTTP_X_FORWARDED_FOR "";') }), {}],
+    ['where the header is the client\'s own', app((text) => text), { headers: [['X-Forwarded-For', '203.0.113.7']] as const }],
+    ['whose header it makes itself', replaced('include express_params;', 'include express_params; fastcgi_param HTTP_X_FORWARDED_FOR $proxy_add_x_forwarded_for;'), {}],
+  ])('finds nothing: %s', async (_which, server, options) => {
+    expect((await examine(server, options)).findings).toEqual([])
   })
 })
 

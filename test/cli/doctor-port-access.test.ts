@@ -200,7 +200,7 @@ describeIfInstalled(servers.nginx, 'the doctor before an app that the command ru
     await start(['--workers', '2', '--control-socket', control])
     const { code, stdout, stderr } = await doctor('--control-socket', control)
     expect([code, stderr]).toEqual([0, ''])
-    expect(stdout).toMatch(/^Nothing found\.\nchecked: the port 127\.0\.0\.1:\d+\nchecked: 14 requests .*, of which 14 arrived\nchecked: \d files .*$/)
+    expect(stdout).toMatch(/^Nothing found\.\nchecked: the port 127\.0\.0\.1:\d+\nchecked: 15 requests .*, of which 15 arrived\nchecked: \d files .*$/)
   })
 
   it('says what it has not seen where there is none', async () => {
@@ -218,7 +218,7 @@ describeIfInstalled(servers.nginx, 'the doctor before an app that the command ru
     cleanups.push(() => local.stop())
     await start(['--host', '0.0.0.0', '--control-socket', control], { FCGI_WEB_SERVER_ADDRS: '127.0.0.3' })
     const { code, stdout } = await runCommand(['doctor', '--port', asked, '--url', `${local.origin}/`, '--control-socket', control])
-    expect(stdout).toMatch(/^Nothing found\.[^]*of which 14 arrived[^]*not checked: what the app answers to this machine: it lets 127\.0\.0\.3 connect/)
+    expect(stdout).toMatch(/^Nothing found\.[^]*of which 15 arrived[^]*not checked: what the app answers to this machine: it lets 127\.0\.0\.3 connect/)
     expect(code).toBe(0)
   })
 

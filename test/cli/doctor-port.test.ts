@@ -43,7 +43,7 @@ describe.each([['nginx', onNginx], ['Apache', onApache], ['lighttpd', onLighttpd
       const { findings, checked, unchecked } = await examine(server(same))
       expect(findings).toEqual([])
       expect(unchecked).toEqual([])
-      expect(checked.join('\n')).toMatch(/^the port 127\.0\.0\.1:\d+\n14 requests to http:.*, of which 14 arrived\n\d files of the configuration/)
+      expect(checked.join('\n')).toMatch(/^the port 127\.0\.0\.1:\d+\n15 requests to http:.*, of which 15 arrived\n\d files of the configuration/)
     })
   })
 })

@@ -14,7 +14,7 @@ describe.each(RIGHT)('%s', (key) => {
       const { findings, checked, unchecked } = await examine(servers[key])
       expect(findings).toEqual([])
       expect(unchecked).toEqual([])
-      expect(checked.join('\n')).toMatch(/^the path .*\n14 requests to http:.*, of which 14 arrived\n\d files of the configuration/)
+      expect(checked.join('\n')).toMatch(/^the path .*\n15 requests to http:.*, of which 15 arrived\n\d files of the configuration/)
     })
   })
 })

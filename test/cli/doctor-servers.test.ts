@@ -76,6 +76,8 @@ describeBroken('the doctor before mod_fcgid', servers.modFcgid, [
   { ...asFcgid, title: 'bodies smaller than the upload', server: onFcgid(replaced('FcgidMaxRequestLen 16777216', 'FcgidMaxRequestLen 1048576')), code: 'fcgid-request-length', line: 'FcgidMaxRequestLen 16777216' },
   { ...asFcgid, title: 'silence for 40 s', server: onFcgid(replaced('FcgidIOTimeout 60', '')), code: 'fcgid-io-timeout', line: 'FcgidIOTimeout 60' },
   { ...asFcgid, title: 'requests of 30 s at most', server: onFcgid(replaced('FcgidIOTimeout 60', 'FcgidIOTimeout 60\n  FcgidBusyTimeout 30')), code: 'fcgid-busy-timeout', line: 'FcgidBusyTimeout 300' },
+  { ...asFcgid, title: 'responses gathered, which is the default', server: onFcgid(replaced('FcgidOutputBufferSize 0', '')), code: 'fcgid-output-buffer', line: 'FcgidOutputBufferSize 0' },
+  { ...asFcgid, title: 'a small piece of a response gathered', server: onFcgid(replaced('FcgidOutputBufferSize 0', 'FcgidOutputBufferSize 512')), code: 'fcgid-output-buffer', line: 'FcgidOutputBufferSize 0' },
 ])
 
 describeIfInstalled(servers.modFcgid, 'the doctor before mod_fcgid as in examples/', () => {
@@ -88,7 +90,7 @@ describeIfInstalled(servers.modFcgid, 'the doctor before mod_fcgid as in example
 
 describeIfInstalled(servers.modFcgid, 'the doctor before examples/shared-hosting', () => {
   it('finds nothing where the host has set its limits, and says what it cannot see', async () => {
-    const generous = 'Include /etc/apache2/mods-available/fcgid.conf\n  FcgidMaxRequestLen 16777216\n  FcgidIOTimeout 60'
+    const generous = 'Include /etc/apache2/mods-available/fcgid.conf\n  FcgidMaxRequestLen 16777216\n  FcgidIOTimeout 60\n  FcgidOutputBufferSize 0'
     const { findings, unchecked } = await examine(sharedHosting(generous), asFcgid.options, program)
     expect(findings).toEqual([])
     expect(unchecked).toEqual([expect.stringContaining('what arrives at the app')])
@@ -121,11 +123,34 @@ describeBroken('the doctor before a broken Caddy', servers.caddy, [
   { title: 'a file server before the app', server: onCaddy(replaced('reverse_proxy unix//run/app/app.sock {', 'respond 404\n  reverse_proxy unix//run/app/app.sock {')), code: 'not-passed', line: 'reverse_proxy unix/SOCKET { transport fastcgi' },
 ])
 
+/** Apache before Apache, at another address of the machine. */
+const behindApache = (settings: string): WebServer => onApache((text) => `${text.replaceAll('127.0.0.1:8080', '127.0.0.9:8080').replace('<VirtualHost 127.0.0.9:8080>', `$&\n  ${settings}`)}
+Listen 127.0.0.1:8080
+<VirtualHost 127.0.0.1:8080>
+  AllowEncodedSlashes NoDecode
+  MergeSlashes Off
+  ProxyPreserveHost On
+  ProxyPass "/" "http://127.0.0.9:8080/" nocanon flushpackets=on
+</VirtualHost>
+`, ['proxy', 'proxy_fcgi', 'proxy_http', 'remoteip'])
+
+describeBroken('the doctor before an Apache behind another proxy', servers.apache, [
+  { title: 'whose address it takes for the client\'s', server: behindApache(''), code: 'proxy-address', line: 'RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy 127.0.0.1' },
+])
+
+describeIfInstalled(servers.apache, 'the doctor before an Apache that mod_remoteip tells of the client', () => {
+  it('finds nothing', async () => {
+    const { findings } = await examine(behindApache('RemoteIPHeader X-Forwarded-For\n  RemoteIPInternalProxy 127.0.0.1'))
+    expect(findings).toEqual([])
+  })
+})
+
 const onHaproxy = (edit: Edit): WebServer => haproxy('HAProxy', 'haproxy/haproxy.cfg', { edit })
 
 describeBroken('the doctor before a broken HAProxy', servers.haproxy, [
   { title: 'without pass-header', server: onHaproxy(replaced('pass-header Authorization', '')), code: 'authorization', line: 'pass-header Authorization' },
   { title: 'REMOTE_USER of the client', server: onHaproxy(replaced('set-param REMOTE_USER %[str()]', '')), code: 'remote-user', line: 'set-param REMOTE_USER %[str()]' },
+  { title: 'no SERVER_SOFTWARE, as before 2.4.1', server: onHaproxy(replaced('set-param REMOTE_USER', 'set-param SERVER_SOFTWARE %[str(\\ )]\n  set-param REMOTE_USER')), code: 'server-software', line: 'set-param SERVER_SOFTWARE %[str(HAProxy)]' },
   { title: 'connections that are not kept', server: onHaproxy(replaced('  option keep-conn', '  no option keep-conn')), code: 'keep-conn', line: 'option keep-conn' },
   { title: 'kept connections that are not used again', server: onHaproxy(replaced('http-reuse always', 'http-reuse never')), code: 'keep-alive', line: 'http-reuse always' },
   { title: 'few headers allowed', server: onHaproxy(replaced('tune.http.maxhdr 256', '')), code: 'header-count', line: 'tune.http.maxhdr 256' },
@@ -134,6 +159,41 @@ describeBroken('the doctor before a broken HAProxy', servers.haproxy, [
   { title: 'another path of the socket', server: onHaproxy(replaced('unix@/run/app/app.sock', 'unix@/run/app/other.sock')), code: 'other-socket', line: 'server app unix@SOCKET proto fcgi' },
   { title: 'a Host that is set', server: onHaproxy(replaced('http-request del-header Proxy', 'http-request del-header Proxy\n  http-request set-header Host forced.example')), code: 'host-changed', line: 'Host' },
 ])
+
+/** HAProxy before HAProxy: a frontend that asks the one of the app, at another address of the machine. */
+const behindHaproxy = (rule: string): WebServer => onHaproxy((text) => `${text.replace('bind 127.0.0.1:8080', `bind 127.0.0.9:8080\n  ${rule}`)}
+frontend front
+  bind 127.0.0.1:8080
+  option forwardfor
+  default_backend front
+backend front
+  server back 127.0.0.9:8080
+`)
+
+describeBroken('the doctor before a HAProxy behind another proxy', servers.haproxy, [
+  { title: 'whose address it takes for the client\'s', server: behindHaproxy(''), code: 'proxy-address', line: 'http-request set-src req.hdr_ip(x-forwarded-for,-1) if { src 127.0.0.1 }' },
+])
+
+/** lighttpd before lighttpd, likewise; the one in front is not to tidy up paths. */
+const behindLighttpd = (lines: string): WebServer => onLighttpd((text) => `${text.replace('"mod_fastcgi"', '"mod_extforward", "mod_proxy", "mod_fastcgi"').replace('fastcgi.server = (', `$SERVER["socket"] == "127.0.0.9:8080" {\n${lines}\n$&`).replace(/^\)$/m, ')\n}')}
+server.http-parseopts := ( "url-normalize" => "disable" )
+$SERVER["socket"] != "127.0.0.9:8080" {
+  proxy.server = ( "" => (( "host" => "127.0.0.9", "port" => 8080 )) )
+}
+`)
+
+describeBroken('the doctor before a lighttpd behind another proxy', servers.lighttpd, [
+  { title: 'whose address it takes for the client\'s', server: behindLighttpd(''), code: 'proxy-address', line: 'extforward.forwarder = ( "127.0.0.1" => "trust" )\nextforward.headers = ( "X-Forwarded-For" )' },
+])
+
+describeIfInstalled({ ...servers.haproxy, installed: servers.haproxy.installed && servers.lighttpd.installed }, 'the doctor before HAProxy and lighttpd with the line that it names', () => {
+  it.each([
+    ['HAProxy', behindHaproxy('http-request set-src req.hdr_ip(x-forwarded-for,-1) if { src 127.0.0.1 }')],
+    ['lighttpd', behindLighttpd('extforward.forwarder = ( "127.0.0.1" => "trust" )\nextforward.headers = ( "X-Forwarded-For" )')],
+  ])('finds nothing: %s', async (_name, server) => {
+    expect((await examine(server)).findings).toEqual([])
+  })
+})
 
 const onH2o = (edit: Edit): WebServer => h2o('h2o', 'h2o/h2o.conf', { edit })
 

@@ -63,7 +63,15 @@ describe('the doctor at the socket', () => {
 
   it('tells that its directory is missing', async () => {
     expect((await diagnose(optionsFor(join(directory, 'missing/app.sock'), undefined, { listen: 'never', user: 'root' }))).findings)
-      .toMatchObject([{ code: 'no-socket', evidence: `there is no ${join(directory, 'missing')}` }])
+      .toMatchObject([{ code: 'no-socket', evidence: `there is no ${join(directory, 'missing')}`, line: 'RuntimeDirectory=app', place: expect.stringContaining(`mkdir -p ${join(directory, 'missing')}`) }])
+  })
+
+  it.each([
+    ['/run/er-missing/app.sock', 'er-missing'], ['/var/run/er-missing/app.sock', 'er-missing'],
+    ['/run/er-missing/api/app.sock', 'er-missing/api'], ['/run/user/4242/er-missing/app.sock', 'er-missing'],
+  ])('tells that the directory of %s is gone since the boot, and what makes it anew', async (path, name) => {
+    expect((await diagnose(optionsFor(path, undefined, { listen: 'never', user: 'root' }))).findings)
+      .toMatchObject([{ code: 'no-socket', line: `RuntimeDirectory=${name}` }])
   })
 
   it('tells that the socket was left by a process that has ended', async () => {

@@ -67,7 +67,7 @@ describeIfInstalled(servers.nginx, 'the doctor before an app with two workers', 
     const { code, stdout, stderr } = await doctor()
     await load.end()
     expect([code, stderr]).toEqual([0, ''])
-    expect(stdout).toMatch(/^Nothing found\.\nchecked: the path .*\nchecked: 14 requests .*, of which 14 arrived\n/)
+    expect(stdout).toMatch(/^Nothing found\.\nchecked: the path .*\nchecked: 15 requests .*, of which 15 arrived\n/)
     expect(load.failures).toEqual([])
     expect(load.requests).toBeGreaterThan(0)
   })
@@ -111,7 +111,7 @@ describeIfInstalled(servers.nginx, 'the doctor before an app with two workers', 
     while (!await isDiagnosed()) await delay(LOOK)
     await half.kill()
     while (await isDiagnosed()) await delay(LOOK)
-    expect((await doctor()).stdout).toContain('14 requests')
+    expect((await doctor()).stdout).toContain('15 requests')
   })
 
   it('has the workers answer nobody but who has the token, and no longer than the doctor is there', async () => {

@@ -162,6 +162,7 @@ class Operation {
         serveControl(path, replace, {
           reload: () => this.reload(), reporter, diagnose: () => this.#pool.diagnose(),
           idleLimit: () => resolveServerOptions(this.#pool.serverOptions, process.env).timeouts.idle,
+          trustsForwarded: () => resolveServerOptions(this.#pool.serverOptions, process.env).forwardedHeaders === 'trust',
         })),
       await this.#openOrWarn(statusSocket, 'nobody can ask for the status', async (socket) =>
         (await startStatusServer({ socket, group, replace, reporter })).close),

@@ -40,6 +40,9 @@ function gathersByTls({ server, conversation }: Facts): boolean {
 
 /** Statuses that tell nothing of an upload's size: the web server takes no POST, or it has not reached the app. */
 const NOT_FOR_SIZE = new Set([403, 405, 502, 503, 504])
+/** What an app that runs answers by itself, before a request is made: the body was cut off, or its own limit is smaller. */
+const CUT_OFF = /^The request has \d+ bytes of content/
+const OWN_LIMIT = 'The request body is larger than'
 
 function checkUpload(facts: Facts, upload: Exchange | undefined, { arrivals, isShared }: Conversation): Finding[] {
   if (upload === undefined) return []
@@ -48,6 +51,8 @@ function checkUpload(facts: Facts, upload: Exchange | undefined, { arrivals, isS
   if (upload.status === 200 && arrival?.bodyBytes === upload.bodyBytes) return []
   // Another app has answered it, or the site takes no uploads, or a kept connection was closed meanwhile.
   if (arrival === undefined && upload.status !== 413 && (isShared || NOT_FOR_SIZE.has(upload.status))) return []
+  if (upload.text.startsWith(OWN_LIMIT)) return []
+  if (CUT_OFF.test(upload.text)) return [line('upload-lost', 'An upload arrives incomplete.', `${answered(upload)}: ${upload.text}`)]
   if (upload.status === 413 || arrival === undefined) {
     return [line('upload-size', `An upload of ${String(upload.bodyBytes)} bytes is refused by the web server.`, `${answered(upload)}, and the app was not asked`)]
   }

@@ -9,6 +9,8 @@ export type AppPlace =
 
 /** The address that serve() takes where none is given. */
 export const DEFAULT_HOST = '127.0.0.1'
+/** An address of this machine that nothing else uses, and no list of web servers has. Linux lets a connection come from any of 127.0.0.0/8. */
+export const UNUSED_ADDRESS = '127.77.66.55'
 
 /** As URLs and most configurations have it. */
 export function hostPort(host: string, port: number): string {

@@ -7,6 +7,8 @@ export interface ArrivalSource {
   readonly token: string
   /** `timeouts.idle` of the app that runs, in milliseconds, 0 for none; undefined where it does not run. */
   readonly idleLimit: number | undefined
+  /** Whether the app takes the client's address from X-Forwarded-For; false where it does not run. */
+  readonly trustsForwarded: boolean
   /** What has arrived so far, in order; requests without a mark have an empty name. */
   arrivals(): Promise<readonly Arrival[]>
   /** The first line of HTTP that came where FastCGI was expected. */

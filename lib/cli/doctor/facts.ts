@@ -142,6 +142,8 @@ export interface Conversation {
   readonly exchanges: readonly Exchange[]
   /** Whether the web server gives some requests to another app: it shares them among several sockets. */
   readonly isShared: boolean
+  /** Whether the app takes the client's address from X-Forwarded-For. */
+  readonly trustsForwarded: boolean
   readonly arrivals: readonly Arrival[]
   /** The first line of HTTP that came to the socket, where some came. */
   readonly http: string | undefined

@@ -12,23 +12,32 @@ interface Setting {
   readonly name: string
   /** Of mod_fcgid 2.3.9. */
   readonly byDefault: number
-  readonly least: (uploadBytes: number) => number
+  /** Of those that stand in the configuration: one for each virtual host there may be. The worst is the one that somebody meets. */
+  readonly worst: (given: readonly number[]) => number
+  readonly suffices: (value: number, uploadBytes: number) => boolean
   readonly code: FindingCode
   readonly problem: (value: number) => string
 }
 
+const smallest = (given: readonly number[]): number => Math.min(...given)
+const largest = (given: readonly number[]): number => Math.max(...given)
+
 const SETTINGS: readonly Setting[] = [
   {
-    name: 'FcgidMaxRequestLen', byDefault: 131_072, least: (uploadBytes) => uploadBytes, code: 'fcgid-request-length',
+    name: 'FcgidMaxRequestLen', byDefault: 131_072, worst: smallest, suffices: (value, uploadBytes) => value >= uploadBytes, code: 'fcgid-request-length',
     problem: (value) => `mod_fcgid answers 500 to an upload of more than ${String(value)} bytes.`,
   },
   {
-    name: 'FcgidIOTimeout', byDefault: 40, least: () => 60, code: 'fcgid-io-timeout',
+    name: 'FcgidIOTimeout', byDefault: 40, worst: smallest, suffices: (value) => value >= 60, code: 'fcgid-io-timeout',
     problem: (value) => `mod_fcgid gives up a response that is silent for ${String(value)} s; other web servers wait for 60.`,
   },
   {
-    name: 'FcgidBusyTimeout', byDefault: 300, least: () => 300, code: 'fcgid-busy-timeout',
+    name: 'FcgidBusyTimeout', byDefault: 300, worst: smallest, suffices: (value) => value >= 300, code: 'fcgid-busy-timeout',
     problem: (value) => `mod_fcgid ends the process of a request that takes longer than ${String(value)} s.`,
+  },
+  {
+    name: 'FcgidOutputBufferSize', byDefault: 65_536, worst: largest, suffices: (value) => value === 0, code: 'fcgid-output-buffer',
+    problem: (value) => `mod_fcgid gathers ${String(value)} bytes of a response before it passes any on: server-sent events come late, all at once.`,
   },
 ]
 
@@ -54,11 +63,10 @@ export function isRunByFcgid({ server, place, answer, configuration }: Facts): b
 /** @param uploadBytes the size of the upload that is to pass */
 export function checkFcgid(facts: Facts, uploadBytes: number): Finding[] {
   const line = lineFor(facts)
-  return SETTINGS.flatMap(({ name, byDefault, least, code, problem }) => {
+  return SETTINGS.flatMap(({ name, byDefault, worst, suffices, code, problem }) => {
     const given = valuesOf(facts, name)
-    // One for each virtual host there may be; the smallest is the one that somebody meets.
-    const value = given.length === 0 ? byDefault : Math.min(...given)
-    return value >= least(uploadBytes) ? [] : [line(code, problem(value), given.length === 0 ? `there is no ${name}, whose default is ${String(byDefault)}` : `${name} ${String(value)} stands in the configuration`)]
+    const value = given.length === 0 ? byDefault : worst(given)
+    return suffices(value, uploadBytes) ? [] : [line(code, problem(value), given.length === 0 ? `there is no ${name}, whose default is ${String(byDefault)}` : `${name} ${String(value)} stands in the configuration`)]
   })
 }
 

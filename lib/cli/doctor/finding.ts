@@ -51,6 +51,8 @@ export const FINDINGS = {
   scheme: 'the app cannot see that the client uses HTTPS',
   'scheme-forced': 'the app is told HTTPS where the client uses HTTP',
   'client-address': 'the client\'s address does not arrive',
+  'proxy-address': 'the address of a proxy before the web server arrives as the client\'s',
+  'server-software': 'the app is not told which web server asks',
   'keep-conn': 'connections are to be kept, and the app is not asked to keep them',
   'keep-alive': 'the app is asked to keep connections, and the web server keeps none',
   'h2o-keep-alive': 'h2o keeps connections, in which it can abort',
@@ -66,6 +68,7 @@ export const FINDINGS = {
   'fcgid-request-length': 'mod_fcgid refuses uploads',
   'fcgid-io-timeout': 'mod_fcgid gives up responses that are silent for a while',
   'fcgid-busy-timeout': 'mod_fcgid ends processes whose request takes long',
+  'fcgid-output-buffer': 'mod_fcgid gathers responses',
   etag: 'the web server changes ETags, so that no 304 is answered',
   'status-header': 'the header Status goes on to the client',
 } as const

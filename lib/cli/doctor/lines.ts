@@ -1,10 +1,12 @@
 /** The remedies: for each finding the exact line, for each web server where they differ. Pure. */
 import { findSharedName } from './apache-configuration.js'
 import { isIP } from 'node:net'
+import { dirname } from 'node:path'
 import { DEFAULT_HOST, hostPort, isLoopback, leadingTo, namesOf, ofApache, ofNginx, serveLine, shown } from './app-place.js'
 import type { ConfigurationFile, Facts, PathPart, PortFacts, ServerName, SocketFacts } from './facts.js'
 import type { Finding, FindingCode } from './finding.js'
 import { parseNginx, upstreamsOf } from './nginx-configuration.js'
+import { findProxy, isForwardedHttps } from './proxy-before.js'
 import { groupMay, isMasked, wideMask, type Access } from './permission.js'
 
 /** A line and where it belongs. */
@@ -106,7 +108,7 @@ const OF_UPSTREAM = new Set<FindingCode>(['keep-alive', 'idle-limit', 'max-fails
 const OF_CONFIGURATION = new Set<FindingCode>([
   'server-speaks-http', 'shared-name', 'wrong-role', 'no-params', 'no-request-uri', 'url-changed', 'encoded-slash', 'no-content-length', 'no-content-type',
   'param-twice', 'headers', 'authorization', 'cookie', 'host-port', 'host-changed', 'httpoxy', 'remote-user', 'underscore', 'scheme', 'scheme-forced',
-  'client-address', 'two-addresses', 'keep-conn', 'keep-alive', 'h2o-keep-alive', 'idle-limit', 'max-fails', 'non-idempotent', 'head-size', 'header-count',
+  'client-address', 'proxy-address', 'server-software', 'two-addresses', 'keep-conn', 'keep-alive', 'h2o-keep-alive', 'idle-limit', 'max-fails', 'non-idempotent', 'head-size', 'header-count',
   'events', 'stream', 'upload-size', 'upload-lost', 'etag', 'status-header',
 ])
 
@@ -135,11 +137,35 @@ const pass = (place: Place): Remedies => ({
 
 const RESTART_APP = 'a shell; the unit of your app may have another name'
 
+/** The line where not even the directory of the socket is there: /run is empty after a boot. */
+function missingDirectory(place: Place): Remedy | undefined {
+  const last = place.kind === 'socket' ? place.parts.at(-1) : undefined
+  if (place.kind === 'port' || last?.kind !== 'missing' || last.path === place.path) return undefined
+  const directory = dirname(place.path)
+  const [, name] = /^\/(?:var\/)?run\/(?:user\/\d+\/)?(.+)/.exec(directory) ?? []
+  const unit = '[Service] of the app\'s unit, then systemctl daemon-reload && systemctl restart app'
+  if (name !== undefined) return remedy(`RuntimeDirectory=${name}`, `${unit}: /run is empty after each boot, and this makes the directory anew. Where the line is there, systemctl start app`)
+  return remedy('RuntimeDirectory=app', `${unit}, and the socket at /run/app/app.sock, in the app and in the web server: the directory is then made at each start. Or mkdir -p ${directory}`)
+}
+
+/** How each web server finds the client behind a proxy. */
+function proxyRemedies(address = ''): Remedies {
+  const proxy = isIP(address) === 0 ? 'unix:' : address
+  const where = `with all addresses of the proxy. Or forwardedHeaders: 'trust' of the app, with 'trust proxy': docs/migrating.md#1-trust-proxy`
+  return {
+    nginx: remedy(`set_real_ip_from ${proxy};\nreal_ip_header X-Forwarded-For;\nreal_ip_recursive on;`, `the server block, ${where}`),
+    apache: remedy(`RemoteIPHeader X-Forwarded-For\nRemoteIPInternalProxy ${proxy}`, `the <VirtualHost>, after a2enmod remoteip, ${where}`),
+    lighttpd: remedy(`extforward.forwarder = ( "${proxy}" => "trust" )\nextforward.headers = ( "X-Forwarded-For" )`, `the site's file, with mod_extforward among server.modules, ${where}`),
+    haproxy: remedy(`http-request set-src req.hdr_ip(x-forwarded-for,-1) if { src ${proxy} }`, `the frontend, ${where}`),
+    any: remedy('take the client\'s address from X-Forwarded-For', `the web server's configuration, ${where}`),
+  }
+}
+
 type RemedyTable = Readonly<Record<FindingCode, (place: Place, facts: Facts) => Remedies>>
 
 /** Findings on the app and the way to it, on a socket as on a port. */
 const OF_THE_APP = {
-  'no-socket': (place) => ({ any: remedy('systemctl start app', `${RESTART_APP}. It says ${serveLine(place)}, and RuntimeDirectory= makes the directory at each boot`) }),
+  'no-socket': (place) => ({ any: missingDirectory(place) ?? remedy('systemctl start app', `${RESTART_APP}. It says ${serveLine(place)}`) }),
   'not-a-socket': (place) => ({ any: remedy(`rm ${shown(place)}`, 'a shell, once nothing else uses the file; or another path for the socket') }),
   'stale-socket': () => ({ any: remedy('systemctl start app', `${RESTART_APP}. It takes over the file that was left`) }),
   'queue-full': () => ({ any: remedy('sysctl -w net.core.somaxconn=4096', 'a shell, and /etc/sysctl.d; where it is that or more, the app is too slow: concurrencyLimit()') }),
@@ -256,8 +282,10 @@ const OF_PARAMS = {
     caddy: remedy('header_up -*_*', CADDY_BLOCK),
     nginx: remedy('underscores_in_headers off;', 'the server block'),
   }),
-  scheme: () => ({
-    nginx: remedy('fastcgi_param HTTPS $https if_not_empty;', NGINX_LOCATION),
+  scheme: (_, { conversation }) => ({
+    nginx: conversation !== undefined && isForwardedHttps(conversation)
+      ? remedy('fastcgi_param HTTPS on;', `${NGINX_LOCATION}: of the site that the proxy reaches after it has ended the encryption, and nobody past it`)
+      : remedy('fastcgi_param HTTPS $https if_not_empty;', NGINX_LOCATION),
     apache: remedy('SetEnv HTTPS on', 'the <VirtualHost> that another proxy reaches after it has ended the encryption'),
     haproxy: remedy('set-param HTTPS %[str(on)] if { ssl_fc }', 'the section fcgi-app'),
     any: remedy('send HTTPS=on', 'the FastCGI part'),
@@ -267,6 +295,11 @@ const OF_PARAMS = {
     any: remedy('send HTTPS for encrypted connections only', 'the FastCGI part: a line there sets it always'),
   }),
   'client-address': () => nginxParam('REMOTE_ADDR', '$remote_addr'),
+  'proxy-address': (_, { conversation }) => proxyRemedies(conversation === undefined ? undefined : findProxy(conversation)?.address),
+  'server-software': () => ({
+    ...nginxParam('SERVER_SOFTWARE', 'nginx/$nginx_version'),
+    haproxy: remedy('set-param SERVER_SOFTWARE %[str(HAProxy)]', 'the section fcgi-app. HAProxy before 2.2.15, 2.3.11 and 2.4.1 sends none, and 2.1.7 answers 502 where the app writes to FCGI_STDERR: better a newer one'),
+  }),
 } satisfies Partial<RemedyTable>
 
 const OF_CONNECTIONS = {
@@ -304,10 +337,14 @@ const OF_ANSWERS = {
     h2o: remedy('limit-request-body: 16777216', 'the top of h2o.conf'),
     any: remedy('allow uploads of 16 MB', 'the web server\'s configuration'),
   }),
-  'upload-lost': () => ({ any: remedy('pass the whole body on', 'the web server\'s configuration') }),
+  'upload-lost': () => ({
+    nginx: remedy('fastcgi_pass_request_body on;', 'the location with fastcgi_pass, in the place of the line that says off'),
+    any: remedy('pass the whole body on', 'the web server\'s configuration'),
+  }),
   'fcgid-request-length': () => ({ any: remedy('FcgidMaxRequestLen 16777216', FCGID_HOST) }),
   'fcgid-io-timeout': () => ({ any: remedy('FcgidIOTimeout 60', FCGID_HOST) }),
   'fcgid-busy-timeout': () => ({ any: remedy('FcgidBusyTimeout 300', `${FCGID_HOST}; more where responses last longer, such as event streams`) }),
+  'fcgid-output-buffer': () => ({ any: remedy('FcgidOutputBufferSize 0', FCGID_HOST) }),
   etag: () => ({ apache: remedy('DeflateAlterETag NoChange', 'the <VirtualHost>, for mod_deflate'), any: remedy('leave ETag as it is', 'the compression of the web server') }),
   'status-header': () => ({ caddy: remedy('header_down -Status', CADDY_BLOCK), any: remedy('remove the header Status', 'the web server\'s configuration') }),
 } satisfies Partial<RemedyTable>

@@ -6,6 +6,7 @@ import { isLoopback } from './app-place.js'
 import type { Conversation, Exchange, Facts } from './facts.js'
 import type { Finding, FindingCode } from './finding.js'
 import { lineFor } from './lines.js'
+import { findProxy, isForwardedHttps } from './proxy-before.js'
 import { SENT } from './questions.js'
 
 /** Params of which the app can use one value only: two are refused, or either is taken. */
@@ -135,14 +136,24 @@ function checkIdentity(facts: Facts, conversation: Conversation, { exchange, arr
   }
   const encrypted = isEncrypted((name) => params.get(name))
   const scheme = `HTTPS is ${shown(params.get('HTTPS'))}, REQUEST_SCHEME is ${shown(params.get('REQUEST_SCHEME'))}`
-  if (conversation.url.protocol === 'https:' && !encrypted) findings.push(line('scheme', 'The app cannot see that the client uses HTTPS: req.secure is false.', scheme))
+  if (conversation.url.protocol === 'https:' && !encrypted && !(conversation.trustsForwarded && isForwardedHttps(conversation))) findings.push(line('scheme', 'The app cannot see that the client uses HTTPS: req.secure is false.', scheme))
   if (conversation.url.protocol === 'http:' && encrypted) findings.push(line('scheme-forced', 'The app is told HTTPS, and the client uses HTTP.', scheme))
-  const address = params.get('REMOTE_ADDR')
-  const client = exchange.clientAddress
-  if (address === undefined || isIP(address) === 0 || (client !== undefined && isLoopback(client) && !isLoopback(address))) {
-    findings.push(line('client-address', 'The address of the client does not arrive: req.ip is wrong.', `the client is ${shown(client)}, arrived REMOTE_ADDR ${shown(address)}`))
+  if ((params.get('SERVER_SOFTWARE') ?? '').trim() === '') {
+    findings.push(line('server-software', 'The app is not told which web server asks, and cannot go by what that one does.', names(arrival)))
   }
-  return findings
+  return [...findings, ...checkAddress(facts, conversation, exchange.clientAddress, params.get('REMOTE_ADDR'))]
+}
+
+function checkAddress(facts: Facts, conversation: Conversation, client: string | undefined, address: string | undefined): Finding[] {
+  const line = lineFor(facts)
+  const proxy = findProxy(conversation)
+  if (proxy !== undefined) {
+    if (conversation.trustsForwarded) return []
+    return [line('proxy-address', `Another proxy stands before the web server, and ${proxy.address} is taken for the client: req.ip is the proxy's.`,
+      `arrived REMOTE_ADDR ${proxy.address}, X-Forwarded-For ${proxy.forwarded}`)]
+  }
+  if (address !== undefined && isIP(address) !== 0 && (client === undefined || !isLoopback(client) || isLoopback(address))) return []
+  return [line('client-address', 'The address of the client does not arrive: req.ip is wrong.', `the client is ${shown(client)}, arrived REMOTE_ADDR ${shown(address)}`)]
 }
 
 function checkBody(facts: Facts, conversation: Conversation): Finding[] {

@@ -2,14 +2,12 @@
 import { lookup } from 'node:dns/promises'
 import { isIP, isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { isLoopback, type AppPlace } from './app-place.js'
+import { UNUSED_ADDRESS, isLoopback, type AppPlace } from './app-place.js'
 import { answersFrom } from './ask-socket.js'
 import type { ConfigurationFile, ConfiguredAddress, PortFacts, ServerName } from './facts.js'
 import { allProcesses, holdersOf, listenersOn, readText, type Listener } from './proc-files.js'
 import { readKernel } from './socket-files.js'
 
-/** An address of this machine that no list of web servers has. Linux lets a connection come from any of 127.0.0.0/8. */
-const NOBODY = '127.77.66.55'
 const ALLOWED = 'FCGI_WEB_SERVER_ADDRS='
 
 /**
@@ -65,7 +63,7 @@ async function answersAnybody(listeners: readonly Listener[], port: number, limi
   const open = listeners.find(({ address }) => !isLoopback(address))?.address
   if (open === undefined) return false
   const target = open === '::' || open === '0.0.0.0' ? '127.0.0.1' : open
-  return isIPv4(target) ? answersFrom(NOBODY, target, port, limit) : undefined
+  return isIPv4(target) ? answersFrom(UNUSED_ADDRESS, target, port, limit) : undefined
 }
 
 /** As `host:port`, and as lighttpd and h2o have it: each in an entry of its own. */

@@ -1,5 +1,7 @@
 /** Which questions are asked through the web server, and the asking of them. */
 import type { Agent } from 'node:http'
+import { isIPv4 } from 'node:net'
+import { UNUSED_ADDRESS, isLoopback } from './app-place.js'
 import type { ArrivalSource } from './arrival-source.js'
 import type { Conversation, Exchange } from './facts.js'
 import { ask, createAgent, type Client, type Question } from './requests.js'
@@ -26,8 +28,11 @@ const FIRST: readonly Question[] = ['first', 'second', 'third'].map((name) => ({
   headers: [['Authorization', SENT.authorization], ['Cookie', SENT.cookie], ['Proxy', SENT.proxy]],
 }))
 
-/** Those that may come at the same time. */
-function others(url: URL, uploadBytes: number): Question[] {
+/** @param client who has asked so far */
+function others({ url, headers }: Client, client: string | undefined, uploadBytes: number): Question[] {
+  // A proxy on this machine asks from 127.0.0.1, as the doctor does: another address tells the two apart.
+  const from = client !== undefined && isIPv4(client) && isLoopback(client) ? UNUSED_ADDRESS : undefined
+  const isForwarded = headers.some(([name]) => name.toLowerCase() === 'x-forwarded-for')
   const directory = url.pathname.replace(/\/?$/, '/')
   return [
     { name: 'compressed', command: 'plain', headers: [['Accept-Encoding', 'gzip']] },
@@ -41,6 +46,7 @@ function others(url: URL, uploadBytes: number): Question[] {
     { name: 'events', command: 'events' },
     { name: 'stream', command: 'stream' },
     { name: 'upload', command: 'upload', bodyBytes: uploadBytes },
+    ...isForwarded ? [] : [{ name: 'address', command: 'plain', from } as const],
   ]
 }
 
@@ -68,13 +74,12 @@ export async function converse(client: Client, source: ArrivalSource, uploadByte
     isShared ||= tries > 1 && length > before
   }
   agent.destroy()
-  if ((await source.arrivals()).some(({ name }) => name !== '')) exchanges.push(...await askOthers(client, source, uploadBytes, isShared))
-  return { url: client.url, exchanges, isShared, arrivals: await source.arrivals(), http: source.http() }
+  if ((await source.arrivals()).some(({ name }) => name !== '')) exchanges.push(...await askOthers(client, source, others(client, exchanges[0]?.clientAddress, uploadBytes), isShared))
+  return { url: client.url, exchanges, isShared, trustsForwarded: source.trustsForwarded, arrivals: await source.arrivals(), http: source.http() }
 }
 
 /** An upload is asked once: another app may answer it, and it is a POST. */
-async function askOthers(client: Client, source: ArrivalSource, uploadBytes: number, isShared: boolean): Promise<Exchange[]> {
-  const questions = others(client.url, uploadBytes)
+async function askOthers(client: Client, source: ArrivalSource, questions: readonly Question[], isShared: boolean): Promise<Exchange[]> {
   const asked = await Promise.all(questions.map((question) => withOwnAgent(client, (agent) => ask(client, question, agent))))
   if (!isShared) return asked
   const arrived = new Set((await source.arrivals()).map(({ name }) => name))

@@ -19,6 +19,8 @@ export interface Question {
   readonly headers?: readonly (readonly [name: string, value: string])[]
   /** In the place of the path of the address. */
   readonly path?: string
+  /** The address of this machine to ask from. */
+  readonly from?: string | undefined
   /** Bytes of a POST. */
   readonly bodyBytes?: number
 }
@@ -69,6 +71,7 @@ export function ask(client: Client, question: Question, agent: http.Agent): Prom
       path: target,
       headers: [['Host', host], [MARK_HEADER, mark], ...client.headers, ...question.headers ?? [], ...length].flat(),
       agent,
+      localAddress: question.from,
     }
     const serverName = host.replace(/:\d+$/, '')
     // An address is no name for SNI.

@@ -48,7 +48,7 @@ async function firstLine(response: IncomingMessage): Promise<string> {
   })
 }
 
-function sourceOf(path: string, { token, idleLimit }: DiagnosisBegun, end: () => void): ArrivalSource {
+function sourceOf(path: string, { token, idleLimit, trustsForwarded }: DiagnosisBegun, end: () => void): ArrivalSource {
   const get = async (method: Question['method'], url: string): Promise<unknown> => {
     const { status, body } = await askOverSocket(path, { method, path: DIAGNOSIS_PATH + url }).catch(() => ({ status: 0, body: '' }))
     if (status === 200) return JSON.parse(body)
@@ -57,6 +57,7 @@ function sourceOf(path: string, { token, idleLimit }: DiagnosisBegun, end: () =>
   return {
     token,
     idleLimit,
+    trustsForwarded,
     arrivals: async () => await get('GET', '/arrivals') as readonly Arrival[],
     http: () => undefined,
     release: async (name) => (await get('POST', `/release?name=${encodeURIComponent(name)}`) as { held: boolean }).held,

@@ -74,6 +74,7 @@ function sourceOf(stand: StandIn, tidyUp: () => void): ArrivalSource {
   return {
     token: stand.token,
     idleLimit: undefined,
+    trustsForwarded: false,
     arrivals: () => Promise.resolve(stand.arrivals),
     http: () => stand.http,
     release: (name) => Promise.resolve(stand.held.release(name)),

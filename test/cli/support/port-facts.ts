@@ -23,7 +23,7 @@ export function factsOnPort(port: Partial<PortFacts>, { answer = { kind: 'fastcg
     answer,
     standsIn: false,
     appIdleSeconds: 120,
-    conversation: elsewhere === undefined ? undefined : { url: new URL(elsewhere), exchanges: [], isShared: false, arrivals: [], http: undefined },
+    conversation: elsewhere === undefined ? undefined : { url: new URL(elsewhere), exchanges: [], isShared: false, trustsForwarded: false, arrivals: [], http: undefined },
     configuration,
   }
 }
