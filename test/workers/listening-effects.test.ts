@@ -172,7 +172,7 @@ describe('backlog', () => {
   })
 })
 
-describe('fd', () => {
+describe('the option fd', () => {
   /** A listening socket, as somebody makes one for the command, and its descriptor: Node has no public way to it. */
   async function listening(options: ListenOptions): Promise<{ server: Server, fd: number }> {
     const server = createServer((client) => client.destroy()).listen(options)
