@@ -120,7 +120,7 @@ export const SCHEMA = z.strictObject({
   emergencyInterval: duration.default(60_000).meta(help(3, 'within (60s)', 'time')),
   controlSocket: text('give the path of a socket file').optional().meta(help(4, 'socket for reload, 0600 (SOCKET.control)', 'path')),
   statusSocket: text('give the path of a socket file').optional().meta(help(4, 'socket for status and metrics, 0660', 'path')),
-  statusPath: text('give a path that begins with a slash, such as /status', /^\/[^\s#?]+$/).optional().meta(help(4, 'the same under a path of the app', 'path')),
+  statusPath: text('give a path that begins with a slash and does not end with one, such as /status', /^\/[\w.~/-]*[\w.~-]$/).optional().meta(help(4, 'the same under a path of the app', 'path')),
   probes: flag.default(false).meta(help(4, 'answer /livez and /readyz before the app')),
   accessLog: text('give a path, or - for stdout').optional().meta(help(4, 'access log, - for stdout', 'path')),
   accessLogFormat: text('give common, combined, json or a format').optional().meta(help(4, 'common, combined (default), json, a format', 'format')),

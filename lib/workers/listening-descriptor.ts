@@ -11,6 +11,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import net, { isIPv6, type AddressInfo, type Server } from 'node:net'
 import { getSystemErrorName } from 'node:util'
+import { codeOf } from '../../shared/errors.js'
 import { FastCgiError } from '../errors.js'
 import { findInherited } from '../process/inherited-socket.js'
 import type { Place } from '../process/options.js'
@@ -57,9 +58,13 @@ function createHandle(address: string, port: number, addressType: number, shown:
   if (typeof create !== 'function') throw unsupported('net._createServerHandle')
   const made = (create as CreateServerHandle)(address, port, addressType)
   if (typeof made !== 'number') return made
-  const code = getSystemErrorName(made)
-  if (code === 'EADDRINUSE') throw new AddressInUseError(shown, 'another process listens on')
-  throw Object.assign(new FastCgiError('ERR_FCGI_LISTEN', `nobody can listen on ${shown} (${code}). Choose another address, or a user who may.`), { code })
+  throw refusal(made, shown)
+}
+
+function refusal(error: number, shown: string): Error {
+  const code = getSystemErrorName(error)
+  if (code === 'EADDRINUSE') return new AddressInUseError(shown, 'another process listens on')
+  return Object.assign(new FastCgiError('ERR_FCGI_LISTEN', `nobody can listen on ${shown} (${code}). Choose another address, or a user who may.`), { code })
 }
 
 function unsupported(name: string): FastCgiError {
@@ -118,10 +123,18 @@ function fromFile(handle: Handle | undefined, path: string, bound: Awaited<Retur
 }
 
 async function holdPort(host: string, port: number): Promise<HeldSocket> {
-  const { address, family } = await lookup(host)
+  const { address, family } = await lookup(host).catch((error: unknown) => {
+    const code = codeOf(error) ?? String(error)
+    throw new FastCgiError('ERR_FCGI_LISTEN', `option host: nobody knows an address of ${host} (${code}). Give an address of this machine, such as 127.0.0.1.`, { cause: error })
+  })
   const handle = createHandle(address, port, family, `${host}:${String(port)}`)
   const bound: Partial<AddressInfo> = {}
-  handle.getsockname?.(bound)
+  // libuv keeps to itself that a port is in use until somebody asks: the workers would listen on any other port.
+  const failure = handle.getsockname?.(bound) ?? 0
+  if (failure !== 0) {
+    handle.close()
+    throw refusal(failure, `${host}:${String(port)}`)
+  }
   const shown = isIPv6(address) ? `[${address}]` : address
   let closed = false
   const close = (): void => {
@@ -142,11 +155,21 @@ async function holdPort(host: string, port: number): Promise<HeldSocket> {
   }
 }
 
-/** Lets `server` accept on a descriptor that this process has inherited, past the primary of `node:cluster`. */
-export async function acceptOnDescriptor(server: Server, fd: number, backlog: number): Promise<void> {
+/**
+ * Lets `server` accept on a descriptor that this process has inherited, past the primary of `node:cluster`.
+ *
+ * @param shown the address, as people write it
+ * @throws FastCgiError ERR_FCGI_LISTEN where another process listens there: two may have a port that neither listens on yet
+ */
+export async function acceptOnDescriptor(server: Server, fd: number, backlog: number, shown: string): Promise<void> {
   const listening = once(server, 'listening')
   listen2Of(server)(null, null, null, backlog, fd)
-  await listening
+  try {
+    await listening
+  } catch (error) {
+    if (codeOf(error) !== 'EADDRINUSE') throw error
+    throw new FastCgiError('ERR_FCGI_LISTEN', `listen EADDRINUSE: another process began to listen on ${shown} meanwhile. Stop that one, or choose another address.`, { cause: error })
+  }
 }
 
 /**

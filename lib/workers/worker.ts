@@ -95,7 +95,7 @@ class Worker {
 
   async listen(): Promise<void> {
     const { backlog, address } = this.#configuration
-    await acceptOnDescriptor(this.#server, LISTENING_DESCRIPTOR, backlog)
+    await acceptOnDescriptor(this.#server, LISTENING_DESCRIPTOR, backlog, address)
     this.#server.address = () => address
     this.#state = 'ready'
     const { stuckTimeout } = this.#configuration

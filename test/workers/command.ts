@@ -16,16 +16,22 @@ export interface LogLine {
   readonly [field: string]: unknown
 }
 
+/** How it is started. */
+export interface CommandStart {
+  /** Whether it leads a process group of its own: see {@link Command.killAll} */
+  readonly detached?: boolean
+  /** The path by which it is started. */
+  readonly program?: string
+  /** What it inherits as descriptor 3. */
+  readonly descriptor?: number
+}
+
 /** The command, running. */
 export class Command {
   readonly child: Child
 
-  /**
-   * @param detached whether it leads a process group of its own: see {@link killAll}
-   * @param program the path by which it is started
-   */
-  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}, { detached = false, program = COMMAND } = {}) {
-    this.child = start(process.execPath, [program, ...args], { env: { ...process.env, ...environment }, detached })
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}, { detached = false, program = COMMAND, descriptor }: CommandStart = {}) {
+    this.child = start(process.execPath, [program, ...args], { env: { ...process.env, ...environment }, detached, stdio: ['ignore', 'pipe', 'pipe', descriptor ?? 'ignore'] })
   }
 
   /** All lines of its log so far. */
