@@ -11,7 +11,7 @@ const ALMOST_ONE = 1 - Number.EPSILON
 const limits = (given: Partial<RecyclingLimits>): RecyclingLimits => ({ maxRequests: undefined, maxRss: undefined, maxLifetime: undefined, jitter: 0.1, ...given })
 const own = (given: Partial<OwnLimits>): OwnLimits => ({ maxRequests: Infinity, maxRss: Infinity, maxLifetime: Infinity, ...given })
 const report = (given: Partial<WorkerReport>): WorkerReport => ({
-  requests: 0, healthChecks: 0, active: 0, connections: 0, serverErrors: 0, timedOut: 0, released: 0, utilization: 0, waiting: 0, rss: 0, heapUsed: 0, cpu: 0, ...given,
+  requests: 0, healthChecks: 0, active: 0, connections: 0, serverErrors: 0, timedOut: 0, released: 0, closedKept: 0, utilization: 0, waiting: 0, rss: 0, heapUsed: 0, cpu: 0, ...given,
 })
 
 /** The limits of many workers. */
@@ -22,7 +22,7 @@ function drawn(given: Partial<RecyclingLimits>): OwnLimits[] {
 
 describe('the limits of one worker', () => {
   it('are those that were given where chance wants nothing, and without jitter', () => {
-    const given = { maxRequests: 1000, maxLifetime: 60_000 }
+    const given = { maxRequests: 1000, maxRss: 200 * 1024 ** 2, maxLifetime: 60_000 }
     expect(ownLimits(limits(given), 0)).toMatchObject(given)
     expect(ownLimits(limits({ ...given, jitter: 0 }), ALMOST_ONE)).toMatchObject(given)
   })
@@ -35,8 +35,8 @@ describe('the limits of one worker', () => {
   })
 
   it.each([0.1, 0.5, 1])('with a jitter of %d are spread from there up to what was given, evenly, and never above', (jitter) => {
-    const workers = drawn({ maxRequests: 1000, maxLifetime: 60_000, jitter })
-    for (const [name, most] of [['maxRequests', 1000], ['maxLifetime', 60_000]] as const) {
+    const workers = drawn({ maxRequests: 1000, maxRss: 200_000_000, maxLifetime: 60_000, jitter })
+    for (const [name, most] of [['maxRequests', 1000], ['maxRss', 200_000_000], ['maxLifetime', 60_000]] as const) {
       const values = workers.map((worker) => worker[name])
       const mean = values.reduce((sum, value) => sum + value, 0) / DRAWS
       const width = most * jitter
