@@ -296,12 +296,6 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
     if (name.toLowerCase() === 'connection' && String(value).toLowerCase() === 'close') this.closeWhenDone()
   }
 
-  /** The web server has not closed it in time, or cannot be asked to. */
-  closeKept(): void {
-    this.counts.closedKept++
-    this.close()
-  }
-
   /** Closes at the next `process.nextTick`, so that the present chunk is read and its responses are written first. */
   close(): void {
     if (this.#closing || this.#closed) return
@@ -319,7 +313,9 @@ export class Connection implements RecordConsumer, RecordConnection, FlowConnect
    */
   closeNow(): void {
     if (!this.records.someStdinOpen && this.#reader.atBoundary && this.output.length === 0) {
-      if (!this.#takeLastRequest()) this.socket.destroy()
+      if (this.#takeLastRequest()) return
+      if (this.#release !== undefined) this.counts.closedKept++
+      this.socket.destroy()
     } else {
       this.socket.end()
       this.socket.resume()

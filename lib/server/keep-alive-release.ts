@@ -28,8 +28,7 @@ export interface ReleasableConnection {
   readonly done: boolean
   /** Sends the record, if no request is open or partly read. */
   askToClose: () => void
-  /** Closes it from this side. */
-  closeKept: () => void
+  close: () => void
 }
 
 /** Web servers with which this was tested. Others may do anything with the record; gateway() treats it as an error. */
@@ -92,7 +91,7 @@ export class KeepAliveRelease {
       const timer = this.#timer
       setImmediate(() => {
         setImmediate(() => {
-          if (this.#timer === timer && this.#connection.done) this.#connection.closeKept()
+          if (this.#timer === timer && this.#connection.done) this.#connection.close()
         })
       })
     })

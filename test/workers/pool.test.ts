@@ -73,7 +73,7 @@ describeIfInstalled(servers.nginx, 'workers behind nginx, which keeps its connec
   })
 
   it('are recycled at max-rss with a warning where the app needs more from its start, and no request fails', async () => {
-    await start({}, '--max-rss', '10MB')
+    await start({}, '--max-rss', '10MB', '--jitter', '0')
     const load = new Load(front.port)
     const line = await command.logged('max-rss is less than the app needs')
     expect(line).toMatchObject({ limit: 'max-rss', value: 10 * 1024 ** 2, worker: 0 })
