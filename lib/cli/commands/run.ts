@@ -25,8 +25,11 @@ const STANDARD_DESCRIPTORS = [0, 1, 2] as const
 const RELOAD_SIGNALS = ['SIGHUP', 'SIGUSR2'] as const
 /** Sockets by which the process is asked: they stay where they are for as long as it runs. */
 const OPENED_ONCE = ['controlSocket', 'statusSocket'] as const
-/** How often systemd is told how many workers there are, where that has changed. In milliseconds. */
-const STATUS_MS = 1000
+/**
+ * How often systemd is told how many workers there are, where that has changed. In milliseconds. Not each second: a process that has
+ * slept must first get its code back into the caches, which is a millisecond or two of CPU each time.
+ */
+const STATUS_MS = 5000
 /** Signals that come together are one wish: a terminal tells npm and the command, and npm tells the command again. In milliseconds. */
 const SAME_WISH_MS = 100
 /** A worker that has not reported for so long does not live, as systemd's watchdog sees it. In milliseconds. */
