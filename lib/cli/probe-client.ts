@@ -4,8 +4,8 @@
  */
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
 import { codeOf } from '../../shared/errors.js'
-import { encodePairs } from '../fastcgi/params.js'
-import { RecordReader, RecordType, Role, encodeBeginRequest, encodeRecord, encodeStream } from '../fastcgi/record.js'
+import { RecordReader, RecordType } from '../fastcgi/record.js'
+import { GET_VALUES, REQUEST_ID, encodeGet } from './doctor/ask-socket.js'
 import { NoAnswerError, askOverSocket } from './socket-client.js'
 
 /** What is asked. */
@@ -16,7 +16,6 @@ export type Objection = string | undefined
 
 /** A full cap is no reason here: what asks would take this program from its visitors, and the others would be full next. */
 const READINESS = '/readyz?exclude=capped'
-const REQUEST_ID = 1
 /** The answer to a probe is a word. More is no answer to a probe. */
 const MOST_BYTES = 65_536
 const OTHER_HTTP = 'what listens there speaks HTTP. Give the socket that the web server connects to, or the status socket'
@@ -71,7 +70,7 @@ function exchange(place: NetConnectOpts, question: Probe, limit: number): Promis
     socket.on('error', (error) => { settle({ kind: 'failed', code: codeOf(error) ?? error.message }) })
     socket.on('end', () => { settle({ kind: 'closed' }) })
     socket.on('data', answer)
-    socket.write(question === 'live' ? encodeRecord(RecordType.GET_VALUES, 0, encodePairs([['FCGI_MPXS_CONNS', '']])) : request(READINESS))
+    socket.write(question === 'live' ? GET_VALUES : encodeGet(new URL(READINESS, 'http://localhost/'), { asker: 'express-responder check', keepConnection: false }))
   })
 }
 
@@ -98,21 +97,6 @@ function readReply(question: Probe, settle: (reply: Reply) => void): (bytes: Buf
     else reader.read(bytes)
     isFirst = false
   }
-}
-
-function request(url: string): Buffer {
-  const [path = '', query = ''] = url.split('?')
-  const params: [string, string][] = [
-    ['REQUEST_METHOD', 'GET'], ['REQUEST_URI', url], ['SCRIPT_NAME', path], ['QUERY_STRING', query], ['SERVER_PROTOCOL', 'HTTP/1.1'],
-    ['GATEWAY_INTERFACE', 'CGI/1.1'], ['SERVER_SOFTWARE', 'express-responder check'], ['SERVER_NAME', 'localhost'], ['SERVER_PORT', '80'],
-    ['REMOTE_ADDR', '127.0.0.1'], ['HTTP_HOST', 'localhost'], ['HTTP_USER_AGENT', 'express-responder check'],
-  ]
-  return Buffer.concat([
-    encodeBeginRequest(REQUEST_ID, { role: Role.RESPONDER, keepConnection: false }),
-    encodeStream(RecordType.PARAMS, REQUEST_ID, encodePairs(params)),
-    encodeRecord(RecordType.PARAMS, REQUEST_ID),
-    encodeRecord(RecordType.STDIN, REQUEST_ID),
-  ])
 }
 
 /** What the worker's probe answers, or the app where the program has no probes. */

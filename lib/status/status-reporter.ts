@@ -2,6 +2,7 @@
  * Answers questions about the pool, in the primary process: looks at it once a second, asks the workers for details every few
  * seconds and when somebody wants them, keeps their counters and an hour of figures, and makes the answers.
  */
+import { EXCLUDES_CAPPED } from '../workers/probes.js'
 import type { PoolObserver, PoolStatus, WorkerDetails } from '../workers/reports.js'
 import type { StatusAnswer, StatusRequest } from '../workers/status-path.js'
 import { countsOf, sumOfName } from './counted.js'
@@ -102,7 +103,7 @@ export class StatusReporter {
       case 'readyz': {
         const { notReady } = await this.snapshot()
         // As the workers' own probe: a balancer would take a full host out, and the others be full next.
-        const isExcluded = notReady === 'capped' && /(?:^|&)exclude=capped(?:&|$)/.test(query)
+        const isExcluded = notReady === 'capped' && EXCLUDES_CAPPED.test(`?${query}`)
         return notReady === null || isExcluded ? plain(200, 'ok\n') : plain(503, `${notReady}\n`)
       }
       case 'status':

@@ -6,7 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readStatusSources } from '../../shared/status-sources.js'
 import { send } from './status-path.js'
 
-const EXCLUDES_CAPPED = /[?&]exclude=capped(?:&|$)/
+/** In the query of a URL. */
+export const EXCLUDES_CAPPED = /[?&]exclude=capped(?:&|$)/
 
 /** The probes of a worker. */
 export interface Probes {

@@ -10,16 +10,12 @@ import { describeIfInstalled } from '../proxies/support/installed.js'
 import { nginx } from '../proxies/support/servers/nginx.js'
 import { servers } from '../proxies/support/servers.js'
 import { PACKAGE_ROOT, type Workspace } from '../proxies/support/workspace.js'
-import { describeBroken, examine, type Broken } from './support/doctor.js'
+import { describeBroken, examine, replaced as replacedText, type Broken, type Edit } from './support/doctor.js'
 import { REAL_IP, behindProxy } from './support/proxied.js'
 
-const app = (edit: (text: string) => string): ReturnType<typeof nginx> => nginx('nginx', 'nginx/app.conf', { edit })
+const app = (edit: Edit): ReturnType<typeof nginx> => nginx('nginx', 'nginx/app.conf', { edit })
 /** app.conf with one piece of text in the place of another, which has to be there. */
-const replaced = (before: string | RegExp, after: string): ReturnType<typeof nginx> => app((text) => {
-  const edited = text.replace(before, after)
-  if (edited === text) throw new Error(`app.conf has no ${String(before)}`)
-  return edited
-})
+const replaced = (before: string | RegExp, after: string): ReturnType<typeof nginx> => app(replacedText(before, after))
 /** What is shared by those that have a set of params of their own: express_params without some, or with others. */
 const PARAMS = readFileSync(join(PACKAGE_ROOT, 'examples/nginx/express_params'), 'utf8')
 const withParams = (edit: (params: string) => string): Broken['server'] => replaced('include express_params;', edit(PARAMS))

@@ -9,20 +9,9 @@ import { lighttpd } from '../proxies/support/servers/lighttpd.js'
 import { nginx } from '../proxies/support/servers/nginx.js'
 import type { WebServer } from '../proxies/support/web-server.js'
 import { config } from './support/config-command.js'
-import { describeBroken, examine } from './support/doctor.js'
-
-type Edit = (text: string) => string
+import { describeBroken, examine, replaced, type Edit } from './support/doctor.js'
 
 const same: Edit = (text) => text
-
-/** One piece of text in the place of another, which has to be there. */
-function replaced(before: string | RegExp, after: string): Edit {
-  return (text) => {
-    const edited = text.replace(before, () => after)
-    if (edited === text) throw new Error(`the example has no ${String(before)}`)
-    return edited
-  }
-}
 
 const both = (one: Edit, other: Edit): Edit => (text) => other(one(text))
 const onPort = (server: WebServer): WebServer => ({ ...server, appOn: 'port' })

@@ -12,18 +12,7 @@ import { lighttpd } from '../proxies/support/servers/lighttpd.js'
 import { sharedHosting } from '../proxies/support/servers/shared-hosting.js'
 import { servers } from '../proxies/support/servers.js'
 import type { WebServer } from '../proxies/support/web-server.js'
-import { describeBroken, examine } from './support/doctor.js'
-
-type Edit = (text: string) => string
-
-/** One piece of text in the place of another, which has to be there. */
-function replaced(before: string | RegExp, after: string): Edit {
-  return (text) => {
-    const edited = text.replace(before, () => after)
-    if (edited === text) throw new Error(`the example has no ${String(before)}`)
-    return edited
-  }
-}
+import { describeBroken, examine, replaced, type Edit } from './support/doctor.js'
 
 const onApache = (edit: Edit, modules: readonly string[] = ['proxy', 'proxy_fcgi', 'proxy_http']): WebServer =>
   apache({ name: 'Apache', example: 'apache/app.conf', modules, edit })

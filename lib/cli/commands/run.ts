@@ -7,7 +7,7 @@ import { codeOf } from '../../../shared/errors.js'
 import { FastCgiError } from '../../errors.js'
 import { checkRuntime } from '../../http/node-internals.js'
 import type { Place } from '../../process/options.js'
-import { resolveServerOptions } from '../../server/options.js'
+import { resolveServerOptions, type ServerConfiguration } from '../../server/options.js'
 import type { Backlog } from '../../status/snapshot.js'
 import { StatusReporter } from '../../status/status-reporter.js'
 import { startStatusServer } from '../../status/status-server.js'
@@ -160,12 +160,13 @@ class Operation {
     this.#pool.showBy(reporter)
     const replace = place.kind === 'socket' && place.replace
     const control = controlSocket ?? (place.kind === 'socket' ? controlSocketOf(place.path) : undefined)
+    const serverConfiguration = (): ServerConfiguration => resolveServerOptions(this.#pool.serverOptions, process.env)
     const closers = [
       await this.#openOrWarn(control, 'express-responder reload and status cannot ask this process. Give it a --control-socket of its own', (path) =>
         serveControl(path, replace, {
           reload: () => this.reload(), reporter, diagnose: () => this.#pool.diagnose(),
-          idleLimit: () => resolveServerOptions(this.#pool.serverOptions, process.env).timeouts.idle,
-          trustsForwarded: () => resolveServerOptions(this.#pool.serverOptions, process.env).forwardedHeaders === 'trust',
+          idleLimit: () => serverConfiguration().timeouts.idle,
+          trustsForwarded: () => serverConfiguration().forwardedHeaders === 'trust',
         })),
       await this.#openOrWarn(statusSocket, 'nobody can ask for the status', async (socket) =>
         (await startStatusServer({ socket, group, replace, reporter })).close),

@@ -7,7 +7,8 @@ import { RecordReader, RecordType, Role, encodeBeginRequest, encodeRecord, encod
 import type { AppPlace } from './app-place.js'
 import type { SocketAnswer } from './facts.js'
 
-const REQUEST_ID = 1
+/** The id of the request that {@link encodeGet} makes. */
+export const REQUEST_ID = 1
 /** Enough for the status line; the rest of an answer is not of interest. */
 const HEAD_BYTES = 65536
 
@@ -63,7 +64,7 @@ function converse(socket: Socket, url: URL, limit: number, from: string | undefi
     socket.on('close', () => {
       settle({ kind: 'closed', from })
     })
-    socket.write(request(url))
+    socket.write(Buffer.concat([GET_VALUES, encodeGet(url, { asker: 'express-responder doctor', keepConnection: true })]))
   })
 }
 
@@ -96,20 +97,20 @@ export async function answersFrom(localAddress: string, host: string, port: numb
   })
 }
 
-const GET_VALUES = encodeRecord(RecordType.GET_VALUES, 0, encodePairs([['FCGI_MPXS_CONNS', ''], ['FCGI_MAX_CONNS', ''], ['FCGI_MAX_REQS', '']]))
+/** A question that the adapter answers by itself: no app hears of it. */
+export const GET_VALUES = encodeRecord(RecordType.GET_VALUES, 0, encodePairs([['FCGI_MPXS_CONNS', ''], ['FCGI_MAX_CONNS', ''], ['FCGI_MAX_REQS', '']]))
 
-/** The bytes of both questions. */
-function request(url: URL): Buffer {
+/** The records of a GET request, as a web server sends them. @param asker what stands for the web server, and for its client */
+export function encodeGet(url: URL, { asker, keepConnection }: { readonly asker: string, readonly keepConnection: boolean }): Buffer {
   const path = url.pathname + url.search
   const params: [string, string][] = [
     ['REQUEST_METHOD', 'GET'], ['REQUEST_URI', path], ['SCRIPT_NAME', url.pathname], ['QUERY_STRING', url.search.slice(1)],
-    ['SERVER_PROTOCOL', 'HTTP/1.1'], ['GATEWAY_INTERFACE', 'CGI/1.1'], ['SERVER_SOFTWARE', 'express-responder doctor'],
+    ['SERVER_PROTOCOL', 'HTTP/1.1'], ['GATEWAY_INTERFACE', 'CGI/1.1'], ['SERVER_SOFTWARE', asker],
     ['SERVER_NAME', url.hostname], ['SERVER_PORT', url.port || '80'], ['REMOTE_ADDR', '127.0.0.1'], ['REMOTE_PORT', '1'],
-    ['REQUEST_SCHEME', url.protocol.slice(0, -1)], ['HTTP_HOST', url.host], ['HTTP_USER_AGENT', 'express-responder doctor'],
+    ['REQUEST_SCHEME', url.protocol.slice(0, -1)], ['HTTP_HOST', url.host], ['HTTP_USER_AGENT', asker],
   ]
   return Buffer.concat([
-    GET_VALUES,
-    encodeBeginRequest(REQUEST_ID, { role: Role.RESPONDER, keepConnection: true }),
+    encodeBeginRequest(REQUEST_ID, { role: Role.RESPONDER, keepConnection }),
     encodeStream(RecordType.PARAMS, REQUEST_ID, encodePairs(params)),
     encodeRecord(RecordType.PARAMS, REQUEST_ID),
     encodeRecord(RecordType.STDIN, REQUEST_ID),

@@ -25,6 +25,18 @@ export interface Broken {
   readonly prepare?: (workspace: Workspace) => Promise<void>
 }
 
+/** What a test does to a configuration before its web server starts. */
+export type Edit = (text: string) => string
+
+/** One piece of text in the place of another, which has to be there. */
+export function replaced(before: string | RegExp, after: string): Edit {
+  return (text) => {
+    const edited = text.replace(before, () => after)
+    if (edited === text) throw new Error(`the example has no ${String(before)}`)
+    return edited
+  }
+}
+
 /** All options of a check in which the doctor stands in for the app. */
 export function optionsFor(at: string | AppPlace, url: URL | undefined, given: Partial<DoctorOptions> = {}): DoctorOptions {
   return {
